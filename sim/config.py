@@ -1,0 +1,219 @@
+"""One experiment as one typed tree. TOML in, checked, saved with the results.
+
+The defaults are the quickstart. Every key is described here, once; `docs/config.md` is made from it.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tomli_w
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from sim.errors import UserError, nearest
+
+
+def _as_list(value: Any) -> Any:
+    """Lists may come as JSON or comma-separated strings, since Flower's run config knows no lists."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        try:
+            return json.loads(value)
+        except json.JSONDecodeError:
+            return value
+    return [part.strip() for part in value.split(",") if part.strip()]
+
+
+Names = Annotated[list[str], BeforeValidator(_as_list)]
+Shares = Annotated[list[Annotated[float, Field(gt=0, le=1)]], BeforeValidator(_as_list)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class Llm(Section):
+    model: str = Field("pocket", description="LLM that is trained: 'pocket', a hub name or a folder")
+    summarizer: str = Field("pocket", description="LLM that names styles: 'pocket', a hub name or a folder")
+    deploy: str = Field("llama-3.2-1b", description="LLM whose cost the phone is billed; only its architecture counts")
+    summarizer_deploy: str = Field("llama-3.1-8b", description="summarizer whose cost is billed")
+
+
+class CorpusSection(Section):
+    source: Literal["persona", "xpert", "jsonl", "hf"] = Field("persona", description="where text comes from")
+    path: str = Field("", description="folder, file or dataset name; unused for 'persona'")
+    default: str = Field("0", description="the style that the base LLM writes; unused for 'persona'")
+    styles: Names = Field([], description="use only these styles; empty: all")
+    prompt: str = Field("prompt", description="column of prompts (jsonl, hf)")
+    answer: str = Field("answer", description="column of answers (jsonl, hf)")
+    style: str = Field("style", description="column of style names (jsonl, hf)")
+    held_out: float = Field(0.2, gt=0, lt=1, description="share of prompts held out (jsonl, hf)")
+
+
+class PoolSection(Section):
+    size: int = Field(28, ge=0, le=10_000, description="number of pLLMs, dealt out over the styles in turn")
+    similarity: float = Field(0.8, ge=0, le=1, description="share of style text in a pLLM's data; the rest is default")
+    texts: int = Field(400, ge=1, description="texts that a pLLM was fine-tuned on")
+    steps: int = Field(150, ge=1, description="steps that a pLLM was fine-tuned for")
+    ship: Literal["adapter", "model"] = Field("adapter", description="what a phone downloads for a pLLM")
+    path: str = Field("", description="an existing pool folder; empty: built, and cached by content")
+
+
+class Population(Section):
+    users: int = Field(64, ge=1, le=10_000_000, description="number of users")
+    texts: int = Field(48, ge=1, description="texts that a user has written")
+    held_out: int = Field(16, ge=1, description="further texts on which a user's loss is measured")
+    styles_per_user: int = Field(1, ge=1, le=10, description="styles that a user mixes")
+    phones: str = Field("market", description="'market', 'tier:NAME', a phone, or a list of phones")
+    network: str = Field("market", description="'market', or an access type: 'wifi', '4g', '5g'")
+
+
+class Training(Section):
+    rank: int = Field(8, ge=1, le=1024, description="LoRA rank")
+    alpha: float = Field(16.0, gt=0, description="LoRA alpha; the update is scaled by alpha / rank")
+    targets: Names = Field(["all-linear"], description="adapted layers, by the last part of their names")
+    lr: float = Field(5e-3, gt=0, description="learning rate of AdamW")
+    weight_decay: float = Field(0.0, ge=0, description="weight decay of AdamW")
+    max_grad_norm: float = Field(1.0, ge=0, description="gradient clipping per user; 0: none")
+    batch: int = Field(4, ge=1, description="texts a step")
+    steps: int = Field(80, ge=1, description="budget of steps")
+    evaluate_every: int = Field(5, ge=1, description="steps between evaluations on held-out texts")
+    max_tokens: int = Field(128, ge=8, description="texts are cut to this many tokens")
+    target_tolerance: float = Field(0.01, ge=0, description="the target is the best loss from scratch, plus this share")
+    stop_at_target: bool = Field(True, description="end a user's fine-tuning when the target is reached")
+
+
+class Ladder(Section):
+    amounts: Shares = Field([0.25, 0.5, 0.75, 1.0], description="shares of a user's texts, for data efficiency")
+    users: int = Field(16, ge=0, description="users that climb the ladder (the first ones); 0: none")
+
+
+class Billing(Section):
+    scratch_steps: float = Field(1000, ge=0, description="steps of the deployed LLM from scratch; 0: bill measured steps")
+    tokens_per_step: float = Field(98, ge=0, description="tokens a step of the deployed LLM; 0: measured tokens")
+    tokens_per_text: float = Field(225, ge=0, description="tokens a text of the deployed LLM; 0: measured tokens")
+
+
+class Engine(Section):
+    backend: Literal["flower", "inline"] = Field("flower", description="Flower on Ray, or this process")
+    workers: int | Literal["auto"] = Field("auto", description="worker processes; 'auto': one a core")
+    cohort: int | Literal["auto"] = Field("auto", description="users simulated together; decides batches, not who is when")
+    lanes: int = Field(16, ge=1, le=4096, description="users in one training batch")
+    address: str = Field("local", description="Ray: 'local', 'auto' or host:port of an existing cluster")
+    device: str = Field("cpu", description="torch device of the workers")
+    deadline_s: float = Field(86_400, gt=0, description="a run that takes longer ends with an error")
+    retries: int = Field(3, ge=0, description="times that a lost cohort is sent again")
+
+
+class Config(Section):
+    """An experiment. `Config.load` reads TOML and overrides; `config.toml` in the results is `to_toml`."""
+
+    name: str = Field("quickstart", pattern=r"^[A-Za-z0-9._-]+$", description="results land in OUTPUT/NAME/RUN_ID")
+    seed: int = Field(0, ge=0, lt=2**63, description="decides everything that is random")
+    strategies: Names = Field(["scratch", "random", "oracle", "xpert"], min_length=1, description="what is compared")
+    output: str = Field("results", description="folder of results")
+    llm: Llm = Llm()
+    corpus: CorpusSection = CorpusSection()
+    pool: PoolSection = PoolSection()
+    population: Population = Population()
+    training: Training = Training()
+    ladder: Ladder = Ladder()
+    billing: Billing = Billing()
+    engine: Engine = Engine()
+    options: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="a strategy's settings; `use` makes a variant of another strategy"
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Config:
+        if self.corpus.source != "persona" and not self.corpus.path:
+            raise ValueError(f"corpus.path: empty, but corpus.source = {self.corpus.source!r} needs a path")
+        fewest = round(min(self.ladder.amounts, default=1) * self.population.texts)
+        if self.ladder.users and fewest < 1:
+            raise ValueError(
+                f"ladder.amounts: {min(self.ladder.amounts)} of population.texts = {self.population.texts} "
+                "is no text at all; raise one of them"
+            )
+        if repeated := {s for s in self.strategies if self.strategies.count(s) > 1}:
+            raise ValueError(f"strategies: {sorted(repeated)[0]!r} is named twice")
+        return self
+
+    @classmethod
+    def load(cls, path: Path | None = None, overrides: Sequence[str] = ()) -> Config:
+        """Read a TOML file (None: the quickstart) and apply `key=value` overrides.
+
+        Raises: UserError, one line that names the key, the value and what is allowed.
+        """
+        tree: dict[str, Any] = {}
+        if path is not None:
+            try:
+                tree = tomllib.loads(path.read_text(encoding="utf-8"))
+            except FileNotFoundError:
+                raise UserError(f"config: no file {str(path)!r}.") from None
+            except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+                raise UserError(f"config: {path}: {error}.") from error
+            tree.pop("sweep", None)
+        for override in overrides:
+            key, value = parse_override(override)
+            set_key(tree, key, value)
+        return cls.of(tree)
+
+    @classmethod
+    def of(cls, tree: Mapping[str, Any]) -> Config:
+        """Check a tree of plain values. Raises UserError."""
+        check_keys(cls, tree)
+        try:
+            return cls.model_validate(dict(tree))
+        except ValidationError as error:
+            raise UserError(_one_line(error)) from None
+
+    def to_toml(self) -> str:
+        return tomli_w.dumps(self.model_dump())
+
+
+def parse_override(text: str) -> tuple[str, Any]:
+    """Split `key=value`; the value is TOML where it parses as such, else a plain string."""
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise UserError(f"override {text!r}: expected key=value, for example population.users=100.")
+    try:
+        return key.strip(), tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key.strip(), value.strip()
+
+
+def set_key(tree: dict[str, Any], dotted: str, value: Any) -> None:
+    """Set a.b.c in nested dictionaries."""
+    *path, last = dotted.split(".")
+    for part in path:
+        tree = tree.setdefault(part, {})
+        if not isinstance(tree, dict):
+            raise UserError(f"{dotted}: {part!r} is a value, not a section.")
+    tree[last] = value
+
+
+def check_keys(model: type[BaseModel], tree: Mapping[str, Any], prefix: str = "") -> None:
+    """Reject unknown keys with the nearest valid name."""
+    for key, value in tree.items():
+        field = model.model_fields.get(key)
+        if field is None:
+            raise UserError(f"{prefix}{key}: unknown key.{nearest(key, model.model_fields)}")
+        section = field.annotation
+        if isinstance(section, type) and issubclass(section, BaseModel):
+            if not isinstance(value, Mapping):
+                raise UserError(f"{prefix}{key}: a section with keys {', '.join(section.model_fields)} is expected.")
+            check_keys(section, value, f"{prefix}{key}.")
+
+
+def _one_line(error: ValidationError) -> str:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"] if part not in ("int", "literal['auto']"))
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "value_error":
+        return f"{message}."
+    return f"{where} = {first['input']!r}: {message[0].lower()}{message[1:]}."

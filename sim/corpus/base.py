@@ -1,0 +1,84 @@
+"""Where text comes from: one interface for the built-in corpus and for files."""
+
+from __future__ import annotations
+
+import zlib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from sim.errors import UserError, nearest
+from strategies.base import Text
+
+Part = Literal["pool", "user", "test"]
+"""Texts that pLLMs were fine-tuned on, that users own, and that users are evaluated on: disjoint prompts."""
+
+
+@dataclass(frozen=True)
+class Style:
+    """A way of writing.
+
+    `axes` places it (expertise, tone, ...) where the corpus knows; `adjectives` are the words that describe it.
+    """
+
+    id: str
+    axes: Mapping[str, str] = field(default_factory=dict)
+    adjectives: frozenset[str] = frozenset()
+
+
+class Corpus(ABC):
+    """Texts by style, as (prompt, answer). `styles` holds every style but the default, which the base LLM writes."""
+
+    styles: Mapping[str, Style]
+    default: str
+    levels: Mapping[str, Sequence[str]] = {}
+    """Axes whose values are ordered, lowest first."""
+
+    @abstractmethod
+    def draw(self, style: str, part: Part, count: int, rng: np.random.Generator) -> list[Text]:
+        """Texts of a style on distinct prompts where there are enough. Raises UserError when there are too few."""
+
+    @abstractmethod
+    def available(self, style: str, part: Part) -> int:
+        """How many texts `draw` can give at most (a large number where text has no end)."""
+
+    def answer_to(self, prompt: str, rng: np.random.Generator) -> Text | None:
+        """A default-style pool text on a given prompt, where the corpus has one."""
+        return None
+
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """A hash of everything that decides what `draw` returns."""
+
+    def probes(self, count: int, rng: np.random.Generator) -> list[str]:
+        """Prompts on which base LLM and pLLMs are compared; they belong to no user's held-out texts."""
+        return [text.prompt for text in self.draw(self.default, "pool", count, rng)]
+
+    def style(self, name: str) -> Style:
+        if name not in self.styles:
+            raise UserError(f"corpus: unknown style {name!r}.{nearest(name, self.styles)}")
+        return self.styles[name]
+
+    def distance(self, one: str, other: str) -> float:
+        """How far apart two styles truly are: levels apart on ordered axes, 1 per differing other axis."""
+        if one == other:
+            return 0.0
+        a, b = self.styles[one].axes, self.styles[other].axes
+        if not a or not b:
+            return 1.0
+        total = 0.0
+        for axis in {*a, *b}:
+            x, y = a.get(axis), b.get(axis)
+            if x != y:
+                order = list(self.levels.get(axis, ()))
+                apart = abs(order.index(x) - order.index(y)) if x in order and y in order else 1
+                total += apart / max(len(order) - 1, 1)
+        return total
+
+
+def bucket(prompt: str, buckets: int) -> int:
+    """A stable bucket of a prompt, to keep the parts of a corpus apart."""
+    return zlib.crc32(prompt.encode()) % buckets

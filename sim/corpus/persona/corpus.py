@@ -1,0 +1,71 @@
+"""The persona corpus behind the interface that every corpus has."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from functools import cached_property
+
+import numpy as np
+
+from sim.corpus.base import Corpus, Part, Style, bucket
+from sim.corpus.persona.grammar import LEVELS, Grammar
+from strategies.base import Text
+
+TONES = ("friendly", "unfriendly", "sassy", "sarcastic", "persuasive", "neutral", "poetic")
+PARTS: dict[Part, range] = {"pool": range(0, 4), "user": range(4, 7), "test": range(7, 10)}
+
+
+def _styles() -> dict[str, dict[str, str]]:
+    """28 styles = 2 expertise x 2 informativeness x 7 tones (XPerT, section 6), then the levels of two axes alone."""
+    crossed = itertools.product(("elementary", "expert"), ("concise", "informative"), TONES)
+    named = {
+        f"{e}-{i}-{t}": {"expertise": e, "informativeness": i, "tone": t} for e, i, t in crossed
+    }
+    return named | {f"{axis}-{value}": {axis: value} for axis, values in LEVELS.items() for value in values}
+
+
+class PersonaCorpus(Corpus):
+    """Text without end: prompts are drawn from topics x question forms, answers are written by the grammar.
+
+    `styles` are the 28 crossed ones; `levels_of` names those of the four levels of expertise and of formality.
+    """
+
+    default = "default"
+    levels = LEVELS
+
+    def __init__(self) -> None:
+        self.grammar = Grammar()
+        self._axes: dict[str, Mapping[str, str]] = {self.default: {}, **_styles()}
+        self.styles = {
+            name: Style(name, axes, frozenset(self.grammar.adjectives(axes)))
+            for name, axes in self._axes.items()
+            if name != self.default
+        }
+
+    @cached_property
+    def _prompts(self) -> dict[Part, list[tuple[str, int]]]:
+        split: dict[Part, list[tuple[str, int]]] = {part: [] for part in PARTS}
+        for prompt, topic in self.grammar.prompts:
+            part = next(p for p, buckets in PARTS.items() if bucket(prompt, 10) in buckets)
+            split[part].append((prompt, topic))
+        return split
+
+    @cached_property
+    def _topic_of(self) -> dict[str, int]:
+        return dict(self.grammar.prompts)
+
+    def draw(self, style: str, part: Part, count: int, rng: np.random.Generator) -> list[Text]:
+        axes, prompts = self._axes[style], self._prompts[part]
+        chosen = rng.choice(len(prompts), count, replace=count > len(prompts))
+        return [Text(prompts[i][0], self.grammar.answer(prompts[i][1], axes, rng)) for i in chosen]
+
+    def available(self, style: str, part: Part) -> int:
+        return 1_000_000
+
+    def answer_to(self, prompt: str, rng: np.random.Generator) -> Text | None:
+        topic = self._topic_of.get(prompt)
+        return None if topic is None else Text(prompt, self.grammar.answer(topic, {}, rng))
+
+    def fingerprint(self) -> str:
+        return self.grammar.digest

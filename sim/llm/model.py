@@ -1,0 +1,151 @@
+"""A causal LM with its tokenizer: loading, text formatting, hidden states and logits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sim.errors import UserError
+from strategies.base import Text
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A tokenised text: int32 ids (prompt then answer), and where the answer begins."""
+
+    ids: np.ndarray
+    answer_start: int
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def answer_tokens(self) -> int:
+        return len(self.ids) - self.answer_start
+
+
+@dataclass(frozen=True)
+class Template:
+    """The strings around a prompt and an answer."""
+
+    before: str
+    between: str
+    after: str
+
+    @classmethod
+    def of(cls, tokenizer: Any) -> Template:
+        """The tokenizer's chat template where it has one, else a plain question and answer."""
+        if not tokenizer.chat_template:
+            return cls(tokenizer.bos_token or "", "\n", tokenizer.eos_token or "\n")
+        prompt, answer = "PROMPT-MARK", "ANSWER-MARK"
+        user = {"role": "user", "content": prompt}
+        opened = tokenizer.apply_chat_template([user], tokenize=False, add_generation_prompt=True)
+        before, between = opened.split(prompt)
+        whole = tokenizer.apply_chat_template([user, {"role": "assistant", "content": answer}], tokenize=False)
+        return cls(before, between, whole.split(answer)[1].rstrip("\n") or (tokenizer.eos_token or ""))
+
+    def question(self, prompt: str) -> str:
+        return f"{self.before}{prompt}{self.between}"
+
+
+class LanguageModel:
+    """A frozen causal LM: any `transformers` model by hub name or folder.
+
+    Args:
+        source: a folder or a hub name.
+        dtype: weights are kept in this type; float32 shares the file's pages between workers (mmap).
+        device: torch device name.
+    Raises: UserError when the model cannot be found or read.
+    """
+
+    def __init__(self, source: str | Path, dtype: torch.dtype = torch.float32, device: str = "cpu") -> None:
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+        from transformers.utils import logging
+
+        logging.disable_progress_bar()
+        local = Path(source).is_dir()
+        try:
+            self.tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local)
+            model = AutoModelForCausalLM.from_pretrained(source, dtype=dtype, local_files_only=local)
+        except (OSError, ValueError) as error:
+            first = str(error).strip().splitlines()[0]
+            raise UserError(f"llm: cannot load {str(source)!r} (a model folder or a hub name): {first}") from error
+        self.source = str(source)
+        self.model: nn.Module = model.to(device).eval().requires_grad_(False)
+        self.device = torch.device(device)
+        self.template = Template.of(self.tokenizer)
+        self._head = self._checked_head()
+        self.pad_id = next(
+            i for i in (self.tokenizer.pad_token_id, self.tokenizer.eos_token_id, 0) if i is not None
+        )
+
+    @property
+    def config(self) -> Any:
+        return self.model.config
+
+    @property
+    def max_positions(self) -> int:
+        return int(getattr(self.config, "max_position_embeddings", 0) or 2**31)
+
+    def _checked_head(self) -> nn.Module:
+        head = self.model.get_output_embeddings()  # type: ignore[operator]
+        ids = torch.arange(4, device=self.device)[None] % self.config.vocab_size
+        with torch.no_grad():
+            whole = self.model(input_ids=ids, use_cache=False).logits
+            if not torch.allclose(head(self.hidden(ids)), whole, atol=1e-3, rtol=1e-3):
+                raise UserError(
+                    f"llm: {self.source!r} changes its logits after the output layer (softcap or scaling), "
+                    "which lanes do not support; choose a model with a plain output layer."
+                )
+        return head
+
+    # ------------------------------------------------------------ forward
+
+    def hidden(self, ids: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Hidden states before the output layer, (rows, positions, width). Right padding needs no mask."""
+        return self.model.base_model(  # type: ignore[operator]
+            input_ids=ids, attention_mask=mask, use_cache=False
+        ).last_hidden_state
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Output logits of hidden states of any leading shape."""
+        return self._head(hidden)
+
+    # ------------------------------------------------------------ text
+
+    def encode(self, texts: Sequence[Text], max_tokens: int) -> list[Encoded]:
+        """Tokenise (prompt, answer) pairs; prompts are cut to half of `max_tokens`, whole texts to all of it."""
+        if not texts:
+            return []
+        prompts = self._ids([self.template.question(t.prompt) for t in texts])
+        answers = self._ids([t.answer + self.template.after for t in texts])
+        out = []
+        for prompt, answer in zip(prompts, answers, strict=True):
+            head = prompt if len(prompt) <= max_tokens // 2 else prompt[-(max_tokens // 2) :]
+            out.append(Encoded(np.array((head + answer)[:max_tokens], dtype=np.int32), len(head)))
+        return out
+
+    def encode_prompts(self, prompts: Sequence[str], max_tokens: int) -> list[np.ndarray]:
+        """Tokenise questions up to where the answer begins; long ones lose their beginning."""
+        ids = self._ids([self.template.question(p) for p in prompts])
+        return [np.array(i[-max_tokens:], dtype=np.int32) for i in ids]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return str(self.tokenizer.decode(ids, skip_special_tokens=True)).strip()
+
+    def _ids(self, strings: list[str]) -> list[list[int]]:
+        return self.tokenizer(strings, add_special_tokens=False)["input_ids"]
+
+
+def pad(rows: Sequence[np.ndarray], value: int) -> np.ndarray:
+    """Stack 1-D rows into one (rows, longest) array, padded on the right."""
+    out = np.full((len(rows), max(map(len, rows))), value, dtype=np.int64)
+    for i, row in enumerate(rows):
+        out[i, : len(row)] = row
+    return out

@@ -1,0 +1,198 @@
+"""The tables that a run leaves behind: every column once, with type, unit and meaning; and how rows get there."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+Row = Mapping[str, Any]
+Rows = Mapping[str, Sequence[Row]]
+"""Rows by table name."""
+
+
+@dataclass(frozen=True)
+class Column:
+    name: str
+    type: type
+    unit: str
+    meaning: str
+
+
+def _columns(text: str) -> tuple[Column, ...]:
+    types = {"int": int, "float": float, "str": str, "bool": bool}
+    out = []
+    for line in text.strip().splitlines():
+        name, kind, unit, meaning = (part.strip() for part in line.split("|"))
+        out.append(Column(name, types[kind], unit, meaning))
+    return tuple(out)
+
+
+USERS = _columns("""
+user_id          | int   |        | number of the user, from 0
+strategy         | str   |        | how the phone got its start
+amount           | float | share  | share of the user's texts that the phone had (1 in users.csv)
+phone            | str   |        | phone_id of devices/phones.csv
+network          | str   |        | access type of the connection
+texts            | int   | texts  | texts that the phone had
+style            | str   |        | true style, or styles joined by '+'
+chosen           | str   |        | pLLMs that fine-tuning started from, joined by '+'; empty: from scratch
+oracle           | str   |        | a truly closest pLLM; empty: the pool has none
+correct          | bool  |        | chosen is one of the truly closest; empty: nothing was chosen
+start_loss       | float | nats   | held-out loss per token before the first step
+target_loss      | float | nats   | best held-out loss from scratch on all texts, plus the tolerance
+final_loss       | float | nats   | held-out loss at the last evaluation
+best_loss        | float | nats   | lowest held-out loss seen
+steps_to_target  | int   | steps  | first evaluated step at or under the target; the budget where censored
+censored         | bool  |        | the target was not reached within the budget
+steps            | int   | steps  | steps that were really trained
+billed_steps     | float | steps  | steps_to_target on the scale of the deployed LLM (billing.scratch_steps)
+fits             | str   |        | 'yes', 'streamed' (from flash), or why the deployed LLM cannot be fine-tuned on the phone
+selection_flops  | float | FLOP   | billed: choosing, on the phone
+selection_s      | float | s      | billed: computing time of choosing
+selection_j      | float | J      | billed: energy of choosing
+bytes_down       | float | B      | billed: downloaded, for choosing and for the start
+bytes_up         | float | B      | billed: uploaded
+download_s       | float | s      | billed: time of all downloads
+download_j       | float | J      | billed: energy of all downloads
+finetune_flops   | float | FLOP   | billed: fine-tuning up to the target
+finetune_s       | float | s      | billed: time of fine-tuning up to the target
+finetune_j       | float | J      | billed: energy of fine-tuning up to the target
+model_selection_flops | float | FLOP | measured: choosing, on the LLM that was really run
+model_finetune_flops  | float | FLOP | measured: training, on the LLM that was really trained, evaluations apart
+model_evaluate_flops  | float | FLOP | measured: evaluations of the held-out loss, which no phone is billed for
+wall_s           | float | s      | wall-clock share of the simulator for this row
+""")
+
+CURVES = _columns("""
+user_id  | int   |       | number of the user
+strategy | str   |       | strategy
+amount   | float | share | share of the user's texts
+step     | int   | steps | step after which the loss was measured
+loss     | float | nats  | held-out loss per token
+""")
+
+CHOICES = _columns("""
+user_id  | int   |  | number of the user
+strategy | str   |  | strategy
+pllm     | str   |  | candidate
+score    | float |  | the strategy's score of it, lower is better
+rank     | int   |  | 1 is best
+""")
+
+WORDS = _columns("""
+owner      | str   |  | 'user N' or a pLLM id
+strategy   | str   |  | strategy whose explanation it is
+word       | str   |  | word of the basis
+coordinate | float |  | how much of that word the owner's style has
+""")
+
+POOL = _columns("""
+pllm       | str   |       | id of the pLLM
+style      | str   |       | style of the data it was fine-tuned on
+similarity | float | share | share of that style in the data, the rest is default text
+texts      | int   | texts | texts it was fine-tuned on
+steps      | int   | steps | steps it was fine-tuned for
+loss       | float | nats  | held-out loss on its own style
+bytes      | float | B     | billed: what a phone downloads for it
+""")
+
+CLOUD = _columns("""
+strategy | str   |      | strategy that asked for the work
+work     | str   |      | kind of request
+requests | int   |      | number of requests
+tokens   | float |      | tokens processed
+flops    | float | FLOP | billed: on the deployed LLMs
+""")
+
+SUMMARY = _columns("""
+strategy | str   |  | strategy
+metric   | str   |  | what is summarised
+unit     | str   |  | its unit
+mean     | float |  | mean over users
+low      | float |  | lower end of the 95 % interval of the mean
+high     | float |  | upper end
+median   | float |  | median over users
+users    | int   |  | users that the metric is defined for
+""")
+
+TABLES: dict[str, tuple[Column, ...]] = {
+    "users": USERS,
+    "ladder": USERS,
+    "curves": CURVES,
+    "choices": CHOICES,
+    "words": WORDS,
+    "pool": POOL,
+    "cloud": CLOUD,
+    "summary": SUMMARY,
+}
+WALL_CLOCK = ("wall_s",)
+"""Columns that may differ between two runs of the same config and seed."""
+
+
+class Recorder:
+    """Appends the rows of jobs to the CSV files, in the order of the jobs whatever order they arrive in.
+
+    So the files of two runs are equal line by line for any number of workers. Rows that arrive early wait in
+    memory; `close` writes them too, so that a failed run keeps every finished cohort.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._files: dict[str, tuple[TextIO, Any]] = {}
+        self._waiting: dict[int, Rows] = {}
+        self._next = 0
+
+    def add(self, index: int, rows: Rows) -> None:
+        """Hand in the rows of job `index` (each index once, from 0)."""
+        self._waiting[index] = rows
+        while self._next in self._waiting:
+            self.write(self._waiting.pop(self._next))
+            self._next += 1
+
+    def write(self, rows: Rows) -> None:
+        """Append rows now."""
+        for table, some in rows.items():
+            if table not in self._files:
+                self._files[table] = self._open(table)
+            handle, writer = self._files[table]
+            writer.writerows({k: _cell(v) for k, v in row.items()} for row in some)
+            handle.flush()
+
+    def _open(self, table: str) -> tuple[TextIO, Any]:
+        handle = (self.folder / f"{table}.csv").open("a", newline="", encoding="utf-8")
+        writer = csv.DictWriter(handle, [c.name for c in TABLES[table]])
+        if handle.tell() == 0:
+            writer.writeheader()
+        return handle, writer
+
+    def close(self) -> None:
+        for index in sorted(self._waiting):
+            self.write(self._waiting.pop(index))
+        for handle, _ in self._files.values():
+            handle.close()
+        self._files.clear()
+
+    def __enter__(self) -> Recorder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _cell(value: Any) -> Any:
+    if value is None:
+        return ""
+    return repr(float(value)) if isinstance(value, float) else value
+
+
+def describe(tables: Iterable[str] = tuple(TABLES)) -> str:
+    """The tables as Markdown; `docs/records.md` is made from this."""
+    parts = []
+    for table in tables:
+        parts.append(f"## {table}.csv\n\n| column | type | unit | meaning |\n|---|---|---|---|")
+        parts += [f"| `{c.name}` | {c.type.__name__} | {c.unit} | {c.meaning} |" for c in TABLES[table]]
+        parts.append("")
+    return "\n".join(parts)

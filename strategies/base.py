@@ -1,0 +1,179 @@
+"""The interface between a strategy and the simulator: what a phone may ask for, and what it gets.
+
+A strategy is written for one phone. It touches models and data only by yielding requests, so nothing can
+be used without being metered, and requests of the same kind from many phones are answered in one batch.
+Nothing in here knows how requests are answered.
+"""
+
+from __future__ import annotations
+
+from abc import ABC
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, Protocol
+
+import numpy as np
+
+Which = Literal["base", "summarizer"]
+"""Which resident LLM a request is for: the one being personalised, or the one that judges styles."""
+
+
+@dataclass(frozen=True)
+class Text:
+    """One thing a user wrote or wants written: a prompt and its answer in the user's style."""
+
+    prompt: str
+    answer: str
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where fine-tuning begins: weights over pLLMs; empty means from scratch.
+
+    Several weights mean XPerT's merge, theta_base + sum_i a_i (theta_i - theta_base), done exactly.
+    """
+
+    weights: Mapping[str, float] = field(default_factory=dict)
+
+    def __hash__(self) -> int:
+        return hash(tuple(sorted(self.weights.items())))
+
+    @property
+    def best(self) -> str:
+        """The pLLM with the largest weight, or "" from scratch."""
+        return max(self.weights, key=self.weights.__getitem__) if self.weights else ""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What the cloud hands to every phone before it chooses.
+
+    `payload` is data the phone downloads with the offer (arrays count by their size in bytes, anything else as
+    JSON); `pllms` are the ids it may start from. Neither holds any model: a phone asks for those by Download.
+    """
+
+    pllms: tuple[str, ...] = ()
+    payload: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A start, and why: the scores of the candidates (lower is better) and the user's style in words."""
+
+    start: Start
+    scores: Mapping[str, float] = field(default_factory=dict)
+    explanation: Mapping[str, float] = field(default_factory=dict)
+
+
+# ---------------------------------------------------------------- requests
+
+
+@dataclass(frozen=True)
+class Download:
+    """Fetch a pLLM to the phone (as the pool ships it: adapter or whole model). Reply: None."""
+
+    pllm: str
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Mean loss per answer token (nats) of base + start on texts. Reply: float."""
+
+    start: Start
+    texts: Sequence[Text]
+
+
+@dataclass(frozen=True)
+class Generate:
+    """Answers to prompts by base + start, or by the summarizer. Greedy. Reply: list[str]."""
+
+    prompts: Sequence[str]
+    start: Start = Start()
+    llm: Which = "base"
+    max_new_tokens: int = 64
+
+
+@dataclass(frozen=True)
+class Embed:
+    """Hidden state before the output layer where the reply to each prompt would begin.
+
+    Reply: float32 array (prompts, width of the LLM).
+    """
+
+    prompts: Sequence[str]
+    llm: Which = "summarizer"
+
+
+@dataclass(frozen=True)
+class NextWords:
+    """The words that an LLM would most probably begin its replies with, over all prompts together.
+
+    Reply: list of (word, mean probability), best first, at most `count`.
+    """
+
+    prompts: Sequence[str]
+    count: int
+    llm: Which = "summarizer"
+
+
+Request = Download | Evaluate | Generate | Embed | NextWords
+Choosing = Generator[Request, Any, Choice | Start]
+
+
+# ---------------------------------------------------------------- the two sides, as a strategy sees them
+
+
+class Phone(Protocol):
+    """A user's phone: its own texts and its own random stream, nothing else."""
+
+    @property
+    def texts(self) -> Sequence[Text]:
+        """The user's own texts, as many as this run lets the phone have."""
+        ...
+
+    def rng(self, purpose: str) -> np.random.Generator:
+        """The user's random stream for a purpose: the same for any order of users and number of workers."""
+        ...
+
+    @property
+    def nearest(self) -> Sequence[str]:
+        """The truly closest pLLMs. Raises PermissionError unless the strategy declares `reads_truth`."""
+        ...
+
+
+class PoolView(Protocol):
+    """The pool as the cloud shows it to a strategy."""
+
+    @property
+    def ids(self) -> tuple[str, ...]: ...
+
+
+class Cloud(Protocol):
+    """The provider of the pool. `ask` answers a request at once and books it to the cloud, not to a phone."""
+
+    @property
+    def pool(self) -> PoolView: ...
+
+    @property
+    def probes(self) -> Sequence[str]:
+        """Prompts that belong to no user, for probing pLLMs."""
+        ...
+
+    def ask(self, request: Request) -> Any: ...
+
+    def rng(self, purpose: str) -> np.random.Generator: ...
+
+
+class Strategy(ABC):  # noqa: B024  (choose has no body to share, offer does)
+    """How a phone gets its start. Subclasses override `choose`, and `offer` where the cloud has to prepare."""
+
+    reads_truth: ClassVar[bool] = False
+    """True only for references that no real phone could run (oracle)."""
+
+    def offer(self, cloud: Cloud) -> Offer:
+        """Cloud side, once per pool; its cost is booked to the cloud."""
+        return Offer(pllms=cloud.pool.ids)
+
+    def choose(self, phone: Phone, offer: Offer) -> Choosing | Choice | Start:
+        """Phone side: yield requests, return a start. A strategy that asks nothing may simply return."""
+        raise NotImplementedError
