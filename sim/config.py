@@ -60,6 +60,7 @@ class PoolSection(Section):
     similarity: float = Field(0.8, ge=0, le=1, description="share of style text in a pLLM's data; the rest is default")
     texts: int = Field(400, ge=1, description="texts that a pLLM was fine-tuned on")
     steps: int = Field(150, ge=1, description="steps that a pLLM was fine-tuned for")
+    seed: int = Field(0, ge=0, description="decides the pool's texts and training, apart from the users' seed")
     ship: Literal["adapter", "model"] = Field("adapter", description="what a phone downloads for a pLLM")
     path: str = Field("", description="an existing pool folder; empty: built, and cached by content")
 
@@ -68,6 +69,7 @@ class Population(Section):
     users: int = Field(64, ge=1, le=10_000_000, description="number of users")
     texts: int = Field(48, ge=1, description="texts that a user has written")
     held_out: int = Field(16, ge=1, description="further texts on which a user's loss is measured")
+    styles: Names = Field([], description="styles that users have; empty: those of the pool")
     styles_per_user: int = Field(1, ge=1, le=10, description="styles that a user mixes")
     phones: str = Field("market", description="'market', 'tier:NAME', a phone, or a list of phones")
     network: str = Field("market", description="'market', or an access type: 'wifi', '4g', '5g'")
@@ -83,6 +85,7 @@ class Training(Section):
     batch: int = Field(4, ge=1, description="texts a step")
     steps: int = Field(80, ge=1, description="budget of steps")
     evaluate_every: int = Field(5, ge=1, description="steps between evaluations on held-out texts")
+    patience: int = Field(4, ge=0, description="evaluations without a new best after which a user stops; 0: never")
     max_tokens: int = Field(128, ge=8, description="texts are cut to this many tokens")
     target_tolerance: float = Field(0.01, ge=0, description="the target is the best loss from scratch, plus this share")
     stop_at_target: bool = Field(True, description="end a user's fine-tuning when the target is reached")
@@ -96,7 +99,10 @@ class Ladder(Section):
 class Billing(Section):
     scratch_steps: float = Field(1000, ge=0, description="steps of the deployed LLM from scratch; 0: bill measured steps")
     tokens_per_step: float = Field(98, ge=0, description="tokens a step of the deployed LLM; 0: measured tokens")
-    tokens_per_text: float = Field(225, ge=0, description="tokens a text of the deployed LLM; 0: measured tokens")
+    tokens_per_text: float = Field(98, ge=0, description="tokens a text (prompt and answer) has for it; 0: measured")
+    precision: Literal["fp32", "fp16", "int8", "int4"] = Field("int4", description="weights of the deployed LLM")
+    backend: str = Field("cpu_tuned", description="software on the phone (docs/devices.md)")
+    reference_users: int = Field(64, ge=1, description="users whose measured steps from scratch set the scale of steps")
 
 
 class Engine(Section):

@@ -54,6 +54,8 @@ class Offer:
 
     pllms: tuple[str, ...] = ()
     payload: Mapping[str, Any] = field(default_factory=dict)
+    explanations: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Words by pLLM, for the records only; the phone gets what it needs in `payload`."""
 
 
 @dataclass(frozen=True)

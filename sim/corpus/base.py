@@ -34,6 +34,11 @@ class Corpus(ABC):
 
     styles: Mapping[str, Style]
     default: str
+    @property
+    def usual(self) -> Sequence[str]:
+        """The styles that a pool has unless a config names others."""
+        return list(self.styles)
+
     levels: Mapping[str, Sequence[str]] = {}
     """Axes whose values are ordered, lowest first."""
 

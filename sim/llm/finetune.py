@@ -31,6 +31,7 @@ class Plan:
     weight_decay: float = 0.0
     max_grad_norm: float = 1.0
     evaluate_every: int = 5
+    patience: int = 0  # evaluations without a new best after which a lane ends; 0: never
     width: int = 16  # lanes in one batch
 
 
@@ -136,7 +137,7 @@ def finetune(
 ) -> Iterator[Trained[Key]]:
     """Train every job; yield each as it ends. Waiting jobs take the place of finished ones.
 
-    A lane ends at its target or after `plan.steps`; it is evaluated before the first step, every
+    A lane ends at its target, after `plan.steps`, or when patience is out; it is evaluated before the first step, every
     `plan.evaluate_every` steps and at the end. Jobs are seated longest texts first, so neighbours are alike.
     """
     rank = max((lanes.rank_of(job.start) for job in jobs), default=lanes.layout.rank)
@@ -182,7 +183,9 @@ def _evaluate_due(lm: LanguageModel, deck: _Deck[Key], plan: Plan) -> list[int]:
         result, job = deck.results[i], deck.jobs[i]
         result.curve.append((result.steps, float(loss)))
         result.evaluated_tokens += sum(map(len, job.held_out))
-        if result.steps >= plan.steps or (job.target is not None and loss <= job.target):
+        losses_seen = [v for _, v in result.curve]
+        tired = bool(plan.patience) and len(losses_seen) - 1 - int(np.argmin(losses_seen)) >= plan.patience
+        if result.steps >= plan.steps or tired or (job.target is not None and loss <= job.target):
             result.adapter = deck.state[0][i].detach().clone().cpu()
             ended.append(i)
     return ended

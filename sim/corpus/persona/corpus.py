@@ -26,10 +26,7 @@ def _styles() -> dict[str, dict[str, str]]:
 
 
 class PersonaCorpus(Corpus):
-    """Text without end: prompts are drawn from topics x question forms, answers are written by the grammar.
-
-    `styles` are the 28 crossed ones; `levels_of` names those of the four levels of expertise and of formality.
-    """
+    """Text without end: prompts are drawn from topics x question forms, answers are written by the grammar."""
 
     default = "default"
     levels = LEVELS
@@ -42,6 +39,11 @@ class PersonaCorpus(Corpus):
             for name, axes in self._axes.items()
             if name != self.default
         }
+
+    @property
+    def usual(self) -> list[str]:
+        """The 28 crossed styles; the levels are for configs that ask for them."""
+        return [name for name, style in self.styles.items() if len(style.axes) == 3]
 
     @cached_property
     def _prompts(self) -> dict[Part, list[tuple[str, int]]]:

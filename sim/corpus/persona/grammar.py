@@ -21,7 +21,6 @@ LEVELS = {
     "formality": ("slang", "casual", "polite", "corporate"),
 }
 FACTS = {"concise": 1, "default": 2, "informative": 3}
-DEFAULT_LEVELS = ("middle", "undergraduate")
 
 # Words that lose their capital when a sentence follows a lead-in; names keep theirs.
 _COMMON = frozenset(
@@ -52,10 +51,10 @@ class Grammar:
         return [word for axis, value in axes.items() for word in self.wordings[axis][value]["adjectives"]]
 
     def answer(self, topic: int, axes: Mapping[str, str], rng: np.random.Generator) -> str:
-        """One answer about a topic. Empty `axes` give the default style."""
+        """One answer about a topic. Empty `axes` give the default style, which states facts of any level plainly."""
         entry = self.topics[topic]
         amount = axes.get("informativeness", "default")
-        level = axes.get("expertise") or _pick(rng, DEFAULT_LEVELS)
+        level = axes.get("expertise") or _pick(rng, LEVELS["expertise"])
         facts = list(entry[level])
         chosen = [facts[i] for i in sorted(rng.permutation(len(facts))[: FACTS[amount]])]
         words = [self.wordings[axis][value] for axis, value in axes.items()]
@@ -72,12 +71,13 @@ class Grammar:
         return self._contracted(text) if axes.get("formality") in ("slang", "casual") else text
 
     def _dress(self, words: Sequence[Mapping[str, Any]], slot: str, rng: np.random.Generator, amount: str) -> list[str]:
-        """One wording of one axis, now and then of two where the style is not concise."""
+        """One wording of one axis, now and then of two where the style is not concise; the last axis is heard most."""
         lists = [w[slot] for w in words if w.get(slot)]
         if not lists:
             return []
         wanted = 2 if amount != "concise" and rng.random() < 0.35 else int(rng.random() < 0.9)
-        order = rng.permutation(len(lists))[:wanted]
+        weights = np.array([1.0] * (len(lists) - 1) + [2.0])
+        order = rng.choice(len(lists), min(wanted, len(lists)), replace=False, p=weights / weights.sum())
         return [_pick(rng, lists[i]) for i in sorted(order, reverse=True)]
 
     def _contracted(self, text: str) -> str:

@@ -6,7 +6,7 @@ Both are seeded and use only the texts that pLLMs may be trained on, never a use
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from torch import Tensor
 from sim.corpus.base import Corpus
 from sim.corpus.stylometry import VOCABULARY, adjectives
 from sim.llm.batches import collate, lane_losses
-from sim.llm.model import Encoded, LanguageModel
+from sim.llm.model import Encoded, LanguageModel, pad
 from sim.llm.pocket.tokenizer import build_tokenizer
 from sim.streams import stream
 from strategies.base import Text
@@ -40,7 +40,8 @@ class Recipe:
     max_tokens: int = 128
     compare_tokens: int = 320
     base_steps: int = 1500
-    summarizer_steps: int = 900
+    reader_steps: int = 1000
+    summarizer_steps: int = 700
     batch: int = 16
     lr: float = 4e-3
     other_share: float = 0.03
@@ -132,53 +133,101 @@ def _train_base(lm: LanguageModel, corpus: Corpus, recipe: Recipe, progress: Pro
 # ---------------------------------------------------------------- summarizer
 
 
-def _train_summarizer(lm: LanguageModel, corpus: Corpus, recipe: Recipe, progress: Progress) -> None:
-    """Two tasks, as an instruction-tuned LLM has them: name the adjective of a pair, write in an adjective's style.
+@dataclass(frozen=True)
+class _Pair:
+    """A default text, a text of some style (on the same prompt where there is one), and words for the second."""
 
-    The first is trained against all fitting adjectives at once (the mean of their cross-entropies).
-    """
-    rng = stream(recipe.seed, "summarizer")
-
-    def pair() -> tuple[Text, Text, list[str]]:
-        return _pair(corpus, rng)
-
-    def loss() -> Tensor:
-        pairs = [pair() for _ in range(recipe.batch)]
-        prompts = [compare(plain.answer, styled.answer) for plain, styled, _ in pairs]
-        named = _naming_loss(lm, prompts, [w for _, _, w in pairs], recipe.compare_tokens)
-        texts = [Text(write(w[int(rng.integers(len(w)))], t.prompt), t.answer) for _, t, w in pairs if w]
-        batch = collate(lm.encode(texts, recipe.max_tokens + 32), 1, lm.pad_id, lm.device)
-        total, count = lane_losses(lm, batch)
-        return named + 0.5 * (total / count).sum()
-
-    steps = recipe.summarizer_steps
-    _train(lm, loss, steps, recipe.lr / 2, lambda step: progress("summarizer", step, steps))
+    plain: Text
+    styled: Text
+    words: list[str]
 
 
-def _pair(corpus: Corpus, rng: np.random.Generator) -> tuple[Text, Text, list[str]]:
-    """A default text, a text of some style on the same prompt where there is one, and the adjectives of the second."""
+def _pair(corpus: Corpus, rng: np.random.Generator) -> _Pair:
     names = list(corpus.styles)
     style = names[int(rng.integers(len(names)))]
     styled = _some(corpus, style, 1, rng)[0]
     plain = corpus.answer_to(styled.prompt, rng) or _some(corpus, corpus.default, 1, rng)[0]
     known = corpus.styles[style].adjectives
-    return plain, styled, sorted(known) if known else list(adjectives(plain.answer, styled.answer))
+    return _Pair(plain, styled, sorted(known) if known else list(adjectives(plain.answer, styled.answer)))
 
 
-def _naming_loss(lm: LanguageModel, prompts: list[str], words: list[list[str]], max_tokens: int) -> Tensor:
-    """Cross-entropy of the reply's first token against a uniform mix of the adjectives' tokens."""
-    rows = [Encoded(ids, len(ids)) for ids in lm.encode_prompts(prompts, max_tokens)]
-    ids = torch.from_numpy(np.stack([np.pad(r.ids, (0, max_tokens - len(r.ids)))[:max_tokens] for r in rows]))
-    longest = max(len(r) for r in rows)
-    last = torch.tensor([len(r) - 1 for r in rows])
-    hidden = lm.hidden(ids[:, :longest].long().to(lm.device))[torch.arange(len(rows)), last]
-    logp = F.log_softmax(lm.logits(hidden), dim=-1)
-    total = torch.zeros((), device=lm.device)
-    for row, fitting in zip(logp, words, strict=True):
-        if fitting:
-            tokens = [lm.tokenizer(f" {w}", add_special_tokens=False)["input_ids"][0] for w in fitting]
-            total = total - row[tokens].mean()
-    return total / len(rows)
+def _train_summarizer(lm: LanguageModel, corpus: Corpus, recipe: Recipe, progress: Progress) -> None:
+    """First it reads every style alike, then two tasks, as an instruction-tuned LLM has them: name the adjective of a
+    pair, write in an adjective's style.
+
+    Naming one word in a whole pair is little to learn from, so a linear head, dropped afterwards, names the words at
+    every position of the second text as well.
+    """
+    rng = stream(recipe.seed, "summarizer")
+    words = sorted({w for s in corpus.styles.values() for w in s.adjectives} or VOCABULARY)
+    probe = torch.nn.Linear(recipe.width, len(words)).to(lm.device)
+    names = _Names(lm, words)
+
+    def batches() -> Iterator[list[_Pair]]:
+        while True:
+            pairs = [p for p in (_pair(corpus, rng) for _ in range(8 * recipe.batch)) if p.words]
+            pairs.sort(key=lambda p: len(p.plain.answer) + len(p.styled.answer))
+            for start in rng.permutation(range(0, len(pairs) - recipe.batch + 1, recipe.batch)):
+                yield pairs[start : start + recipe.batch]
+
+    source = batches()
+
+    def writing(pairs: list[_Pair], said: list[str]) -> Tensor:
+        texts = [Text(write(w, p.styled.prompt), p.styled.answer) for w, p in zip(said, pairs, strict=True)]
+        total, count = lane_losses(lm, collate(lm.encode(texts, recipe.max_tokens), 1, lm.pad_id, lm.device))
+        return (total / count).sum()
+
+    def said(pairs: list[_Pair]) -> list[str]:
+        return [p.words[int(rng.integers(len(p.words)))] for p in pairs]
+
+    def reading_loss() -> Tensor:
+        pairs = next(source)
+        return writing(pairs, said(pairs))
+
+    def loss() -> Tensor:
+        pairs = next(source)
+        words = said(pairs)
+        return names.loss(pairs, words, probe, recipe.compare_tokens) + 0.5 * writing(pairs, words)
+
+    total = recipe.reader_steps + recipe.summarizer_steps
+    _train(lm, reading_loss, recipe.reader_steps, recipe.lr, lambda n: progress("summarizer", n, total))
+    extra = list(probe.parameters())
+    at = recipe.reader_steps
+    _train(lm, loss, recipe.summarizer_steps, recipe.lr, lambda n: progress("summarizer", at + n, total), extra)
+
+
+class _Names:
+    """The naming task's loss."""
+
+    def __init__(self, lm: LanguageModel, words: list[str]) -> None:
+        self.lm, self.words = lm, words
+        tokens = lm.tokenizer([f" {w}" for w in words], add_special_tokens=False)["input_ids"]
+        self.tokens = torch.tensor([t[0] for t in tokens], device=lm.device)
+        self.end = lm.tokenizer.eos_token_id
+
+    def loss(self, pairs: list[_Pair], said: list[str], probe: torch.nn.Linear, max_tokens: int) -> Tensor:
+        """Cross-entropy of reply and probe against all fitting words alike, and of the end after the word said."""
+        lm = self.lm
+        prompts = lm.encode_prompts([compare(p.plain.answer, p.styled.answer) for p in pairs], max_tokens)
+        second = lm.encode_prompts([f"{compare(p.plain.answer, '')}" for p in pairs], max_tokens)
+        reply = [int(self.tokens[self.words.index(w)]) for w in said]
+        rows = [np.append(ids, token) for ids, token in zip(prompts, reply, strict=True)]
+        ids = torch.from_numpy(pad(rows, lm.pad_id)).to(lm.device)
+        hidden = lm.hidden(ids)
+        row = torch.arange(len(rows), device=lm.device)
+        last = torch.tensor([len(p) - 1 for p in prompts], device=lm.device)
+        wanted = torch.zeros(len(rows), len(self.words), device=lm.device)
+        for i, pair in enumerate(pairs):
+            for word in pair.words:
+                wanted[i, self.words.index(word)] = 1 / len(pair.words)
+        first = F.log_softmax(lm.logits(hidden[row, last]), dim=-1)[:, self.tokens]
+        end = F.cross_entropy(lm.logits(hidden[row, last + 1]), torch.full_like(last, self.end))
+        at = torch.arange(ids.shape[1], device=lm.device)[None]
+        begins = torch.tensor([len(s) - 20 for s in second], device=lm.device)[:, None]
+        seen = (at > begins) & (at <= last[:, None])
+        everywhere = F.log_softmax(probe(hidden), dim=-1)
+        probed = -(everywhere * wanted[:, None]).sum(-1)[seen].mean()
+        return -(first * wanted).sum(-1).mean() + probed + 0.2 * end
 
 
 # ---------------------------------------------------------------- shared
@@ -192,15 +241,23 @@ def _bucketed(rows: list[Encoded], batch: int, rng: np.random.Generator) -> Iter
         yield from rows[start : start + batch]
 
 
-def _train(lm: LanguageModel, loss: Callable[[], Tensor], steps: int, lr: float, tick: Callable[[int], None]) -> None:
+def _train(
+    lm: LanguageModel,
+    loss: Callable[[], Tensor],
+    steps: int,
+    lr: float,
+    tick: Callable[[int], None],
+    extra: Sequence[torch.nn.Parameter] = (),
+) -> None:
     """AdamW with warm-up and cosine decay."""
     lm.model.requires_grad_(True).train()
-    optimizer = torch.optim.AdamW(lm.model.parameters(), lr=lr, betas=(0.9, 0.98), weight_decay=0.01)
+    parameters = [*lm.model.parameters(), *extra]
+    optimizer = torch.optim.AdamW(parameters, lr=lr, betas=(0.9, 0.98), weight_decay=0.01)
     for step in range(steps):
         warm = min(1.0, (step + 1) / 50)
         optimizer.param_groups[0]["lr"] = lr * warm * (0.5 + 0.5 * math.cos(math.pi * step / steps))
         loss().backward()
-        torch.nn.utils.clip_grad_norm_(lm.model.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         tick(step + 1)

@@ -1,0 +1,230 @@
+"""What the cost model needs to know about an LLM: its shape, and what follows from the shape.
+
+An `Llm` is read from the `config.json` that every Hugging Face model has; no weights are needed. Shapes of
+common LLMs are in `llms/`. FLOPs are in `flops.py`, memory in `memory.py`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from devices import flops
+from devices.basics import Numbers, UnknownName
+from devices.constants import stated
+
+LLMS = Path(__file__).parent / "llms"
+
+Targets = str | Iterable[str] | None
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """One weight matrix of a decoder layer, named as PEFT's `target_modules` would name it.
+
+    `stage` orders the matrices along a layer: 0 reads the layer's input for attention, 1 is attention's
+    output, 2 enters the MLP, 3 leaves it. `feeds` says which of "q", "k", "v" a stage-0 matrix makes.
+    """
+
+    name: str
+    inputs: int
+    outputs: int
+    stage: int
+    feeds: str = ""
+
+    @property
+    def parameters(self) -> int:
+        """Weights without bias."""
+        return self.inputs * self.outputs
+
+
+@dataclass(frozen=True)
+class Llm:
+    """The shape of a decoder-only LLM. Build it with `llm(name_or_path)` or `Llm.from_config(dict)`.
+
+    `family` names the layout of a layer: "llama" (separate q, k, v and a gated MLP), "phi3" (the same,
+    fused), "gpt2" and "neox" (fused q, k, v; plain MLP). `parallel` means that attention and MLP read the
+    same input. `small_parameters` counts what is in no matrix product: norms, biases, learned positions.
+    """
+
+    name: str
+    vocab: int
+    width: int
+    layers: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    mlp_width: int
+    gated: bool
+    tied: bool
+    family: str = "llama"
+    parallel: bool = False
+    small_parameters: int = 0
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], name: str = "") -> Llm:
+        """Read a Hugging Face config (as a dict). Raises ValueError for families that are not supported."""
+        from devices.configs import read_config
+
+        return cls(name=name or str(config.get("_name_or_path", "")), **read_config(config))
+
+    @classmethod
+    def of_size(cls, parameters: float, vocab: int = 32_000, name: str = "") -> Llm:
+        """A Llama-like shape with about this many parameters, where only the count is published.
+
+        Width is 128 times the depth, as in Llama-7B and -13B, the MLP 8/3 of the width, the head tied.
+        """
+        width = 64
+        while 12 * width**3 / 128 + vocab * width < parameters:
+            width += 16
+        layers = max(1, round((parameters - vocab * width) / (12 * width**2)))
+        return cls(
+            name=name or f"{parameters / 1e9:g}b", vocab=vocab, width=width, layers=layers,
+            heads=max(1, width // 64), kv_heads=max(1, width // 64), head_dim=64,
+            mlp_width=round(width * 8 / 3), gated=True, tied=True,
+        )  # fmt: skip
+
+    @cached_property
+    def matrices(self) -> tuple[Matrix, ...]:
+        """The weight matrices of one decoder layer."""
+        d, q, kv, m = self.width, self.heads * self.head_dim, self.kv_heads * self.head_dim, self.mlp_width
+        if self.family == "gpt2":
+            rows = [("c_attn", d, q + 2 * kv, 0, "qkv"), ("attn.c_proj", q, d, 1, ""),
+                    ("c_fc", d, m, 2, ""), ("mlp.c_proj", m, d, 3, "")]  # fmt: skip
+        elif self.family == "neox":
+            rows = [("query_key_value", d, q + 2 * kv, 0, "qkv"), ("dense", q, d, 1, ""),
+                    ("dense_h_to_4h", d, m, 2, ""), ("dense_4h_to_h", m, d, 3, "")]  # fmt: skip
+        elif self.family == "phi3":
+            rows = [("qkv_proj", d, q + 2 * kv, 0, "qkv"), ("o_proj", q, d, 1, ""),
+                    ("gate_up_proj", d, 2 * m, 2, ""), ("down_proj", m, d, 3, "")]  # fmt: skip
+        else:
+            rows = [("q_proj", d, q, 0, "q"), ("k_proj", d, kv, 0, "k"), ("v_proj", d, kv, 0, "v"),
+                    ("o_proj", q, d, 1, ""), ("gate_proj", d, m, 2, ""), ("up_proj", d, m, 2, ""),
+                    ("down_proj", m, d, 3, "")]  # fmt: skip
+            if not self.gated:
+                rows.remove(("gate_proj", d, m, 2, ""))
+        return tuple(Matrix(*row) for row in rows)
+
+    @property
+    def layer_parameters(self) -> int:
+        """Weights in the matrices of one decoder layer."""
+        return sum(m.parameters for m in self.matrices)
+
+    @property
+    def head_parameters(self) -> int:
+        """Weights of the output head (shared with the embedding where `tied`)."""
+        return self.vocab * self.width
+
+    @property
+    def matmul_parameters(self) -> int:
+        """Weights that take part in matrix products: all layers and the head, not the embedding look-up."""
+        return self.layers * self.layer_parameters + self.head_parameters
+
+    @property
+    def parameters(self) -> int:
+        """All weights, counted once where tied."""
+        embedding = 0 if self.tied else self.head_parameters
+        return self.matmul_parameters + embedding + self.small_parameters
+
+    def targets(self, targets: Targets = None) -> tuple[Matrix, ...]:
+        """The matrices that carry an adapter.
+
+        `targets`: names as in PEFT's `target_modules` (suffixes match), "all-linear", or None for PEFT's
+        own default: the projections to q and v, or the fused one. Raises ValueError for a name that no
+        matrix has.
+        """
+        if targets is None:
+            return tuple(m for m in self.matrices if set(m.feeds) & set("qv"))
+        names = [targets] if isinstance(targets, str) else list(targets)
+        if names == ["all-linear"]:
+            return self.matrices
+        for name in names:
+            if not any(_matches(m, name) for m in self.matrices):
+                known = ", ".join(m.name for m in self.matrices)
+                raise ValueError(f"{self.name or 'this LLM'} has no matrix {name!r}; it has {known}")
+        return tuple(m for m in self.matrices if any(_matches(m, name) for name in names))
+
+    def adapter_parameters(self, rank: int = 8, targets: Targets = None) -> int:
+        """Trainable weights of a LoRA adapter of this rank on these matrices of every layer."""
+        return self.layers * sum(rank * (m.inputs + m.outputs) for m in self.targets(targets))
+
+    def adapter_bytes(self, rank: int = 8, targets: Targets = None, precision: str = "fp32") -> float:
+        """Size of a LoRA adapter on disk or on the air, in bytes."""
+        return self.adapter_parameters(rank, targets) * bytes_per_weight(precision)
+
+    def weight_bytes(self, precision: str = "fp16") -> float:
+        """Size of the whole LLM, in bytes."""
+        return self.parameters * bytes_per_weight(precision)
+
+    def kv_bytes(self, tokens: Numbers) -> Any:
+        """Size of the key-value cache after `tokens` tokens, in bytes (fp16)."""
+        return 4.0 * self.layers * self.kv_heads * self.head_dim * tokens
+
+    def forward_flops(self, tokens: Numbers, context: Numbers | None = None, logits: Numbers | None = None) -> Any:
+        """FLOPs of a forward pass; see `flops.forward`."""
+        return flops.forward(self, tokens, context, logits)
+
+    def lora_step_flops(
+        self,
+        tokens: Numbers,
+        rank: int = 8,
+        targets: Targets = None,
+        context: Numbers | None = None,
+        *,
+        checkpointing: bool = False,
+    ) -> Any:
+        """FLOPs of one LoRA training step; see `flops.lora_step`."""
+        return flops.lora_step(self, tokens, rank, self.targets(targets), context, checkpointing=checkpointing)
+
+    def full_step_flops(self, tokens: Numbers, context: Numbers | None = None) -> Any:
+        """FLOPs of one step that trains every weight; see `flops.full_step`."""
+        return flops.full_step(self, tokens, context)
+
+
+def _matches(matrix: Matrix, target: str) -> bool:
+    return matrix.name == target or matrix.name.endswith("." + target)
+
+
+def bytes_per_weight(precision: str) -> float:
+    """Bytes of one stored weight. Raises UnknownName for an unknown precision (bf16 counts as fp16)."""
+    known = stated().under("bytes_per_weight")
+    name = "fp16" if precision == "bf16" else precision
+    if name not in known:
+        raise UnknownName("precision", precision, known)
+    return known[name].value
+
+
+def llm_names() -> list[str]:
+    """Names of the LLM shapes that come with the package."""
+    return sorted(p.stem for p in LLMS.glob("*.json"))
+
+
+def llm(name_or_path: str | Path) -> Llm:
+    """The shape of an LLM: a name in `llms/`, a config.json, or a folder that holds one.
+
+    Names match without regard to case and publisher ("meta-llama/Llama-3.2-1B" finds "llama-3.2-1b").
+    Raises UnknownName where nothing is found, ValueError where the file is no config that is supported.
+    """
+    path = Path(name_or_path)
+    if path.is_dir():
+        path = path / "config.json"
+    if not path.is_file():
+        name = str(name_or_path).lower().rsplit("/", maxsplit=1)[-1]
+        known = llm_names()
+        if name not in known:  # an instruction-tuned or base variant has the same shape
+            close = [k for k in known if name.startswith(k)]
+            if not close:
+                raise UnknownName("LLM", str(name_or_path), known, get_close_matches(name, known, n=3, cutoff=0.3))
+            name = max(close, key=len)
+        path = LLMS / f"{name}.json"
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is not JSON: {error}") from error
+    name = path.stem if path.parent == LLMS else path.parent.name if path.name == "config.json" else path.stem
+    return Llm.from_config(config, name=name)

@@ -1,0 +1,76 @@
+"""Reads Hugging Face `config.json` files of the families that `Llm` can describe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+GEMMA = ("gemma", "gemma2", "gemma3", "gemma3_text")
+LLAMA_LIKE = ("llama", "mistral", "qwen2", "qwen3", "smollm3", "phi3", *GEMMA)
+SUPPORTED = (*LLAMA_LIKE, "gpt2", "gpt_neox")
+
+
+def read_config(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of `Llm` (without its name) from a config. Raises ValueError with one clear line."""
+    if "text_config" in config:  # models that also see
+        config = {"model_type": config.get("model_type"), **config["text_config"]}
+    kind = config.get("model_type")
+    if kind not in SUPPORTED:
+        raise ValueError(f"model_type {kind!r} is not supported; supported: {', '.join(SUPPORTED)}")
+    if any("expert" in key for key in config):
+        raise ValueError("mixtures of experts are not supported: which weights work depends on the text")
+    try:
+        if kind == "gpt2":
+            return _gpt2(config)
+        return _neox(config) if kind == "gpt_neox" else _llama_like(config, str(kind))
+    except KeyError as error:
+        raise ValueError(f"config of model_type {kind!r} lacks {error}") from error
+
+
+def _llama_like(c: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    d, layers, heads, m = (
+        c[k] for k in ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
+    )
+    kv_heads = c.get("num_key_value_heads") or heads
+    head_dim = c.get("head_dim") or (256 if kind in GEMMA else d // heads)
+    q, kv = heads * head_dim, kv_heads * head_dim
+    norms = 4 if kind in GEMMA[1:] else 2
+    small = norms * d
+    if kind in ("qwen3", "gemma3", "gemma3_text"):
+        small += 2 * head_dim  # norms of q and k
+    if kind == "qwen2" or c.get("attention_bias"):
+        small += q + 2 * kv
+    if kind != "qwen2" and c.get("attention_bias"):
+        small += d
+    if c.get("mlp_bias"):
+        small += 2 * m + d
+    return {
+        "vocab": c["vocab_size"], "width": d, "layers": layers, "heads": heads, "kv_heads": kv_heads,
+        "head_dim": head_dim, "mlp_width": m, "gated": True,
+        "tied": c.get("tie_word_embeddings", kind in GEMMA), "family": "phi3" if kind == "phi3" else "llama",
+        "small_parameters": layers * small + d,
+    }  # fmt: skip
+
+
+def _gpt2(c: Mapping[str, Any]) -> dict[str, Any]:
+    d, layers, heads = c["n_embd"], c["n_layer"], c["n_head"]
+    m = c.get("n_inner") or 4 * d
+    small = 4 * d + 3 * d + d + m + d  # two LayerNorms, then the biases of the four matrices
+    return {
+        "vocab": c["vocab_size"], "width": d, "layers": layers, "heads": heads, "kv_heads": heads,
+        "head_dim": d // heads, "mlp_width": m, "gated": False, "tied": c.get("tie_word_embeddings", True),
+        "family": "gpt2", "small_parameters": layers * small + 2 * d + c.get("n_positions", 1024) * d,
+    }  # fmt: skip
+
+
+def _neox(c: Mapping[str, Any]) -> dict[str, Any]:
+    d, layers, heads, m = (
+        c[k] for k in ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
+    )
+    small = 4 * d + m + d + (4 * d if c.get("attention_bias", True) else 0)
+    return {
+        "vocab": c["vocab_size"], "width": d, "layers": layers, "heads": heads, "kv_heads": heads,
+        "head_dim": d // heads, "mlp_width": m, "gated": False, "tied": c.get("tie_word_embeddings", False),
+        "family": "neox", "parallel": c.get("use_parallel_residual", True),
+        "small_parameters": layers * small + 2 * d,
+    }  # fmt: skip

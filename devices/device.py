@@ -1,0 +1,276 @@
+"""A user's phone and what its work costs: phone x network x software backend x its own draw of the rates.
+
+Time of a phase is the larger of its compute and its memory (or flash) time, then throttling. Energy is
+power by phase times time; a throttled phone draws less in proportion to its speed, so throttling lengthens
+a phase without adding to the work's own energy, only to the screen's. A `Device` holds rates, not names, as
+numbers or as arrays: the same formulas cost one phone or a million.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from devices import flops, memory
+from devices.architecture import Llm, Targets
+from devices.basics import Floats, Numbers
+from devices.constants import Constants, calibrated
+from devices.cost import Cost, choose
+from devices.networks import Network
+from devices.phones import Phone
+from devices.thermal import throttled
+
+MBIT = 1e6
+
+
+@dataclass(frozen=True)
+class Device:
+    """The rates of one phone, or of many as arrays of one shape. Build it with `Device.of`.
+
+    Units: FLOP/s, byte/s, byte, W, J; floors are the share of the first speed that a throttled phone holds.
+    """
+
+    phone_ids: npt.NDArray[Any]
+    backend: str
+    network: Network
+    train_flop_s: Floats
+    prefill_flop_s: Floats
+    decode_bytes_s: Floats
+    read_bytes_s: Floats
+    flash_bytes_s: Floats
+    usable_bytes: Floats
+    train_w: Floats
+    prefill_w: Floats
+    decode_w: Floats
+    train_floor: Floats
+    prefill_floor: Floats
+    decode_floor: Floats
+    radio_w: Floats
+    radio_down_w_per_mbps: Floats
+    radio_up_w_per_mbps: Floats
+    screen_w: Floats
+    battery_j: Floats
+    constants: Constants
+
+    @classmethod
+    def of(
+        cls,
+        phones: str | Phone | Sequence[str | Phone] | npt.NDArray[Any],
+        network: Network | None = None,
+        *,
+        backend: str = "cpu_tuned",
+        rng: np.random.Generator | None = None,
+        ram_gb: Numbers | Literal["smallest", "largest"] = "smallest",
+        screen_on: bool = False,
+        constants: Constants | None = None,
+    ) -> Device:
+        """The device of a phone (scalars) or of a sequence of phone ids (arrays).
+
+        `network` defaults to the median Wi-Fi. With `rng` every phone draws its own rates from the stated
+        log-sd; without, it has the medians. `ram_gb` picks the variant, or states it. Raises UnknownName
+        for an unknown phone or backend, ValueError where a backend does not exist on a phone.
+        """
+        from devices.rates import rates
+
+        constants = constants or calibrated()
+        network = network or Network.median()
+        return cls(
+            network=network,
+            backend=backend,
+            constants=constants,
+            **rates(phones, network, backend, rng, ram_gb, screen_on, constants),
+        )
+
+    def __len__(self) -> int:
+        return int(np.size(self.phone_ids))
+
+    def at(self, index: Any) -> Device:
+        """One phone (an int) or some of them (a slice, a mask, indices) out of many."""
+        shape = self.phone_ids.shape
+        named = {f.name: getattr(self, f.name) for f in fields(self)}
+        chosen = {
+            n: np.broadcast_to(v, shape)[index] for n, v in named.items() if isinstance(v, np.ndarray | np.generic)
+        }
+        network = Network(*(np.broadcast_to(getattr(self.network, f.name), shape)[index] for f in fields(Network)))
+        return Device(**{**named, **chosen, "network": network})
+
+    # ------------------------------------------------------------ phases
+
+    def prefill(
+        self,
+        llm: Llm,
+        tokens: Numbers,
+        *,
+        context: Numbers | None = None,
+        precision: str = "fp16",
+        logits: Numbers | None = None,
+        passes: Numbers = 1,
+        phase: str = "prefill",
+    ) -> Cost:
+        """Forward pass over `tokens` tokens in sequences of `context` (default: one sequence).
+
+        `logits`: positions at which the output head runs (default: one a sequence). An LLM that does not
+        fit is read from flash layer by layer, `passes` times: once if all sequences go through a layer
+        together.
+        """
+        tokens = np.asarray(tokens, dtype=np.float64)
+        length = tokens if context is None else np.minimum(context, tokens)
+        sequences = np.where(tokens > 0, tokens / np.maximum(length, 1), 0.0)
+        work = flops.forward(llm, tokens, length, sequences if logits is None else logits)
+        weights = llm.weight_bytes(precision)
+        whole = memory.inference_bytes(llm, length, precision, self.constants)
+        waiting = 2 * 4.0 * llm.width * tokens / passes  # hidden states of the other sequences
+        streaming = memory.streaming_bytes(llm, length, precision, self.constants) + waiting
+        reads = np.ceil(sequences)
+        return self._inference(
+            phase, work, reads * weights / self.read_bytes_s, passes * weights * (tokens > 0), whole,
+            streaming, self.prefill_w, self.prefill_floor,
+        )  # fmt: skip
+
+    def evaluate(
+        self,
+        llm: Llm,
+        tokens: Numbers,
+        *,
+        context: Numbers | None = None,
+        precision: str = "fp16",
+        passes: Numbers = 1,
+    ) -> Cost:
+        """The loss on `tokens` tokens: a prefill whose output head runs at every position."""
+        return self.prefill(
+            llm, tokens, context=context, precision=precision, logits=tokens, passes=passes, phase="evaluate"
+        )
+
+    def decode(self, llm: Llm, tokens: Numbers, *, context: Numbers = 0, precision: str = "fp16") -> Cost:
+        """`tokens` tokens generated after `context` earlier ones; each reads all weights and the cache."""
+        tokens = np.asarray(tokens, dtype=np.float64)
+        weights = llm.weight_bytes(precision)
+        cache = llm.kv_bytes(1) * (tokens * context + tokens * (tokens + 1) / 2)
+        whole = memory.inference_bytes(llm, tokens + context, precision, self.constants)
+        streaming = memory.streaming_bytes(llm, tokens + context, precision, self.constants)
+        return self._inference(
+            "decode", flops.decode(llm, tokens, context), (tokens * weights + cache) / self.decode_bytes_s,
+            tokens * weights, whole, streaming, self.decode_w, self.decode_floor,
+        )  # fmt: skip
+
+    def train(
+        self,
+        llm: Llm,
+        steps: Numbers,
+        tokens_per_step: Numbers,
+        *,
+        rank: int | None = 8,
+        targets: Targets = None,
+        context: Numbers | None = None,
+        precision: str = "fp16",
+        checkpointing: bool | Literal["auto"] = False,
+    ) -> Cost:
+        """`steps` LoRA steps of `tokens_per_step` tokens in sequences of `context` (default: one sequence).
+
+        `rank=None` trains every weight, in fp32. `checkpointing="auto"` turns it on where the step would
+        not fit without. Training that does not fit is refused: the Cost says so, nothing is raised.
+        """
+        if checkpointing == "auto":
+            plain = self.train(llm, steps, tokens_per_step, rank=rank, targets=targets, context=context,
+                               precision=precision)  # fmt: skip
+            if not np.any(plain.refused):
+                return plain
+            saved = self.train(llm, steps, tokens_per_step, rank=rank, targets=targets, context=context,
+                               precision=precision, checkpointing=True)  # fmt: skip
+            return choose(plain.refused, saved, plain)
+        tokens = np.asarray(tokens_per_step, dtype=np.float64)
+        steps = np.asarray(steps, dtype=np.float64)
+        if rank is None:
+            precision = "fp32"
+            step_flops = llm.full_step_flops(tokens, context) * (4 / 3 if checkpointing else 1)
+        else:
+            step_flops = llm.lora_step_flops(tokens, rank, targets, context, checkpointing=checkpointing)
+        reads = self.constants["memory.train_weight_reads"] + bool(checkpointing)
+        step_s = np.maximum(step_flops / self.train_flop_s, reads * llm.weight_bytes(precision) / self.read_bytes_s)
+        peak = memory.training_bytes(llm, tokens, precision, self.constants, rank=rank, targets=targets,
+                                     context=context, checkpointing=checkpointing)  # fmt: skip
+        status = np.where(peak <= self.usable_bytes, memory.FITS, memory.REFUSED)
+        seconds = throttled(steps * step_s, self.train_floor, self.constants)
+        joules = steps * step_s * self.train_w + seconds * self.screen_w
+        return self._cost("train", seconds, joules, steps * step_flops, peak, status)
+
+    def download(self, size: Numbers) -> Cost:
+        """`size` bytes over the phone's network, one request."""
+        seconds, joules = self._transfer(size, self.network.down_mbps, self.radio_down_w_per_mbps)
+        return self._cost("download", seconds, joules, bytes_down=size)
+
+    def upload(self, size: Numbers) -> Cost:
+        """`size` bytes to the cloud, one request."""
+        seconds, joules = self._transfer(size, self.network.up_mbps, self.radio_up_w_per_mbps)
+        return self._cost("upload", seconds, joules, bytes_up=size)
+
+    def wait(self, seconds: Numbers) -> Cost:
+        """Idle time, screen off."""
+        idle = np.asarray(seconds, dtype=np.float64)
+        return self._cost("wait", idle, idle * self.constants["power.idle_w"])
+
+    # ------------------------------------------------------------ shared
+
+    def _inference(
+        self,
+        phase: str,
+        work: Any,
+        memory_s: Any,
+        flash_bytes: Any,
+        whole: Any,
+        streaming: Any,
+        watts: Any,
+        floor: Any,
+    ) -> Cost:
+        fits = whole <= self.usable_bytes
+        status = np.where(fits, memory.FITS, np.where(streaming <= self.usable_bytes, memory.STREAMS, memory.REFUSED))
+        roof = np.where(fits, memory_s, np.maximum(memory_s, flash_bytes / self.flash_bytes_s))
+        cold_s = np.maximum(work / self.prefill_flop_s, roof)
+        seconds = throttled(cold_s, floor, self.constants)
+        joules = cold_s * watts + seconds * (self.screen_w + np.where(fits, 0.0, self.constants["power.flash_w"]))
+        peak = np.where(fits, whole, streaming)
+        return self._cost(phase, seconds, joules, work, peak, status, flash=np.where(fits, 0.0, flash_bytes))
+
+    def _transfer(self, size: Numbers, mbps: Any, slope: Any) -> tuple[Any, Any]:
+        size = np.asarray(size, dtype=np.float64)
+        waiting_s = np.where(size > 0, self.network.latency_ms / 1000, 0.0)
+        sending_s = size * 8 / (mbps * MBIT)
+        seconds = waiting_s + sending_s
+        return seconds, seconds * (self.radio_w + self.screen_w) + sending_s * slope * mbps
+
+    def _cost(
+        self,
+        phase: str,
+        seconds: Any,
+        joules: Any,
+        work: Any = 0.0,
+        peak: Any = 0.0,
+        status: Any = memory.FITS,
+        *,
+        bytes_down: Numbers = 0.0,
+        bytes_up: Numbers = 0.0,
+        flash: Any = 0.0,
+    ) -> Cost:
+        ran = np.where(np.asarray(status) == memory.REFUSED, np.nan, 1.0)
+        joules = joules * ran
+
+        def floats(value: Any) -> Any:
+            return np.asarray(value, dtype=np.float64)[()]  # a number for one phone, an array for many
+
+        return Cost(
+            phase=phase,
+            seconds=floats(seconds * ran),
+            joules=floats(joules),
+            flops=floats(work * ran),
+            bytes_down=floats(bytes_down),
+            bytes_up=floats(bytes_up),
+            bytes_flash=floats(flash),
+            battery_share=floats(joules / self.battery_j),
+            memory_bytes=floats(peak),
+            usable_bytes=self.usable_bytes,
+            status=np.asarray(status, dtype=np.int8)[()],
+        )

@@ -1,0 +1,186 @@
+"""The catalogue of phones: phones.csv, and the stated rules by which missing figures are filled.
+
+The CSV holds only figures with a source; what could not be traced is an empty cell. `phones()` fills the
+empty cells that the cost model needs and says so in `Phone.filled`:
+
+- a numeric figure: the median of the phones of the same tier that have it; for what grows with the years (CPU
+  peak, memory, battery) of those released within two years, unless they are fewer than three;
+- usable CPU peak: in-order cores count half (`peak.inorder_weight`), as devices.md section 2 found;
+- flash: by tier and year (`FLASH_BY_TIER`), for no source names the storage of each phone.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from functools import cache
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from devices.basics import UnknownName
+from devices.constants import stated
+
+CSV = Path(__file__).parent / "phones.csv"
+TIERS = ("entry", "low-mid", "mid", "flagship")
+FILLED_BY_MEDIAN = (
+    "cpu_fp32_peak_gflops", "cpu_fp32_big_mid_gflops", "memory_bandwidth_gb_s", "ram_gb", "battery_wh",
+    "cpu_allcore_power_w", "gpu_3dmark_stability_pct",
+)  # fmt: skip
+NO_TREND = ("cpu_allcore_power_w", "gpu_3dmark_stability_pct")
+"""Filled from the whole tier: the recent phones that have these figures are nearly all of one SoC line."""
+FLASH_BY_TIER: dict[str, tuple[tuple[int, str], ...]] = {
+    # from this release year on; an assumption from what was usual in the tier
+    "entry": ((0, "emmc_5_1"), (2024, "ufs_2")),
+    "low-mid": ((0, "emmc_5_1"), (2020, "ufs_2")),
+    "mid": ((0, "ufs_2"), (2023, "ufs_3")),
+    "flagship": ((0, "ufs_2"), (2020, "ufs_3"), (2023, "ufs_4")),
+}
+
+
+@dataclass(frozen=True)
+class Phone:
+    """One phone. Units are in the names; `ram_gb` is the smallest variant sold, `ram_options_gb` all of them.
+
+    `filled` names the fields that have no source and were filled by rule. Measured LLM powers are facts for
+    the reader and for validation; the cost model does not use them. None where unknown and not filled.
+    """
+
+    phone_id: str
+    brand: str
+    model: str
+    os: str
+    release_year: int
+    tier: str
+    soc: str
+    cpu_clusters: str
+    cpu_fp32_peak_gflops: float
+    cpu_fp32_big_mid_gflops: float
+    gpu_name: str
+    gpu_fp32_peak_gflops: float | None
+    memory_bandwidth_gb_s: float
+    ram_gb: float
+    ram_options_gb: tuple[float, ...]
+    battery_wh: float
+    cpu_allcore_power_w: float
+    llm_prefill_power_w: float | None
+    llm_decode_power_w: float | None
+    llm_training_power_w: float | None
+    gpu_3dmark_stability_pct: float
+    wifi: str
+    cellular: str
+    source_urls: str
+    notes: str
+    flash: str
+    filled: frozenset[str] = frozenset()
+
+    @property
+    def name(self) -> str:
+        """Brand and model, as people say it."""
+        return f"{self.brand} {self.model}"
+
+    @property
+    def cpu_scale_gflops(self) -> float:
+        """The CPU peak that compares phones: in-order cores count `peak.inorder_weight` of theirs."""
+        weight = stated()["peak.inorder_weight"]
+        clusters = self.cpu_clusters.replace("Cortex-", "")
+        if clusters and not any(core not in ("A53", "A55") for core in _cores(clusters)):
+            return weight * self.cpu_fp32_peak_gflops
+        big = self.cpu_fp32_big_mid_gflops
+        return big + weight * (self.cpu_fp32_peak_gflops - big)
+
+    @property
+    def has_5g(self) -> bool:
+        """Whether its modem reaches 5G networks."""
+        return "5G" in self.cellular
+
+
+def _cores(clusters: str) -> Iterable[str]:
+    """Core types of "4x2.5 GHz A75 + 4x1.6 GHz A55"."""
+    return [part.split("GHz")[-1].split()[0] for part in clusters.split("+") if "GHz" in part]
+
+
+def _number(cell: str) -> float | None:
+    return float(cell) if cell.strip() else None
+
+
+def read_phones(path: str | Path = CSV) -> dict[str, Phone]:
+    """Phones by id from a CSV with the columns of phones.csv, empty cells filled from the catalogue's phones.
+
+    Use it for a phone of your own: one row is enough. Raises ValueError naming the row and column at fault.
+    """
+    with Path(path).open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    if Path(path) == CSV:
+        known = rows
+    else:
+        with CSV.open(newline="", encoding="utf-8") as file:
+            known = list(csv.DictReader(file))
+    found: dict[str, Phone] = {}
+    for row in rows:
+        phone = _phone(row, known)
+        if phone.phone_id in found:
+            raise ValueError(f"{path}: phone_id {phone.phone_id!r} appears twice")
+        found[phone.phone_id] = phone
+    return found
+
+
+def _phone(row: Mapping[str, str], known: list[dict[str, str]]) -> Phone:
+    row = {key: (value or "").strip() for key, value in row.items() if key}
+    where = row.get("phone_id") or "a row without phone_id"
+    if row.get("tier") not in TIERS:
+        raise ValueError(f"{where}: tier {row.get('tier')!r} is none of {', '.join(TIERS)}")
+    try:
+        year = int(row["release_year"])
+        figures = {name: _number(row.get(name, "")) for name in _numeric_fields()}
+    except (KeyError, ValueError) as error:
+        raise ValueError(f"{where}: {error}") from error
+    filled = set() if row.get("flash") else {"flash"}
+    for name in FILLED_BY_MEDIAN:
+        if figures[name] is None:
+            figures[name] = _median_of_peers(name, row["tier"], year, known)
+            filled.add(name)
+    if negative := [name for name, value in figures.items() if value is not None and value <= 0]:
+        raise ValueError(f"{where}: {negative[0]} must be above 0")
+    options = tuple(float(part) for part in row.get("ram_options_gb", "").split("/") if part)
+    flash = row.get("flash") or [kind for since, kind in FLASH_BY_TIER[row["tier"]] if year >= since][-1]
+    if f"flash.{flash}" not in stated():
+        raise ValueError(f"{where}: flash {flash!r} is none of {', '.join(stated().under('flash'))}")
+    text = {f.name: row.get(f.name, "") for f in fields(Phone) if f.type == "str"} | {"flash": flash}
+    values: dict[str, Any] = {**text, **figures, "release_year": year, "ram_options_gb": options}
+    return Phone(**values, filled=frozenset(filled))
+
+
+def _numeric_fields() -> list[str]:
+    return [f.name for f in fields(Phone) if f.type in ("float", "float | None")]
+
+
+def _median_of_peers(column: str, tier: str, year: int, known: list[dict[str, str]]) -> float:
+    peers = [r for r in known if r["tier"] == tier and r[column].strip()]
+    near = [r for r in peers if abs(int(r["release_year"]) - year) <= 2]
+    chosen = near if len(near) >= 3 and column not in NO_TREND else peers or [r for r in known if r[column].strip()]
+    return median(float(r[column]) for r in chosen)
+
+
+@cache
+def phones() -> dict[str, Phone]:
+    """The catalogue: every phone of phones.csv by its id, missing figures filled and marked."""
+    return read_phones()
+
+
+def find_phone(name: str) -> Phone:
+    """A phone by id or by "Brand Model", without regard to case; a unique ending ("OnePlus 12R") will do.
+
+    Raises UnknownName with the nearest names.
+    """
+    wanted = " ".join(name.lower().replace("-", " ").split())
+    known = phones()
+    for phone in known.values():
+        if wanted in (
+            phone.phone_id.replace("-", " "),
+            phone.name.lower().replace("-", " "),
+            phone.model.lower(),
+        ):
+            return phone
+    raise UnknownName("phone", name, known)

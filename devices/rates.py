@@ -1,0 +1,101 @@
+"""From a phone, a network and a software backend to the rates of a `Device`, with or without a draw."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from devices.basics import Numbers, UnknownName
+from devices.constants import Constants
+from devices.memory import usable_bytes
+from devices.networks import ACCESS, Network
+from devices.phones import Phone, find_phone, phones
+from devices.thermal import cpu_floor
+
+BACKENDS = ("cpu_tuned", "cpu_generic", "gpu_llamacpp", "gpu_mlx")
+
+
+def rates(
+    which: str | Phone | Sequence[str | Phone] | npt.NDArray[Any],
+    network: Network,
+    backend: str,
+    rng: np.random.Generator | None,
+    ram_gb: Numbers | Literal["smallest", "largest"],
+    screen_on: bool,
+    constants: Constants,
+) -> dict[str, Any]:
+    """The fields of `Device` that follow from the phone; arguments as in `Device.of`."""
+    if backend not in BACKENDS:
+        raise UnknownName("backend", backend, BACKENDS)
+    ids, kinds, index = _catalogue_index(which)
+    if backend == "gpu_mlx" and (android := [p.name for p in kinds if p.os != "iOS"]):
+        raise ValueError(f"backend 'gpu_mlx' exists on iPhones only, not on {android[0]}")
+
+    def each(figure: Callable[[Phone], float]) -> Any:
+        return np.array([figure(phone) for phone in kinds], dtype=np.float64)[index]
+
+    def draw(name: str, scale: Any = 1.0) -> Any:
+        constant = constants.of(name)
+        if rng is None or not constant.log_sd:
+            return scale * np.full(ids.shape, constant.value)[()]
+        return scale * constant.value * np.exp(constant.log_sd * rng.standard_normal(ids.shape))
+
+    cpu = backend.startswith("cpu")
+    cpu_flop_s = each(lambda p: p.cpu_scale_gflops * 1e9)
+    bandwidth = each(lambda p: p.memory_bandwidth_gb_s * 1e9)
+    all_core_w = each(lambda p: p.cpu_allcore_power_w)
+    if cpu:
+        limits = constants["power.train_min"], constants["power.train_max"]
+        watts = {"train": np.clip(draw("power.train", all_core_w), *limits)}
+        watts |= {phase: draw(f"power.{phase}", all_core_w) for phase in ("prefill", "decode")}
+        flagship = each(lambda p: p.tier == "flagship").astype(bool)
+        floors = {phase: cpu_floor(w, flagship, constants) for phase, w in watts.items()}
+    else:
+        gpu_w, stability = draw("power.gpu_w"), each(lambda p: p.gpu_3dmark_stability_pct / 100)
+        watts = dict.fromkeys(("train", "prefill", "decode"), gpu_w)
+        floors = dict.fromkeys(watts, np.minimum(stability, 1.0))
+    screen_w = constants["power.screen_w"] * screen_on
+    flash = constants["flash.achieved"] * each(lambda p: constants[f"flash.{p.flash}"] * 1e9)
+    access = np.select([network.access == a for a in ACCESS], range(len(ACCESS)))
+    radio = {part: np.array([constants[f"radio.{a}_{part}"] for a in ACCESS])[access]
+             for part in ("w", "down_w_per_mbps", "up_w_per_mbps")}  # fmt: skip
+    if isinstance(ram_gb, str):
+        pick = min if ram_gb == "smallest" else max
+        ram = each(lambda p: pick(p.ram_options_gb or (p.ram_gb,)))
+    else:
+        ram = np.asarray(ram_gb, dtype=np.float64)
+    return {
+        "phone_ids": ids,
+        "train_flop_s": draw(f"train.{backend}", cpu_flop_s if cpu else 1.0),
+        "prefill_flop_s": draw(f"prefill.{backend}", cpu_flop_s if cpu else 1.0),
+        "decode_bytes_s": draw(f"decode.{backend}", bandwidth),
+        "read_bytes_s": constants["memory.read_fraction"] * bandwidth,
+        "flash_bytes_s": flash * _spread(constants.of("flash.ufs_3").log_sd, ids.shape, rng),
+        "usable_bytes": usable_bytes(ram, constants),
+        **{f"{phase}_w": w for phase, w in watts.items()},
+        **{f"{phase}_floor": floor for phase, floor in floors.items()},
+        "radio_w": radio["w"] * _spread(constants.of("radio.4g_w").log_sd, ids.shape, rng),
+        "screen_w": np.float64(screen_w),
+        "radio_down_w_per_mbps": radio["down_w_per_mbps"],
+        "radio_up_w_per_mbps": radio["up_w_per_mbps"],
+        "battery_j": each(lambda p: p.battery_wh * 3600),
+    }
+
+
+def _spread(log_sd: float, shape: tuple[int, ...], rng: np.random.Generator | None) -> Any:
+    return 1.0 if rng is None else np.exp(log_sd * rng.standard_normal(shape))
+
+
+def _catalogue_index(which: Any) -> tuple[npt.NDArray[Any], list[Phone], npt.NDArray[Any]]:
+    """Ids as asked for, the different phones among them, and which of those each one is."""
+    if isinstance(which, str | Phone):
+        phone = which if isinstance(which, Phone) else find_phone(which)
+        return np.array(phone.phone_id), [phone], np.array(0)
+    given = {p.phone_id: p for p in which if isinstance(p, Phone)} if not isinstance(which, np.ndarray) else {}
+    ids = np.asarray([p.phone_id if isinstance(p, Phone) else p for p in which] if given else which, dtype=str)
+    names, index = np.unique(ids, return_inverse=True)
+    known = phones()
+    return ids, [given.get(n) or known.get(n) or find_phone(n) for n in names], index.reshape(ids.shape)

@@ -1,0 +1,170 @@
+"""Answers to strategies' requests, many phones at once: the only way from a strategy to a model."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sim.llm.finetune import evaluate
+from sim.llm.infer import embed, generate, next_words
+from sim.llm.lanes import Lanes
+from sim.llm.lora import merge
+from sim.llm.model import Encoded, LanguageModel
+from sim.pool import Pool
+from sim.work import Work
+from strategies.base import Download, Embed, Evaluate, Generate, NextWords, Request, Start, Text
+
+PROMPT_TOKENS = 512
+"""Longest prompt of an inference request; longer ones lose their beginning."""
+
+
+class Answers:
+    """The resident LLMs of one process, and how requests are put to them.
+
+    Args:
+        max_tokens: texts are cut to this many tokens, as in fine-tuning.
+        width: lanes in one evaluation batch.
+    """
+
+    def __init__(
+        self,
+        lm: LanguageModel,
+        lanes: Lanes,
+        summarizer: Callable[[], LanguageModel],
+        pool: Pool,
+        max_tokens: int,
+        width: int,
+    ) -> None:
+        self.lm, self.lanes, self.pool = lm, lanes, pool
+        self._summarizer = summarizer
+        self.max_tokens, self.width = max_tokens, width
+        self._encoded: dict[Text, Encoded] = {}
+
+    def llm(self, which: str) -> LanguageModel:
+        return self.lm if which == "base" else self._summarizer()
+
+    def encode(self, texts: Sequence[Text]) -> list[Encoded]:
+        """Tokenise texts, each once."""
+        new = [t for t in dict.fromkeys(texts) if t not in self._encoded]
+        self._encoded.update(zip(new, self.lm.encode(new, self.max_tokens), strict=True))
+        return [self._encoded[t] for t in texts]
+
+    def forget(self) -> None:
+        """Drop the tokenised texts of users that are done."""
+        self._encoded.clear()
+
+    def adapter(self, start: Start) -> Tensor:
+        """The flat adapter of a start; from scratch, one that changes nothing."""
+        if not start.weights:
+            return torch.zeros(self.lanes.layout.size)
+        names = sorted(start.weights)
+        flats = [self.pool.adapter(name, self.lanes.layout) for name in names]
+        return merge(self.lanes.layout, flats, [start.weights[n] for n in names])[1]
+
+    def __call__(self, requests: Sequence[Request], books: Sequence[Work]) -> list[Any]:
+        """Answer requests, each booked to the ledger beside it. Requests of one kind share batches."""
+        replies: list[Any] = [None] * len(requests)
+        kinds: Mapping[type, Callable[[Any, Any], list[Any]]] = {
+            Download: self._download,
+            Evaluate: self._evaluate,
+            Generate: self._generate,
+            Embed: self._embed,
+            NextWords: self._next_words,
+        }
+        by_kind: dict[type, list[int]] = defaultdict(list)
+        for i, request in enumerate(requests):
+            if type(request) not in kinds:
+                raise TypeError(f"a strategy yielded {request!r}, which is no request")
+            by_kind[type(request)].append(i)
+            books[i].requests += 1
+        for kind, places in by_kind.items():
+            some = kinds[kind]([requests[i] for i in places], [books[i] for i in places])
+            for i, reply in zip(places, some, strict=True):
+                replies[i] = reply
+        return replies
+
+    def _download(self, requests: Sequence[Download], books: Sequence[Work]) -> list[None]:
+        for request, book in zip(requests, books, strict=True):
+            self.pool.card(request.pllm)  # raises where there is no such pLLM
+            book.pllm_downloads += 1
+        return [None] * len(requests)
+
+    def _evaluate(self, requests: Sequence[Evaluate], books: Sequence[Work]) -> list[float]:
+        losses: list[float] = []
+        for at in range(0, len(requests), self.width):
+            some = requests[at : at + self.width]
+            texts = [self.encode(r.texts) for r in some]
+            flat = self.lanes.stack([self.adapter(r.start) for r in some]).to(self.lm.device)
+            losses += evaluate(self.lm, self.lanes, flat, texts).tolist()
+            for encoded, book in zip(texts, books[at : at + self.width], strict=True):
+                book.evaluate_tokens += sum(map(len, encoded))
+                book.evaluate_sequences += len(encoded)
+                book.evaluate_logits += sum(e.answer_tokens for e in encoded)
+        return losses
+
+    def _generate(self, requests: Sequence[Generate], books: Sequence[Work]) -> list[list[str]]:
+        groups: dict[tuple[str, Start, int], list[int]] = defaultdict(list)
+        for i, r in enumerate(requests):
+            groups[r.llm, r.start, r.max_new_tokens].append(i)
+        replies: list[list[str]] = [[] for _ in requests]
+        for (which, start, most), places in groups.items():
+            lm = self.llm(which)
+            prompts = list(dict.fromkeys(p for i in places for p in requests[i].prompts))  # answered once, billed each
+            adapter = self.adapter(start) if start.weights else None
+            texts = generate(lm, prompts, most, self.lanes, adapter, PROMPT_TOKENS)
+            answer = dict(zip(prompts, texts, strict=True))
+            tokens_in = dict(zip(prompts, map(len, lm.encode_prompts(prompts, PROMPT_TOKENS)), strict=True))
+            tokens_out = dict(
+                zip(prompts, (min(most, n + 1) for n in map(len, _tokens(lm, texts))), strict=True)
+            )
+            for i in places:
+                mine = requests[i].prompts
+                replies[i] = [answer[p] for p in mine]
+                read, wrote = sum(tokens_in[p] for p in mine), sum(tokens_out[p] for p in mine)
+                if which == "base":
+                    books[i].prefill_tokens += read
+                    books[i].prefill_sequences += len(mine)
+                    books[i].decode_tokens += wrote
+                else:
+                    books[i].judge_tokens += read
+                    books[i].judge_sequences += len(mine)
+                    books[i].judge_decode_tokens += wrote
+        return replies
+
+    def _embed(self, requests: Sequence[Embed], books: Sequence[Work]) -> list[np.ndarray]:
+        replies: list[np.ndarray] = [np.empty(0)] * len(requests)
+        for which in sorted({r.llm for r in requests}):
+            places = [i for i, r in enumerate(requests) if r.llm == which]
+            prompts = [p for i in places for p in requests[i].prompts]
+            lm = self.llm(which)
+            hidden, at = embed(lm, prompts, PROMPT_TOKENS), 0
+            for i in places:
+                count = len(requests[i].prompts)
+                replies[i] = hidden[at : at + count]
+                at += count
+                self._book_reading(lm, which, requests[i].prompts, books[i])
+        return replies
+
+    def _next_words(self, requests: Sequence[NextWords], books: Sequence[Work]) -> list[list[tuple[str, float]]]:
+        for r, book in zip(requests, books, strict=True):
+            self._book_reading(self.llm(r.llm), r.llm, r.prompts, book)
+        return [next_words(self.llm(r.llm), r.prompts, r.count, PROMPT_TOKENS) for r in requests]
+
+    @staticmethod
+    def _book_reading(lm: LanguageModel, which: str, prompts: Sequence[str], book: Work) -> None:
+        tokens = sum(map(len, lm.encode_prompts(prompts, PROMPT_TOKENS)))
+        if which == "base":
+            book.prefill_tokens += tokens
+            book.prefill_sequences += len(prompts)
+        else:
+            book.judge_tokens += tokens
+            book.judge_sequences += len(prompts)
+
+
+def _tokens(lm: LanguageModel, texts: Sequence[str]) -> list[list[int]]:
+    return lm.tokenizer(list(texts), add_special_tokens=False)["input_ids"] if texts else []

@@ -1,0 +1,57 @@
+"""Where built things are kept between runs, by a hash of what made them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+
+def cache_dir() -> Path:
+    """`$HEADSTART_CACHE`, else `$XDG_CACHE_HOME/headstart`, else `~/.cache/headstart`."""
+    if own := os.environ.get("HEADSTART_CACHE"):
+        return Path(own)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "headstart"
+
+
+def digest(made_of: Mapping[str, Any]) -> str:
+    """A short hash of plain values."""
+    text = json.dumps(made_of, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def folder_digest(folder: Path) -> str:
+    """A hash of the names and contents of a folder's files."""
+    out = hashlib.sha256()
+    for file in sorted(f for f in folder.rglob("*") if f.is_file()):
+        out.update(str(file.relative_to(folder)).encode())
+        out.update(file.read_bytes())
+    return out.hexdigest()
+
+
+def built(folder: Path, build: Callable[[Path], None]) -> Path:
+    """Return `folder`, building it first where it is missing.
+
+    It appears whole or not at all: `build` fills a temporary folder beside it, which is then renamed. Of two processes
+    that build at once, the first wins.
+    """
+    if folder.is_dir():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        build(temporary)
+        temporary.chmod(0o755)
+        try:
+            temporary.rename(folder)
+        except OSError:
+            if not folder.is_dir():
+                raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return folder

@@ -1,0 +1,217 @@
+"""The command line: `headstart run`, `explain`, `report`, `pocket`, `pool`, `devices`, `config`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from sim.errors import UserError
+
+ROOT = Path(__file__).resolve().parent.parent
+QUICKSTART = ROOT / "configs" / "quickstart.toml"
+
+app = typer.Typer(
+    help="Simulate phone users who personalise an LLM from a shared pool, and measure what it costs them.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+console = Console()
+errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+
+Overrides = Annotated[list[str] | None, typer.Argument(help="key=value, e.g. population.users=1000")]
+
+
+def main() -> None:
+    """Entry point: a UserError is one line and exit status 2."""
+    try:
+        app(standalone_mode=False)
+    except UserError as error:
+        errors.print(f"headstart: {error}")
+        sys.exit(2)
+    except KeyboardInterrupt:
+        errors.print("headstart: interrupted; finished cohorts are kept")
+        sys.exit(130)
+    except typer.Exit as end:
+        sys.exit(end.exit_code)
+    except Exception as error:
+        # click's own usage errors come here too, since standalone mode is off
+        show, code = getattr(error, "show", None), getattr(error, "exit_code", None)
+        if show is None or code is None:
+            raise
+        show()
+        sys.exit(code)
+
+
+@app.command()
+def run(
+    arguments: Annotated[
+        list[str] | None, typer.Argument(metavar="[CONFIG] [KEY=VALUE ...]", help="a TOML file, then overrides")
+    ] = None,
+    plots: Annotated[bool, typer.Option(help="draw the plots at the end")] = True,
+) -> None:
+    """Run an experiment. Without CONFIG, the quickstart. The last line printed is the results folder.
+
+    Examples:
+
+        headstart run
+
+        headstart run population.users=1000 strategies='["scratch","xpert"]'
+
+        headstart run configs/xpert_data.toml corpus.path=/data/xpert
+    """
+    from sim.config import Config
+    from sim.display import Live, Log
+    from sim.run import check, make_folder, new_run_id
+
+    path, overrides = split_arguments(arguments or [])
+    config = Config.load(path, overrides)
+    check(config)
+    folder = make_folder(config, new_run_id(config))
+    from sim.dispatch import RunFailed
+    from sim.engine import start
+
+    try:
+        if console.is_terminal:
+            with Live(console) as live:
+                start(config, folder, live)
+        else:
+            start(config, folder, Log())
+    except RunFailed as failure:
+        errors.print(f"headstart: the run failed: {failure}")
+        console.print(str(folder), soft_wrap=True, highlight=False)
+        raise typer.Exit(1) from None
+    finish(folder, plots)
+
+
+def split_arguments(arguments: list[str]) -> tuple[Path, list[str]]:
+    """A leading argument without '=' is the config file."""
+    if arguments and "=" not in arguments[0]:
+        return Path(arguments[0]), arguments[1:]
+    return QUICKSTART, arguments
+
+
+def finish(folder: Path, plots: bool) -> None:
+    """Summary, plots and table of a run, from its files alone."""
+    from sim.analysis.plots import draw_all
+    from sim.analysis.summary import summarise, table
+    from sim.analysis.tables import load_run
+
+    done = load_run(folder)
+    summary = summarise(done)
+    summary.to_csv(folder / "summary.csv", index=False)
+    if plots:
+        draw_all(done, folder / "plots")
+    console.print(table(summary))
+    console.print(str(folder), soft_wrap=True, highlight=False)
+
+
+@app.command()
+def explain(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="a run's folder")],
+    user: Annotated[int, typer.Argument(help="number of the user, from 0")],
+    strategy: Annotated[str, typer.Option(help="whose explanation")] = "xpert",
+) -> None:
+    """What a user's style is made of, which pLLM was chosen and why, what it cost, what it saved.
+
+    Example:
+
+        headstart explain results/quickstart/20261123-210000-abcd 3
+    """
+    from sim.analysis.explain import explain as explained
+    from sim.analysis.tables import load_run
+
+    found = explained(load_run(folder), user, strategy)
+    console.print(found.text(), highlight=False, markup=False)
+    picture = folder / "plots" / f"explain-user-{user}-{strategy}.png"
+    picture.parent.mkdir(exist_ok=True)
+    found.save(picture)
+    console.print(str(picture), soft_wrap=True, highlight=False)
+
+
+@app.command()
+def report(folder: Annotated[Path, typer.Argument(metavar="DIR", help="a run's folder")]) -> None:
+    """Write report.html: one file that opens without network.
+
+    Example:
+
+        headstart report results/quickstart/20261123-210000-abcd
+    """
+    from sim.analysis.report import report as written
+
+    console.print(str(written(folder)), soft_wrap=True, highlight=False)
+
+
+# ---------------------------------------------------------------- pocket, pool
+
+pocket = typer.Typer(help="The built-in small LLMs.", no_args_is_help=True)
+pool = typer.Typer(help="The shared pool of personalised LLMs.", no_args_is_help=True)
+app.add_typer(pocket, name="pocket")
+app.add_typer(pool, name="pool")
+
+
+@pocket.command("build")
+def pocket_build(
+    folder: Annotated[Path, typer.Argument(help="where `base` and `summarizer` go")],
+    overrides: Overrides = None,
+    threads: Annotated[int, typer.Option(min=1, help="torch threads")] = 1,
+) -> None:
+    """Build pocket LLM and summarizer for a corpus with the seeded recipe.
+
+    Example:
+
+        headstart pocket build /tmp/pocket corpus.source=xpert corpus.path=/data/xpert
+    """
+    import torch
+
+    from sim.config import Config
+    from sim.corpus import open_corpus
+    from sim.display import Live, Log
+    from sim.llm.pocket.recipe import Recipe, build, estimate_s
+
+    corpus = open_corpus(Config.load(None, overrides or []).corpus)
+    torch.set_num_threads(threads)
+    recipe = Recipe()
+    console.print(f"about {estimate_s(corpus, recipe) / 60:.0f} minutes on this machine")
+    if console.is_terminal:
+        with Live(console) as live:
+            build(corpus, folder, recipe, live.building)
+    else:
+        build(corpus, folder, recipe, Log().building)
+    console.print(str(folder), soft_wrap=True, highlight=False)
+
+
+@pool.command("build")
+def pool_build(arguments: Annotated[list[str] | None, typer.Argument(metavar="[CONFIG] [KEY=VALUE ...]")] = None) -> None:
+    """Build (or find) a config's pool and print its folder."""
+    console.print(str(_pool(arguments).folder), soft_wrap=True, highlight=False)
+
+
+@pool.command("list")
+def pool_list(arguments: Annotated[list[str] | None, typer.Argument(metavar="[CONFIG] [KEY=VALUE ...]")] = None) -> None:
+    """List the pLLMs of a config's pool."""
+    from rich.table import Table
+
+    columns = ("id", "style", "similarity", "texts", "steps", "loss")
+    shown = Table(*columns)
+    for card in _pool(arguments).cards.values():
+        shown.add_row(*(f"{v:.3f}" if isinstance(v, float) else str(v) for v in (getattr(card, c) for c in columns)))
+    console.print(shown)
+
+
+def _pool(arguments: list[str] | None) -> Any:
+    from sim.config import Config
+    from sim.display import Log
+    from sim.resident import Resident
+
+    path, overrides = split_arguments(arguments or [])
+    return Resident(Config.load(path, overrides), progress=Log().building).pool
+
+
+if __name__ == "__main__":
+    main()

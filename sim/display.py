@@ -1,0 +1,127 @@
+"""Progress: a live line for people at a terminal, plain lines elsewhere. Implements `sim.run.Watcher`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from sim.cohort import Job
+
+Row = Mapping[str, Any]
+
+
+class Savings:
+    """Running mean of compute saved by each strategy against the same users from scratch."""
+
+    def __init__(self) -> None:
+        self._scratch: dict[int, float] = {}
+        self._saved: dict[str, list[float]] = {}
+
+    def add(self, job: Job, rows: Sequence[Row]) -> None:
+        for row in rows:
+            flops = row["finetune_flops"]
+            if job.strategy == "scratch":
+                if flops:
+                    self._scratch[row["user_id"]] = flops
+            elif row["user_id"] in self._scratch and flops != "":
+                sums = self._saved.setdefault(job.strategy, [0.0, 0.0])
+                sums[0] += 1 - flops / self._scratch[row["user_id"]]
+                sums[1] += 1
+        if job.strategy != "scratch" and len(self._scratch) > 10_000:
+            self._scratch.clear()
+
+    def __str__(self) -> str:
+        return "  ".join(f"{name} {total / n:.0%}" for name, (total, n) in self._saved.items())
+
+
+class Log:
+    """Plain lines, at most one every few seconds, for `flwr run`, pipes and CI."""
+
+    EVERY_S = 5.0
+
+    def __init__(self) -> None:
+        self._began = self._said = time.monotonic()
+        self._jobs = self._done = self._users = 0
+        self._savings = Savings()
+
+    def building(self, what: str, done: int, of: int) -> None:
+        if done in (0, of) or self._due():
+            self._say(f"building {what}: {done} of {of}")
+
+    def started(self, jobs: int, users: int) -> None:
+        self._jobs = jobs
+        self._say(f"{users:,} users, {jobs:,} cohort jobs")
+
+    def finished(self, job: Job, rows: Mapping[str, Sequence[Row]]) -> None:
+        self._done += 1
+        self._users += len(job.users)
+        self._savings.add(job, rows.get("users", ()))
+        if self._due() or self._done == self._jobs:
+            rate = self._users / max(time.monotonic() - self._began, 1e-9)
+            self._say(f"{self._done}/{self._jobs} jobs, {rate:.1f} users/s, saved: {self._savings}")
+
+    def done(self, folder: Path) -> None:
+        print(folder, flush=True)
+
+    def _due(self) -> bool:
+        return time.monotonic() - self._said >= self.EVERY_S
+
+    def _say(self, text: str) -> None:
+        self._said = time.monotonic()
+        print(f"[headstart {self._said - self._began:6.1f} s] {text}", flush=True)
+
+
+class Live:
+    """A progress bar with users done, rate, time left and savings so far."""
+
+    def __init__(self, console: Console) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description:<18}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=console,
+        )
+        self._building: dict[str, TaskID] = {}
+        self._jobs: TaskID | None = None
+        self._users, self._began = 0, 0.0
+        self._savings = Savings()
+
+    def __enter__(self) -> Live:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def building(self, what: str, done: int, of: int) -> None:
+        if what not in self._building:
+            self._building[what] = self._progress.add_task(what, total=of, note="")
+        self._progress.update(self._building[what], completed=done, total=of)
+
+    def started(self, jobs: int, users: int) -> None:
+        self._began = time.monotonic()
+        self._jobs = self._progress.add_task("cohorts", total=jobs, note="starting workers")
+
+    def finished(self, job: Job, rows: Mapping[str, Sequence[Row]]) -> None:
+        assert self._jobs is not None
+        self._users += len(job.users)
+        self._savings.add(job, rows.get("users", ()))
+        rate = self._users / max(time.monotonic() - self._began, 1e-9)
+        note = f"{rate:.1f} users/s  saved: {self._savings}" if str(self._savings) else f"{rate:.1f} users/s"
+        self._progress.update(self._jobs, advance=1, note=note)

@@ -1,0 +1,64 @@
+"""manifest.json: what ran, on what, with which versions."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from sim.config import Config
+from sim.resident import Resident
+
+PACKAGES = ("headstart", "flwr", "ray", "torch", "transformers", "peft", "numpy", "pandas")
+
+
+def write_manifest(folder: Path, config: Config, resident: Resident, text_tokens: float, **found: Any) -> None:
+    """Write `manifest.json`; a second call with more `found` replaces it."""
+    manifest = {
+        "headstart": version_of("headstart"),
+        "git_commit": git_commit(),
+        "seed": config.seed,
+        "versions": {name: version_of(name) for name in PACKAGES},
+        "machine": {
+            "system": platform.platform(),
+            "processor": _processor(),
+            "cores": os.cpu_count(),
+            "python": platform.python_version(),
+        },
+        "llm": {"source": resident.lm.source, "parameters": resident.architecture.parameters},
+        "pool": str(resident.pool.folder),
+        "mean_text_tokens": text_tokens,
+        **found,
+    }
+    (folder / "manifest.json").write_text(json.dumps(manifest, indent=2, default=str) + "\n")
+
+
+def version_of(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def git_commit() -> str:
+    """The commit of the checkout this runs from, '+' when it has changes, or '' outside of one."""
+    root = Path(__file__).resolve().parent.parent
+    try:
+        run = ["git", "-C", str(root), "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"]
+        return subprocess.run(run, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor()

@@ -1,0 +1,51 @@
+"""Offers on disk beside the pool they are about: made once, read by every worker and every later run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sim.cache import built, digest
+from sim.cloud import Cloud
+from strategies.base import Offer, Strategy
+
+
+def offer_folder(pool: Path, cache: Path, strategy: Strategy, made_of: dict[str, Any]) -> Path:
+    """Where the offer of a strategy (its class and settings) for a pool lies: shipped with the pool, or cached."""
+    kind = type(strategy)
+    name = digest({"class": f"{kind.__module__}:{kind.__qualname__}", "settings": vars(strategy), **made_of})
+    beside = pool / "offers" / name
+    return beside if beside.is_dir() else cache / name
+
+
+def make_offer(folder: Path, strategy: Strategy, cloud: Cloud) -> dict[str, dict[str, int]]:
+    """Ask a strategy for its offer and write it, unless it is there; returns what it cost the cloud."""
+
+    def build(into: Path) -> None:
+        offer = strategy.offer(cloud)
+        arrays = {k: v for k, v in offer.payload.items() if isinstance(v, np.ndarray)}
+        plain = {k: v for k, v in offer.payload.items() if k not in arrays}
+        np.savez(into / "arrays.npz", **arrays)
+        explanations = {k: dict(v) for k, v in offer.explanations.items()}
+        tree = {"pllms": list(offer.pllms), "payload": plain, "explanations": explanations, "cost": cloud.bill()}
+        (into / "offer.json").write_text(json.dumps(tree, indent=1) + "\n")
+
+    built(folder, build)
+    return dict(json.loads((folder / "offer.json").read_text())["cost"])
+
+
+def load_offer(folder: Path) -> Offer:
+    tree = json.loads((folder / "offer.json").read_text())
+    with np.load(folder / "arrays.npz") as arrays:
+        payload = {**tree["payload"], **{k: arrays[k] for k in arrays.files}}
+    return Offer(tuple(tree["pllms"]), payload, tree["explanations"])
+
+
+def offer_bytes(offer: Offer) -> int:
+    """What a phone downloads with an offer: arrays by their size, anything else as JSON."""
+    size = sum(v.nbytes for v in offer.payload.values() if isinstance(v, np.ndarray))
+    plain = {k: v for k, v in offer.payload.items() if not isinstance(v, np.ndarray)}
+    return size + (len(json.dumps(plain)) if plain else 0)

@@ -1,0 +1,48 @@
+"""Which jobs a run consists of: cohorts x (strategies, then the ladder), in the order of the records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from sim.cohort import Job
+from sim.config import Config
+
+REFERENCE = "scratch"
+"""Always run first: it finds every user's target. Recorded only where the config names it."""
+COHORT = 32
+
+
+@dataclass(frozen=True)
+class CohortPlan:
+    """A cohort's jobs: the reference, and what can follow once it is known."""
+
+    reference: Job
+    followers: tuple[Job, ...]
+
+
+def cohort_size(config: Config) -> int:
+    """Decided by the config alone, so that results do not depend on the machine."""
+    size = config.engine.cohort
+    return COHORT if size == "auto" else max(1, size)
+
+
+def plan(config: Config, offers: Mapping[str, str]) -> list[CohortPlan]:
+    """The jobs of a run, numbered in the order of the records; `offers` gives each strategy's offer folder."""
+    size, count, plans, index = cohort_size(config), config.population.users, [], 0
+    others = [s for s in config.strategies if s != REFERENCE]
+    for first in range(0, count, size):
+        users = tuple(range(first, min(first + size, count)))
+        climbing = tuple(u for u in users if u < config.ladder.users)
+        jobs = [Job(index, REFERENCE, users, offer=offers[REFERENCE])]
+        jobs += [Job(0, s, users, offer=offers[s]) for s in others]
+        for amount in sorted(a for a in config.ladder.amounts if a < 1.0 and climbing):
+            jobs += [Job(0, s, climbing, amount, offer=offers[s]) for s in config.strategies]
+        jobs = [replace(job, index=index + i) for i, job in enumerate(jobs)]
+        index += len(jobs)
+        plans.append(CohortPlan(jobs[0], tuple(jobs[1:])))
+    return plans
+
+
+def with_targets(jobs: Sequence[Job], targets: Mapping[int, float]) -> list[Job]:
+    return [replace(job, targets=tuple(targets[u] for u in job.users)) for job in jobs]

@@ -1,0 +1,174 @@
+"""The shared pool: already personalised LLMs on disk, each a plain PEFT adapter folder and its card."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from torch import Tensor
+
+from sim.cache import built, cache_dir, digest
+from sim.config import Config
+from sim.corpus.base import Corpus
+from sim.errors import UserError
+from sim.llm.finetune import Lane, Plan, finetune
+from sim.llm.lanes import Lanes
+from sim.llm.lora import Layout, load_adapter, save_adapter
+from sim.llm.model import LanguageModel
+from sim.streams import stream
+
+VERSION = 1
+"""Part of the cache's hash: bump it when pLLMs come out differently for the same config."""
+SHIPPED = Path(__file__).parent / "llm" / "pocket" / "data" / "pools"
+
+
+@dataclass(frozen=True)
+class Card:
+    """What is known of a pLLM."""
+
+    id: str
+    style: str
+    similarity: float
+    texts: int
+    steps: int
+    loss: float
+
+
+class Pool:
+    """A folder of pLLMs in the order of their cards. Raises UserError when a card or an adapter is missing or broken."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        index = folder / "pool.json"
+        if not index.is_file():
+            raise UserError(f"pool.path: {str(folder)!r} is no pool (pool.json is missing).")
+        self.cards: dict[str, Card] = {}
+        for name in json.loads(index.read_text())["pllms"]:
+            path = folder / name / "card.json"
+            for needed in (path, path.with_name("adapter_model.safetensors")):
+                if not needed.is_file():
+                    raise UserError(f"pool: {needed} is missing; rebuild the pool or remove {str(folder)!r}.")
+            self.cards[name] = Card(**json.loads(path.read_text()))
+        self._adapter = lru_cache(maxsize=256)(self._read)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        return tuple(self.cards)
+
+    @property
+    def styles(self) -> tuple[str, ...]:
+        """The styles that pLLMs have, in order."""
+        return tuple(dict.fromkeys(card.style for card in self.cards.values()))
+
+    def card(self, name: str) -> Card:
+        if name not in self.cards:
+            raise UserError(f"pool: no pLLM {name!r}; it has {', '.join(self.cards) or 'none'}.")
+        return self.cards[name]
+
+    def adapter(self, name: str, layout: Layout) -> Tensor:
+        """The flat adapter (size,) of a pLLM."""
+        return self._adapter(name, layout)
+
+    def _read(self, name: str, layout: Layout) -> Tensor:
+        self.card(name)
+        return load_adapter(self.folder / name, layout)
+
+    def nearest(self, corpus: Corpus, styles: Sequence[str]) -> list[str]:
+        """The pLLMs truly closest to a user's styles: least mean style distance, then highest similarity."""
+
+        def apart(card: Card) -> tuple[float, float]:
+            return sum(corpus.distance(s, card.style) for s in styles) / len(styles), -card.similarity
+
+        best = min(map(apart, self.cards.values()), default=None)
+        return [name for name, card in self.cards.items() if apart(card) == best]
+
+
+def pool_folder(
+    config: Config,
+    corpus: Corpus,
+    lm: LanguageModel,
+    lm_digest: str,
+    lanes: Lanes,
+    progress: Callable[[int, int], None] = lambda *_: None,
+) -> Path:
+    """The folder of the config's pool: named by the config, shipped, cached, or built now."""
+    if config.pool.path:
+        return Path(config.pool.path)
+    training = config.training.model_dump(
+        include={"rank", "alpha", "targets", "lr", "weight_decay", "max_grad_norm", "batch", "max_tokens"}
+    )
+    styles = pool_styles(config, corpus)
+    made_of = {
+        "version": VERSION,
+        "llm": lm_digest,
+        "corpus": corpus.fingerprint(),
+        "styles": styles,
+        "pool": config.pool.model_dump(exclude={"ship", "path"}),
+        "training": training,
+    }
+    name = digest(made_of)
+    if (SHIPPED / name).is_dir():
+        return SHIPPED / name
+    return built(
+        cache_dir() / "pools" / name,
+        lambda folder: _build(folder, config, corpus, styles, lm, lanes, made_of, progress),
+    )
+
+
+def pool_styles(config: Config, corpus: Corpus) -> list[str]:
+    """The styles that pLLMs are dealt out over."""
+    return [corpus.style(s).id for s in config.corpus.styles] or list(corpus.usual)
+
+
+def _build(
+    folder: Path,
+    config: Config,
+    corpus: Corpus,
+    styles: Sequence[str],
+    lm: LanguageModel,
+    lanes: Lanes,
+    made_of: dict[str, object],
+    progress: Callable[[int, int], None],
+) -> None:
+    pool, training = config.pool, config.training
+    jobs: list[Lane[str]] = []
+    style_of: dict[str, str] = {}
+    for i in range(pool.size):
+        style, round_ = styles[i % len(styles)], i // len(styles)
+        name = style if not round_ else f"{style}.{round_ + 1}"
+        rng = stream(pool.seed, "pool", name)
+        own = round(pool.similarity * pool.texts)
+        texts = corpus.draw(style, "pool", own, rng)
+        texts += corpus.draw(corpus.default, "pool", pool.texts - own, rng)
+        held_out = corpus.draw(style, "test", 16, rng)
+        style_of[name] = style
+        jobs.append(
+            Lane(
+                key=name,
+                start=lanes.layout.fresh(rng),
+                texts=lm.encode(texts, training.max_tokens),
+                held_out=lm.encode(held_out, training.max_tokens),
+                rng=rng,
+            )
+        )
+    plan = Plan(
+        steps=pool.steps,
+        batch=training.batch,
+        lr=training.lr,
+        weight_decay=training.weight_decay,
+        max_grad_norm=training.max_grad_norm,
+        evaluate_every=pool.steps,
+        width=config.engine.lanes,
+    )
+    for done, result in enumerate(finetune(lm, lanes, jobs, plan), start=1):
+        name = result.key
+        assert result.adapter is not None
+        save_adapter(folder / name, lanes.layout, result.adapter, config.llm.model, half=True)
+        card = Card(name, style_of[name], pool.similarity, pool.texts, result.steps, result.curve[-1][1])
+        (folder / name / "card.json").write_text(json.dumps(asdict(card), indent=2) + "\n")
+        progress(done, pool.size)
+    index = {"pllms": [job.key for job in jobs], "made_of": made_of}
+    (folder / "pool.json").write_text(json.dumps(index, indent=2, default=str) + "\n")

@@ -1,0 +1,157 @@
+"""What a process keeps between messages: corpus, LLMs, lanes, pool. The cloud and every worker have one."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from functools import cached_property
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from devices import Llm
+from sim.answers import Answers
+from sim.cache import folder_digest
+from sim.config import Config
+from sim.corpus import open_corpus
+from sim.corpus.base import Corpus
+from sim.errors import UserError, nearest
+from sim.llm.lanes import Lanes
+from sim.llm.lora import layout_for
+from sim.llm.model import LanguageModel
+from sim.llm.pocket import pocket_folder
+from sim.pool import Pool, pool_folder, pool_styles
+from strategies.base import Strategy
+
+
+class Resident:
+    """Lazy: what a job does not need is not loaded.
+
+    Args:
+        pool: the pool's folder; None: found or built from the config (the cloud does that, workers are told).
+        progress: called with (what, done, of) on long work.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        pool: Path | None = None,
+        progress: Callable[[str, int, int], None] = lambda *_: None,
+    ) -> None:
+        torch.set_num_threads(max(1, int(os.environ.get("OMP_NUM_THREADS", "1"))))
+        self.config, self._pool_folder, self._progress = config, pool, progress
+
+    @cached_property
+    def corpus(self) -> Corpus:
+        return open_corpus(self.config.corpus)
+
+    def _source(self, setting: str, part: str) -> str | Path:
+        if setting != "pocket":
+            return setting
+        return pocket_folder(self.corpus, self._progress) / part
+
+    @cached_property
+    def lm(self) -> LanguageModel:
+        return LanguageModel(self._source(self.config.llm.model, "base"), device=self.config.engine.device)
+
+    @cached_property
+    def lm_digest(self) -> str:
+        """What the base LLM is, for the pool's hash: contents of a folder, or name and revision on the hub."""
+        folder = Path(self.lm.source)
+        if folder.is_dir():
+            return folder_digest(folder)
+        return f"{self.lm.source}@{getattr(self.lm.config, '_commit_hash', None)}"
+
+    @cached_property
+    def architecture(self) -> Llm:
+        """The base LLM's sizes, for the FLOPs that are really spent."""
+        return Llm.from_config(self.lm.config.to_dict(), name=self.config.llm.model)
+
+    @cached_property
+    def summarizer_architecture(self) -> Llm:
+        return Llm.from_config(self.summarizer.config.to_dict(), name=self.config.llm.summarizer)
+
+    @cached_property
+    def summarizer(self) -> LanguageModel:
+        return LanguageModel(
+            self._source(self.config.llm.summarizer, "summarizer"), device=self.config.engine.device
+        )
+
+    @cached_property
+    def lanes(self) -> Lanes:
+        training = self.config.training
+        targets = "all-linear" if training.targets == ["all-linear"] else training.targets
+        return Lanes(self.lm.model, layout_for(self.lm.model, training.rank, training.alpha, targets))
+
+    @cached_property
+    def pool(self) -> Pool:
+        folder = self._pool_folder or pool_folder(
+            self.config,
+            self.corpus,
+            self.lm,
+            self.lm_digest,
+            self.lanes,
+            lambda done, of: self._progress("pool", done, of),
+        )
+        pool = Pool(folder)
+        for name in pool.ids[:1]:
+            pool.adapter(name, self.lanes.layout)  # a pool of another rank or model fails here, early and clearly
+        return pool
+
+    @cached_property
+    def answers(self) -> Answers:
+        config = self.config
+        return Answers(
+            self.lm,
+            self.lanes,
+            lambda: self.summarizer,
+            self.pool,
+            config.training.max_tokens,
+            config.engine.lanes,
+        )
+
+    @cached_property
+    def user_styles(self) -> list[str]:
+        """The styles that users can have: named, or those of the pool, or (an empty pool) the corpus's."""
+        named = [self.corpus.style(s).id for s in self.config.population.styles]
+        return named or list(self.pool.styles) or pool_styles(self.config, self.corpus)
+
+
+def make_strategy(name: str, config: Config) -> Strategy:
+    """A strategy by name, `package.module:Class`, or as a variant named under `options` with `use`.
+
+    Raises: UserError for an unknown name or setting.
+    """
+    options: dict[str, Any] = dict(config.options.get(name, {}))
+    target = str(options.pop("use", name))
+    known = {point.name: point.value for point in entry_points(group="headstart.strategies")}
+    if target not in known and ":" not in target:
+        raise UserError(f"strategies: unknown strategy {target!r}.{nearest(target, known)}")
+    reference = known.get(target, target)
+    try:
+        made = load_object(reference)(**options)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"options.{name}: {error}.") from error
+    if not isinstance(made, Strategy):
+        raise UserError(f"strategies: {reference!r} is no subclass of strategies.Strategy.")
+    return made
+
+
+def load_object(reference: str) -> Any:
+    """The object behind `package.module:name`. Raises UserError."""
+    import importlib
+
+    module, _, attribute = reference.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise UserError(f"strategies: cannot import {reference!r} ({error}).") from error
+
+
+@functools.lru_cache(maxsize=2)
+def resident(config_json: str, pool: str) -> Resident:
+    """A worker's resident for a config, kept between messages."""
+    return Resident(Config.model_validate_json(config_json), Path(pool))

@@ -1,0 +1,79 @@
+"""Explanations: embeddings as coordinates over human-readable words (XPerT, section 4.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Basis:
+    """Words and their vectors, float32 (words, width); `origin` (width,) is where an unstyled text lies."""
+
+    words: tuple[str, ...]
+    vectors: np.ndarray
+    origin: np.ndarray
+
+    def coordinates(self, embedding: np.ndarray) -> np.ndarray:
+        """Coordinates z of embeddings (..., width): the least-squares combination of words, (..., words)."""
+        away = np.asarray(embedding, dtype=np.float64) - self.origin
+        return away @ np.linalg.pinv(self.vectors.astype(np.float64))
+
+    def named(self, z: np.ndarray) -> dict[str, float]:
+        """Coordinates by word, largest first."""
+        order = np.argsort(-z)
+        return {self.words[i]: float(z[i]) for i in order}
+
+
+def select_words(
+    candidates: Mapping[str, np.ndarray], embeddings: np.ndarray, e_ortho: float, e_decomp: float
+) -> list[str]:
+    """Take words one after another until they compose every embedding.
+
+    Each time the candidate is taken that leaves the smallest residual over all embeddings, among those whose cosine
+    to every word already taken is under `e_ortho`. Ends when the residual is under `e_decomp` of the embeddings' norm
+    for the mean embedding, or no candidate is left.
+
+    Args:
+        candidates: word -> vector (width,), relative to the origin.
+        embeddings: (pLLMs, width), relative to the origin.
+    """
+    left = {word: _unit(np.asarray(v, dtype=np.float64)) for word, v in candidates.items() if np.any(v)}
+    targets = np.asarray(embeddings, dtype=np.float64)
+    norms = np.linalg.norm(targets, axis=1)
+    kept: list[str] = []
+    residual = targets.copy()
+    frame = np.empty((0, targets.shape[1]))  # orthonormal span of the kept words
+    while left and np.mean(np.linalg.norm(residual, axis=1) / np.maximum(norms, 1e-12)) > e_decomp:
+        names = sorted(left)
+        vectors = np.stack([left[n] for n in names])
+        fresh = vectors - (vectors @ frame.T) @ frame  # what a word would add to the span
+        length = np.linalg.norm(fresh, axis=1)
+        gain = ((residual @ fresh.T) ** 2).sum(axis=0) / np.maximum(length**2, 1e-12)
+        best = int(np.argmax(np.where(length > 1e-6, gain, -1.0)))
+        if length[best] <= 1e-6:
+            break
+        word = names[best]
+        kept.append(word)
+        frame = np.vstack([frame, fresh[best] / length[best]])
+        residual = targets - (targets @ frame.T) @ frame
+        taken = left.pop(word)
+        left = {n: v for n, v in left.items() if abs(float(v @ taken)) < e_ortho}
+    return kept
+
+
+def distances(z: np.ndarray, pool: np.ndarray, metric: str) -> np.ndarray:
+    """Distance of coordinates z (words,) to each row of pool (pLLMs, words); "cosine" or "l2".
+
+    Similarity scales the length of z, not its direction, so cosine is the default (docs/log.md).
+    """
+    if metric == "l2":
+        return np.linalg.norm(pool - z, axis=1)
+    return 1.0 - np.array([_unit(row) @ _unit(z) for row in pool])
+
+
+def _unit(v: np.ndarray) -> np.ndarray:
+    return v / max(float(np.linalg.norm(v)), 1e-12)
+

@@ -1,0 +1,136 @@
+"""The catalogue: every figure has a source or is an empty cell, what is filled is marked; draws."""
+
+import csv
+import re
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from devices import UnknownName, draw_networks, draw_phones, find_phone, market_weights, phones, read_phones
+from devices.phones import CSV, FILLED_BY_MEDIAN, TIERS
+from devices.populations import TIER_SHARE, YEAR_SHARE
+
+with CSV.open(newline="") as file:
+    ROWS = list(csv.DictReader(file))
+
+EVIDENCE = {
+    # a figure, and where its derivation or source must stand
+    "cpu_fp32_peak_gflops": ("cpu_peak_derivation", r"derived|https?://"),
+    "cpu_fp32_big_mid_gflops": ("cpu_peak_derivation", r"derived|https?://"),
+    "gpu_fp32_peak_gflops": ("gpu_peak_basis", r"\w"),
+    "gpu_fp16_peak_gflops": ("gpu_peak_basis", r"\w"),
+    "memory_bandwidth_gb_s": ("memory_bandwidth_basis", r"\w"),
+    "battery_wh": ("battery_wh_basis", r"\w"),
+    "cpu_allcore_power_w": ("source_urls", r"freqbench"),
+    "llm_prefill_power_w": ("source_urls", r"LLM-Profiler|2504\.13938"),
+    "llm_decode_power_w": ("source_urls", r"LLM-Profiler|2504\.13938"),
+    "llm_training_power_w": ("source_urls", r"2504\.13938"),
+    "gpu_3dmark_stability_pct": ("source_urls", r"nanoreview"),
+    "ram_gb": ("source_urls", r"https?://"),
+    "battery_mah": ("source_urls", r"https?://"),
+}
+
+
+def test_catalogue_has_all_phones_once():
+    assert len(ROWS) == len(phones()) == 65
+
+
+@pytest.mark.parametrize("column", EVIDENCE)
+def test_every_figure_has_a_source_or_an_empty_cell(column):
+    where, pattern = EVIDENCE[column]
+    for row in ROWS:
+        if row[column].strip():
+            float(row[column])
+            assert re.search(pattern, row[where]), f"{row['phone_id']}: {column} has no source in {where}"
+            assert re.search(r"https?://", row["source_urls"]), row["phone_id"]
+
+
+def test_every_numeric_column_is_under_the_rule():
+    numeric = {c for c in ROWS[0] if c not in EVIDENCE and any(re.fullmatch(r"[\d.]+", r[c].strip()) for r in ROWS)}
+    assert numeric <= {"release_year", "ram_options_gb", "model"}
+
+
+def test_derived_peaks_multiply_out():
+    for row in ROWS:
+        product = re.match(r"derived: ([\d.*+ ]+)", row["cpu_peak_derivation"])
+        if product:
+            terms = [np.prod([float(f) for f in term.split("*")]) for term in product[1].split("+")]
+            assert float(row["cpu_fp32_peak_gflops"]) == pytest.approx(sum(terms), abs=0.06), row["phone_id"]
+
+
+def test_what_is_filled_is_marked_and_nothing_else():
+    for row in ROWS:
+        phone = phones()[row["phone_id"]]
+        for name in FILLED_BY_MEDIAN:
+            assert (name in phone.filled) == (not row[name].strip())
+            if row[name].strip():
+                assert getattr(phone, name) == float(row[name])
+        assert "flash" in phone.filled
+
+
+def test_scale_counts_inorder_cores_half():
+    assert find_phone("OnePlus 12R").cpu_scale_gflops == pytest.approx(281.6 + 0.5 * 48)
+    assert find_phone("xiaomi-redmi-7a").cpu_scale_gflops == pytest.approx(111.4 / 2, abs=0.1)
+    assert find_phone("xiaomi-poco-x7-pro").cpu_scale_gflops == pytest.approx(330.4)
+
+
+def test_find_phone():
+    assert find_phone("oneplus 12r") is find_phone("oneplus-12r") is find_phone("ONEPLUS 12R")
+    with pytest.raises(UnknownName, match=r"unknown phone 'one plus 12 r'.*oneplus-12r"):
+        find_phone("one plus 12 r")
+
+
+def test_a_phone_of_ones_own(tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_text("phone_id,brand,model,os,release_year,tier,ram_gb\nmine,My,Phone,Android,2024,mid,6\n")
+    mine = read_phones(path)["mine"]
+    assert mine.ram_gb == 6
+    assert {"cpu_fp32_peak_gflops", "battery_wh", "flash"} <= mine.filled
+    path.write_text("phone_id,brand,model,os,release_year,tier\nmine,My,Phone,Android,2024,best\n")
+    with pytest.raises(ValueError, match=r"mine: tier 'best' is none of entry"):
+        read_phones(path)
+
+
+def test_market_shares():
+    weights, known = market_weights(), phones()
+    assert sum(weights.values()) == pytest.approx(1)
+    tiers, years = Counter(), Counter()
+    for phone_id, weight in weights.items():
+        tiers[known[phone_id].tier] += weight
+        years[next(b for b in YEAR_SHARE if b[0] <= known[phone_id].release_year <= b[1])] += weight
+    assert tiers == pytest.approx(TIER_SHARE)
+    assert years == pytest.approx(YEAR_SHARE, abs=0.01)
+
+
+def test_draw_phones():
+    rng = np.random.default_rng(0)
+    assert set(draw_phones(50, "tier:flagship", rng)) <= {p.phone_id for p in phones().values() if p.tier == "flagship"}
+    assert set(draw_phones(5, "OnePlus 12R", rng)) == {"oneplus-12r"}
+    assert set(draw_phones(50, ["oneplus-12r", "google-pixel-7"], rng)) == {"oneplus-12r", "google-pixel-7"}
+    tiers = Counter(phones()[i].tier for i in draw_phones(20_000, "market", rng))
+    for tier in TIERS:
+        assert tiers[tier] / 20_000 == pytest.approx(TIER_SHARE[tier], abs=0.015)
+    with pytest.raises(UnknownName, match="tier"):
+        draw_phones(1, "tier:flagships", rng)
+
+
+def test_same_seed_same_draws():
+    first, second = (draw_phones(20, "market", np.random.default_rng(3)) for _ in range(2))
+    assert (first == second).all()
+
+
+def test_networks():
+    rng = np.random.default_rng(0)
+    ids = np.array(["google-pixel-3"] * 5000 + ["google-pixel-9"] * 5000)
+    net = draw_networks(10_000, rng, phone_ids=ids)
+    assert np.mean(net.access == "wifi") == pytest.approx(0.685, abs=0.02)
+    assert not (net.access[:5000] == "5g").any()
+    assert (net.access[5000:] == "5g").any()
+    assert (net.up_mbps <= net.down_mbps).all()
+    assert np.median(net.down_mbps[net.access == "wifi"]) == pytest.approx(84, rel=0.1)
+    assert np.median(draw_networks(5000, rng, "4g", "india").down_mbps) == pytest.approx(18.2, rel=0.1)
+    with pytest.raises(UnknownName, match="region"):
+        draw_networks(1, rng, region="mars")
+    with pytest.raises(UnknownName, match="access"):
+        draw_networks(1, rng, {"wifi": 1, "6g": 1})
