@@ -44,6 +44,8 @@ class Answers:
         self._summarizer = summarizer
         self.max_tokens, self.width = max_tokens, width
         self._encoded: dict[Text, Encoded] = {}
+        self.own: dict[str, Tensor] = {}
+        """Adapters that are not the pool's, until `forget`: those of an offer, and those that phones trained."""
 
     def llm(self, which: str) -> LanguageModel:
         return self.lm if which == "base" else self._summarizer()
@@ -55,16 +57,20 @@ class Answers:
         return [self._encoded[t] for t in texts]
 
     def forget(self) -> None:
-        """Drop the tokenised texts of users that are done."""
+        """Drop the tokenised texts and the own adapters of users that are done."""
         self._encoded.clear()
+        self.own.clear()
 
     def adapter(self, start: Start) -> Tensor:
         """The flat adapter of a start; from scratch, one that changes nothing."""
         if not start.weights:
             return torch.zeros(self.lanes.layout.size)
         names = sorted(start.weights)
-        flats = [self.pool.adapter(name, self.lanes.layout) for name in names]
+        flats = [self._named(name) for name in names]
         return merge(self.lanes.layout, flats, [start.weights[n] for n in names])[1]
+
+    def _named(self, name: str) -> Tensor:
+        return self.own[name] if name in self.own else self.pool.adapter(name, self.lanes.layout)
 
     def __call__(self, requests: Sequence[Request], books: Sequence[Work]) -> list[Any]:
         """Answer requests, each booked to the ledger beside it. Requests of one kind share batches."""
@@ -89,9 +95,8 @@ class Answers:
         return replies
 
     def _download(self, requests: Sequence[Download], books: Sequence[Work]) -> list[None]:
-        for request, book in zip(requests, books, strict=True):
-            self.pool.card(request.pllm)  # raises where there is no such pLLM
-            book.pllm_downloads += 1
+        for request in requests:
+            self._named(request.pllm)  # raises where there is no such pLLM
         return [None] * len(requests)
 
     def _evaluate(self, requests: Sequence[Evaluate], books: Sequence[Work]) -> list[float]:
@@ -119,9 +124,7 @@ class Answers:
             texts = generate(lm, prompts, most, self.lanes, adapter, PROMPT_TOKENS)
             answer = dict(zip(prompts, texts, strict=True))
             tokens_in = dict(zip(prompts, map(len, lm.encode_prompts(prompts, PROMPT_TOKENS)), strict=True))
-            tokens_out = dict(
-                zip(prompts, (min(most, n + 1) for n in map(len, _tokens(lm, texts))), strict=True)
-            )
+            tokens_out = dict(zip(prompts, (min(most, n + 1) for n in map(len, _tokens(lm, texts))), strict=True))
             for i in places:
                 mine = requests[i].prompts
                 replies[i] = [answer[p] for p in mine]

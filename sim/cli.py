@@ -1,4 +1,4 @@
-"""The command line: `headstart run`, `explain`, `report`, `pocket`, `pool`, `devices`, `config`."""
+"""The command line: `headstart run`, `explain`, `report`, `pocket`, `pool`; other groups are in `sim/commands/`."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
+from sim.commands.devices import devices
+from sim.commands.sweep import sweep
+from sim.commands.terminal import QUICKSTART, console, errors, say_path, split_arguments
 from sim.errors import UserError
-
-ROOT = Path(__file__).resolve().parent.parent
-QUICKSTART = ROOT / "configs" / "quickstart.toml"
 
 app = typer.Typer(
     help="Simulate phone users who personalise an LLM from a shared pool, and measure what it costs them.",
@@ -21,9 +20,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-console = Console()
-errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
-
 Overrides = Annotated[list[str] | None, typer.Argument(help="key=value, e.g. population.users=1000")]
 
 
@@ -54,6 +50,9 @@ def run(
         list[str] | None, typer.Argument(metavar="[CONFIG] [KEY=VALUE ...]", help="a TOML file, then overrides")
     ] = None,
     plots: Annotated[bool, typer.Option(help="draw the plots at the end")] = True,
+    resume: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="go on with this run's folder where it was interrupted")
+    ] = None,
 ) -> None:
     """Run an experiment. Without CONFIG, the quickstart. The last line printed is the results folder.
 
@@ -64,36 +63,36 @@ def run(
         headstart run population.users=1000 strategies='["scratch","xpert"]'
 
         headstart run configs/xpert_data.toml corpus.path=/data/xpert
+
+        headstart run --resume results/quickstart/20261123-210000-abcd
     """
     from sim.config import Config
-    from sim.display import Live, Log
-    from sim.run import check, make_folder, new_run_id
+    from sim.run import check, is_finished, make_folder, new_run_id, reopen_folder
 
     path, overrides = split_arguments(arguments or [])
-    config = Config.load(path, overrides)
+    if resume is not None:
+        named = Config.load(path, overrides).anchored(Path.cwd()) if path != QUICKSTART else None
+        config, folder = reopen_folder(resume, named, overrides), resume
+        if is_finished(folder) and (folder / "summary.csv").is_file():
+            console.print("this run is finished: nothing to do", highlight=False)
+            return say_path(folder)
+    else:
+        config = Config.load(path, overrides).anchored(Path.cwd())
     check(config)
-    folder = make_folder(config, new_run_id(config))
+    folder = resume or make_folder(config, new_run_id(config))
     from sim.dispatch import RunFailed
+    from sim.display import shown
     from sim.engine import start
 
     try:
-        if console.is_terminal:
-            with Live(console) as live:
-                start(config, folder, live)
-        else:
-            start(config, folder, Log())
+        if resume is None or not is_finished(folder):
+            with shown(console) as watcher:
+                start(config, folder, watcher)
     except RunFailed as failure:
         errors.print(f"headstart: the run failed: {failure}")
-        console.print(str(folder), soft_wrap=True, highlight=False)
+        say_path(folder)
         raise typer.Exit(1) from None
     finish(folder, plots)
-
-
-def split_arguments(arguments: list[str]) -> tuple[Path, list[str]]:
-    """A leading argument without '=' is the config file."""
-    if arguments and "=" not in arguments[0]:
-        return Path(arguments[0]), arguments[1:]
-    return QUICKSTART, arguments
 
 
 def finish(folder: Path, plots: bool) -> None:
@@ -108,7 +107,7 @@ def finish(folder: Path, plots: bool) -> None:
     if plots:
         draw_all(done, folder / "plots")
     console.print(table(summary))
-    console.print(str(folder), soft_wrap=True, highlight=False)
+    say_path(folder)
 
 
 @app.command()
@@ -131,20 +130,22 @@ def explain(
     picture = folder / "plots" / f"explain-user-{user}-{strategy}.png"
     picture.parent.mkdir(exist_ok=True)
     found.save(picture)
-    console.print(str(picture), soft_wrap=True, highlight=False)
+    say_path(picture)
 
 
 @app.command()
-def report(folder: Annotated[Path, typer.Argument(metavar="DIR", help="a run's folder")]) -> None:
-    """Write report.html: one file that opens without network.
+def report(folder: Annotated[Path, typer.Argument(metavar="DIR", help="folder of a run or a sweep")]) -> None:
+    """Write report.html, of a run or of a sweep: one file that opens without network.
 
     Example:
 
         headstart report results/quickstart/20261123-210000-abcd
     """
-    from sim.analysis.report import report as written
+    from sim.analysis.report import report as of_run
+    from sim.analysis.sweep_report import report as of_sweep
+    from sim.analysis.sweep_table import is_sweep
 
-    console.print(str(written(folder)), soft_wrap=True, highlight=False)
+    say_path((of_sweep if is_sweep(folder) else of_run)(folder))
 
 
 # ---------------------------------------------------------------- pocket, pool
@@ -153,13 +154,15 @@ pocket = typer.Typer(help="The built-in small LLMs.", no_args_is_help=True)
 pool = typer.Typer(help="The shared pool of personalised LLMs.", no_args_is_help=True)
 app.add_typer(pocket, name="pocket")
 app.add_typer(pool, name="pool")
+app.add_typer(devices, name="devices")
+app.command()(sweep)
 
 
 @pocket.command("build")
 def pocket_build(
     folder: Annotated[Path, typer.Argument(help="where `base` and `summarizer` go")],
     overrides: Overrides = None,
-    threads: Annotated[int, typer.Option(min=1, help="torch threads")] = 1,
+    quick: Annotated[bool, typer.Option(help="the short recipe, as for corpora in files")] = False,
 ) -> None:
     """Build pocket LLM and summarizer for a corpus with the seeded recipe.
 
@@ -167,29 +170,23 @@ def pocket_build(
 
         headstart pocket build /tmp/pocket corpus.source=xpert corpus.path=/data/xpert
     """
-    import torch
-
     from sim.config import Config
     from sim.corpus import open_corpus
-    from sim.display import Live, Log
-    from sim.llm.pocket.recipe import Recipe, build, estimate_s
+    from sim.display import shown
+    from sim.llm.pocket.recipe import QUICK, Recipe, build, estimate_s
 
     corpus = open_corpus(Config.load(None, overrides or []).corpus)
-    torch.set_num_threads(threads)
-    recipe = Recipe()
+    recipe = QUICK if quick else Recipe()
     console.print(f"about {estimate_s(corpus, recipe) / 60:.0f} minutes on this machine")
-    if console.is_terminal:
-        with Live(console) as live:
-            build(corpus, folder, recipe, live.building)
-    else:
-        build(corpus, folder, recipe, Log().building)
-    console.print(str(folder), soft_wrap=True, highlight=False)
+    with shown(console) as watcher:
+        build(corpus, folder, recipe, watcher.building)
+    say_path(folder)
 
 
 @pool.command("build")
 def pool_build(arguments: Annotated[list[str] | None, typer.Argument(metavar="[CONFIG] [KEY=VALUE ...]")] = None) -> None:
     """Build (or find) a config's pool and print its folder."""
-    console.print(str(_pool(arguments).folder), soft_wrap=True, highlight=False)
+    say_path(_pool(arguments).folder)
 
 
 @pool.command("list")
@@ -210,7 +207,7 @@ def _pool(arguments: list[str] | None) -> Any:
     from sim.resident import Resident
 
     path, overrides = split_arguments(arguments or [])
-    return Resident(Config.load(path, overrides), progress=Log().building).pool
+    return Resident(Config.load(path, overrides).anchored(Path.cwd()), progress=Log().building).pool
 
 
 if __name__ == "__main__":

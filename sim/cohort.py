@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import inspect
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from sim.llm.finetune import Lane, Plan, Trained, finetune
-from sim.offers import load_offer, offer_bytes
+from sim.llm.finetune import Lane, Trained, finetune
+from sim.offers import load_offer, offer_adapters, offer_bytes
+from sim.phone import UserPhone
 from sim.resident import Resident, make_strategy
 from sim.streams import stream
-from sim.users import User, draw_user
-from sim.work import Work
-from strategies.base import Choice, Download, Offer, Request, Start, Strategy, Text
+from sim.training import beginning, train, training_plan
+from sim.users import draw_user
+from strategies.base import Choice, Download, Offer, Request, Start, Strategy, Train
 
 
 @dataclass(frozen=True)
@@ -57,26 +55,6 @@ class Outcome:
     explanation: Mapping[str, float] = field(default_factory=dict)
 
 
-class _Phone:
-    """A user's phone as a strategy sees it (`strategies.base.Phone`), with its ledger."""
-
-    def __init__(self, user: User, texts: Sequence[Text], seed: int, nearest: Sequence[str], truth: bool) -> None:
-        self.texts = texts
-        self.user, self._seed = user, seed
-        self._nearest, self._truth = nearest, truth
-        self.work = Work()
-        self.downloaded: set[str] = set()
-
-    def rng(self, purpose: str) -> np.random.Generator:
-        return stream(self._seed, self.user.id, "strategy", purpose)
-
-    @property
-    def nearest(self) -> Sequence[str]:
-        if not self._truth:
-            raise PermissionError("the true style is not this strategy's to read (it must declare reads_truth)")
-        return self._nearest
-
-
 def simulate(resident: Resident, job: Job) -> list[Outcome]:
     """Run a job: every user chooses and fine-tunes. Outcomes in the order of the job's users."""
     began = time.perf_counter()
@@ -85,8 +63,9 @@ def simulate(resident: Resident, job: Job) -> list[Outcome]:
     amount = max(1, round(job.amount * config.population.texts))
     strategy = make_strategy(job.strategy, config)
     offer = load_offer(Path(job.offer))
+    resident.answers.own = offer_adapters(Path(job.offer), resident.lanes.layout)
     nearest = {u.id: resident.pool.nearest(resident.corpus, u.styles) for u in users}
-    phones = [_Phone(u, u.texts[:amount], config.seed, nearest[u.id], strategy.reads_truth) for u in users]
+    phones = [UserPhone(u, u.texts[:amount], config.seed, nearest[u.id], strategy.reads_truth) for u in users]
     choices = _choose(resident, strategy, offer, phones)
     trained = _finetune(resident, job, phones, choices)
     resident.answers.forget()
@@ -98,7 +77,7 @@ def simulate(resident: Resident, job: Job) -> list[Outcome]:
             network={"access": str(phone.user.network.access), **_numbers(phone.user.network)},
             styles=list(phone.user.styles),
             texts=amount,
-            start=dict(choice.start.weights),
+            start=dict(phone.origin(choice.start).weights),
             nearest=nearest[phone.user.id],
             curve=result.curve,
             steps=result.steps,
@@ -117,15 +96,16 @@ def _numbers(network: Any) -> dict[str, float]:
     return {k: float(v) for k, v in asdict(network).items() if k != "access"}
 
 
-def _choose(resident: Resident, strategy: Strategy, offer: Offer, phones: Sequence[_Phone]) -> list[Choice]:
+def _choose(resident: Resident, strategy: Strategy, offer: Offer, phones: Sequence[UserPhone]) -> list[Choice]:
     """Drive every phone's `choose` together: each round answers one request of each phone still choosing."""
     choices: list[Choice | None] = [None] * len(phones)
     size = offer_bytes(offer)
-    running, replies = {}, {}
+    running: dict[int, Generator[Request, Any, Choice | Start]] = {}
+    replies: dict[int, Any] = {}
     for i, phone in enumerate(phones):
         phone.work.offer_bytes += size
         chosen = strategy.choose(phone, offer)
-        if inspect.isgenerator(chosen):
+        if isinstance(chosen, Generator):
             running[i], replies[i] = chosen, None
         else:
             choices[i] = _as_choice(chosen)
@@ -137,15 +117,25 @@ def _choose(resident: Resident, strategy: Strategy, offer: Offer, phones: Sequen
             except StopIteration as end:
                 choices[i] = _as_choice(end.value)
                 del running[i]
-        answered = resident.answers(list(asked.values()), [phones[i].work for i in asked])
-        replies = dict(zip(asked, answered, strict=True))
         for i, request in asked.items():
-            if isinstance(request, Download):
-                phones[i].downloaded.add(request.pllm)
+            phones[i].fetch(_used(request))
+        trials = {i: r for i, r in asked.items() if isinstance(r, Train)}
+        others = {i: r for i, r in asked.items() if i not in trials}
+        replies = dict(zip(trials, train(resident, list(trials.values()), [phones[i] for i in trials]), strict=True))
+        answered = resident.answers(list(others.values()), [phones[i].work for i in others])
+        replies |= dict(zip(others, answered, strict=True))
     for choice, phone in zip(choices, phones, strict=True):
         assert choice is not None
-        phone.work.pllm_downloads += len(set(choice.start.weights) - phone.downloaded)
+        phone.fetch(choice.start.weights)
     return [c for c in choices if c is not None]
+
+
+def _used(request: Request) -> Iterable[str]:
+    """The pLLMs that a request needs on the phone."""
+    if isinstance(request, Download):
+        return [request.pllm]
+    start = getattr(request, "start", None)
+    return start.weights if isinstance(start, Start) else ()
 
 
 def _as_choice(value: Any) -> Choice:
@@ -157,37 +147,20 @@ def _as_choice(value: Any) -> Choice:
 
 
 def _finetune(
-    resident: Resident, job: Job, phones: Sequence[_Phone], choices: Sequence[Choice]
+    resident: Resident, job: Job, phones: Sequence[UserPhone], choices: Sequence[Choice]
 ) -> list[Trained[int]]:
     config, answers = resident.config, resident.answers
-    training, layout = config.training, resident.lanes.layout
     lanes = []
     for i, (phone, choice) in enumerate(zip(phones, choices, strict=True)):
-        weights = choice.start.weights
-        fresh = stream(config.seed, phone.user.id, "adapter")
         lanes.append(
             Lane(
                 key=phone.user.id,
-                start=answers.adapter(choice.start) if weights else layout.fresh(fresh),
+                start=beginning(resident, phone.user.id, choice.start),
                 texts=answers.encode(phone.texts),
                 held_out=answers.encode(phone.user.held_out),
                 rng=stream(config.seed, phone.user.id, "batches"),
-                target=job.targets[i] if job.targets and training.stop_at_target else None,
+                target=job.targets[i] if job.targets and config.training.stop_at_target else None,
             )
         )
     done = {r.key: r for r in finetune(resident.lm, resident.lanes, lanes, training_plan(resident))}
     return [done[phone.user.id] for phone in phones]
-
-
-def training_plan(resident: Resident) -> Plan:
-    training = resident.config.training
-    return Plan(
-        steps=training.steps,
-        batch=training.batch,
-        lr=training.lr,
-        weight_decay=training.weight_decay,
-        max_grad_norm=training.max_grad_norm,
-        evaluate_every=training.evaluate_every,
-        patience=training.patience,
-        width=resident.config.engine.lanes,
-    )

@@ -14,11 +14,14 @@ from typing import Annotated, Any, Literal
 import tomli_w
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from sim.cache import digest
 from sim.errors import UserError, nearest
 
 
 def _as_list(value: Any) -> Any:
     """Lists may come as JSON or comma-separated strings, since Flower's run config knows no lists."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return [value]
     if not isinstance(value, str):
         return value
     if value.lstrip().startswith("["):
@@ -30,11 +33,16 @@ def _as_list(value: Any) -> Any:
 
 
 Names = Annotated[list[str], BeforeValidator(_as_list)]
+Mix = Annotated[str, BeforeValidator(lambda v: ",".join(map(str, v)) if isinstance(v, list) else v)]
+Count = Annotated[int, Field(ge=1)]
 Shares = Annotated[list[Annotated[float, Field(gt=0, le=1)]], BeforeValidator(_as_list)]
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    # Numbers may name styles: corpus.default=0 reads as the style "0". No key has a use for infinity.
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, protected_namespaces=(), coerce_numbers_to_str=True, allow_inf_nan=False
+    )
 
 
 class Llm(Section):
@@ -56,7 +64,9 @@ class CorpusSection(Section):
 
 
 class PoolSection(Section):
-    size: int = Field(28, ge=0, le=10_000, description="number of pLLMs, dealt out over the styles in turn")
+    size: Annotated[int, Field(ge=0, le=10_000)] | Literal["auto"] = Field(
+        "auto", description="number of pLLMs, dealt out over the styles in turn; 'auto': one a style"
+    )
     similarity: float = Field(0.8, ge=0, le=1, description="share of style text in a pLLM's data; the rest is default")
     texts: int = Field(400, ge=1, description="texts that a pLLM was fine-tuned on")
     steps: int = Field(150, ge=1, description="steps that a pLLM was fine-tuned for")
@@ -71,7 +81,7 @@ class Population(Section):
     held_out: int = Field(16, ge=1, description="further texts on which a user's loss is measured")
     styles: Names = Field([], description="styles that users have; empty: those of the pool")
     styles_per_user: int = Field(1, ge=1, le=10, description="styles that a user mixes")
-    phones: str = Field("market", description="'market', 'tier:NAME', a phone, or a list of phones")
+    phones: Mix = Field("market", description="'market', 'tier:NAME', a phone, or a list of phones")
     network: str = Field("market", description="'market', or an access type: 'wifi', '4g', '5g'")
 
 
@@ -97,7 +107,9 @@ class Ladder(Section):
 
 
 class Billing(Section):
-    scratch_steps: float = Field(1000, ge=0, description="steps of the deployed LLM from scratch; 0: bill measured steps")
+    scratch_steps: float = Field(
+        1000, ge=0, description="steps of the deployed LLM from scratch; 0: bill measured steps"
+    )
     tokens_per_step: float = Field(98, ge=0, description="tokens a step of the deployed LLM; 0: measured tokens")
     tokens_per_text: float = Field(98, ge=0, description="tokens a text (prompt and answer) has for it; 0: measured")
     precision: Literal["fp32", "fp16", "int8", "int4"] = Field("int4", description="weights of the deployed LLM")
@@ -107,19 +119,27 @@ class Billing(Section):
 
 class Engine(Section):
     backend: Literal["flower", "inline"] = Field("flower", description="Flower on Ray, or this process")
-    workers: int | Literal["auto"] = Field("auto", description="worker processes; 'auto': one a core")
-    cohort: int | Literal["auto"] = Field("auto", description="users simulated together; decides batches, not who is when")
-    lanes: int = Field(16, ge=1, le=4096, description="users in one training batch")
+    workers: Count | Literal["auto"] = Field("auto", description="worker processes; 'auto': one a core")
+    cohort: Count | Literal["auto"] = Field(
+        "auto", description="users simulated together; decides batches, not who is when"
+    )
+    lanes: int = Field(8, ge=1, le=4096, description="users in one training batch")
     address: str = Field("local", description="Ray: 'local', 'auto' or host:port of an existing cluster")
     device: str = Field("cpu", description="torch device of the workers")
     deadline_s: float = Field(86_400, gt=0, description="a run that takes longer ends with an error")
     retries: int = Field(3, ge=0, description="times that a lost cohort is sent again")
 
 
+ELSEWHERE = {"backend", "workers", "address", "deadline_s", "retries"}
+"""Keys of `engine` that say where and how long, and change no record."""
+
+
 class Config(Section):
     """An experiment. `Config.load` reads TOML and overrides; `config.toml` in the results is `to_toml`."""
 
-    name: str = Field("quickstart", pattern=r"^[A-Za-z0-9._-]+$", description="results land in OUTPUT/NAME/RUN_ID")
+    name: str = Field(
+        "quickstart", pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$", description="results land in OUTPUT/NAME/RUN_ID"
+    )
     seed: int = Field(0, ge=0, lt=2**63, description="decides everything that is random")
     strategies: Names = Field(["scratch", "random", "oracle", "xpert"], min_length=1, description="what is compared")
     output: str = Field("results", description="folder of results")
@@ -178,6 +198,28 @@ class Config(Section):
         except ValidationError as error:
             raise UserError(_one_line(error)) from None
 
+    def anchored(self, root: Path) -> Config:
+        """The same config with relative paths made absolute, so that workers anywhere on this machine agree."""
+
+        def fixed(value: str) -> str:
+            path = root / Path(value).expanduser()
+            return str(path.resolve()) if value and path.exists() else value
+
+        llm = {k: v if v == "pocket" else fixed(v) for k, v in self.llm.model_dump().items()}
+        return self.model_copy(
+            update={
+                "output": str((root / Path(self.output).expanduser()).resolve()),
+                "llm": Llm(**llm),
+                "corpus": self.corpus.model_copy(update={"path": fixed(self.corpus.path)}),
+                "pool": self.pool.model_copy(update={"path": fixed(self.pool.path)}),
+            }
+        )
+
+    def digest(self) -> str:
+        """A hash of all that the records depend on: not of where results go, nor of who does the work."""
+        validated = type(self).model_validate(self.model_dump())  # a default 1000 becomes the 1000.0 that it is in TOML
+        return digest(validated.model_dump(exclude={"name": True, "output": True, "engine": ELSEWHERE}))
+
     def to_toml(self) -> str:
         return tomli_w.dumps(self.model_dump())
 
@@ -217,9 +259,14 @@ def check_keys(model: type[BaseModel], tree: Mapping[str, Any], prefix: str = ""
 
 
 def _one_line(error: ValidationError) -> str:
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"] if part not in ("int", "literal['auto']"))
-    message = first["msg"].removeprefix("Value error, ")
+    errors = error.errors()
+    first, where = errors[0], _where(errors[0])
     if first["type"] == "value_error":
-        return f"{message}."
-    return f"{where} = {first['input']!r}: {message[0].lower()}{message[1:]}."
+        return f"{first['msg'].removeprefix('Value error, ')}."
+    # a value that may be of two kinds has one error for each
+    reasons = [e["msg"][0].lower() + e["msg"][1:] for e in errors if _where(e) == where]
+    return f"{where} = {first['input']!r}: {', or '.join(reasons)}."
+
+
+def _where(error: Any) -> str:
+    return ".".join(str(part) for part in error["loc"] if part not in ("int", "constrained-int", "literal['auto']"))

@@ -1,9 +1,10 @@
-"""Progress: a live line for people at a terminal, plain lines elsewhere. Implements `sim.run.Watcher`."""
+"""Progress: a live line for people at a terminal, plain lines elsewhere. Implements `sim.sweep.SweepWatcher`."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -53,16 +54,21 @@ class Log:
     EVERY_S = 5.0
 
     def __init__(self) -> None:
-        self._began = self._said = time.monotonic()
+        self._began = self._started = self._said = time.monotonic()
         self._jobs = self._done = self._users = 0
         self._savings = Savings()
+
+    def run(self, number: int, of: int, label: str) -> None:
+        self._done = self._users = 0
+        self._savings = Savings()
+        self._say(f"run {number} of {of}: {label}")
 
     def building(self, what: str, done: int, of: int) -> None:
         if done in (0, of) or self._due():
             self._say(f"building {what}: {done} of {of}")
 
     def started(self, jobs: int, users: int) -> None:
-        self._jobs = jobs
+        self._jobs, self._started = jobs, time.monotonic()
         self._say(f"{users:,} users, {jobs:,} cohort jobs")
 
     def finished(self, job: Job, rows: Mapping[str, Sequence[Row]]) -> None:
@@ -70,7 +76,7 @@ class Log:
         self._users += len(job.users)
         self._savings.add(job, rows.get("users", ()))
         if self._due() or self._done == self._jobs:
-            rate = self._users / max(time.monotonic() - self._began, 1e-9)
+            rate = self._users / max(time.monotonic() - self._started, 1e-9)
             self._say(f"{self._done}/{self._jobs} jobs, {rate:.1f} users/s, saved: {self._savings}")
 
     def done(self, folder: Path) -> None:
@@ -82,6 +88,16 @@ class Log:
     def _say(self, text: str) -> None:
         self._said = time.monotonic()
         print(f"[headstart {self._said - self._began:6.1f} s] {text}", flush=True)
+
+
+@contextmanager
+def shown(console: Console) -> Iterator[Live | Log]:
+    """The progress display that suits a console."""
+    if console.is_terminal:
+        with Live(console) as live:
+            yield live
+    else:
+        yield Log()
 
 
 class Live:
@@ -99,6 +115,7 @@ class Live:
         )
         self._building: dict[str, TaskID] = {}
         self._jobs: TaskID | None = None
+        self._runs: TaskID | None = None
         self._users, self._began = 0, 0.0
         self._savings = Savings()
 
@@ -108,6 +125,15 @@ class Live:
 
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
+
+    def run(self, number: int, of: int, label: str) -> None:
+        """Of a sweep: one line for all runs stays, the lines of the run before go."""
+        if self._runs is None:
+            self._runs = self._progress.add_task("runs", total=of, note="")
+        self._progress.update(self._runs, completed=number - 1, note=label)
+        for task in [*self._building.values(), *([] if self._jobs is None else [self._jobs])]:
+            self._progress.remove_task(task)
+        self._building, self._jobs, self._users, self._savings = {}, None, 0, Savings()
 
     def building(self, what: str, done: int, of: int) -> None:
         if what not in self._building:

@@ -22,7 +22,7 @@ from sim.work import Work
 class Scale:
     """What one measured unit is on the deployed LLM.
 
-    steps: billed steps per measured step. text_tokens: measured tokens of a mean text (0: tokens are billed as measured).
+    steps: billed steps per measured step. text_tokens: measured tokens of a mean text (0: bill tokens as measured).
     """
 
     steps: float
@@ -57,7 +57,9 @@ class Meter:
         model, summarizer: architectures of the LLMs that are really run (FLOPs that were really spent).
     """
 
-    def __init__(self, config: Config, model: Llm, summarizer: Llm | None, pool_similarity: Mapping[str, float]) -> None:
+    def __init__(
+        self, config: Config, model: Llm, summarizer: Llm | None, pool_similarity: Mapping[str, float]
+    ) -> None:
         self.config, self.model, self.summarizer = config, model, summarizer
         self.deploy = llm(config.llm.deploy)
         self.judge = llm(config.llm.summarizer_deploy)
@@ -149,7 +151,7 @@ class Meter:
         return Device.of(outcome.phone, network, backend=self.config.billing.backend, rng=rng)
 
     def selection(self, device: Device, work: Work, scale: Scale) -> Cost:
-        """What choosing cost: forward passes of the deployed LLM, its generated tokens, the summarizer's reading."""
+        """What choosing cost: the deployed LLM's forward passes, tokens written and trial steps; the summarizer's."""
         per_text, precision = self.config.billing.tokens_per_text, self.config.billing.precision
         unit = per_text / scale.text_tokens if per_text and scale.text_tokens else 1.0
         parts = [device.wait(0)]
@@ -167,20 +169,24 @@ class Meter:
             parts.append(device.prefill(self.judge, tokens, context=tokens / n))
             if work.judge_decode_tokens:
                 parts.append(device.decode(self.judge, work.judge_decode_tokens * unit, context=tokens / n))
+        if n := work.train_steps:
+            parts.append(self._train(device, n * scale.steps, self._step_tokens(work.train_tokens, n)))
         return total(parts)
 
     def download(self, device: Device, work: Work) -> Cost:
         return device.download(work.pllm_downloads * self.pllm_bytes + work.offer_bytes)
 
     def finetuning(self, device: Device, billed_steps: float, outcome: Outcome) -> Cost:
-        billing = self.config.billing
+        return self._train(device, billed_steps, self._step_tokens(outcome.train_tokens, outcome.steps))
+
+    def _train(self, device: Device, billed_steps: float, step_tokens: float) -> Cost:
         return device.train(
             self.deploy,
             billed_steps,
-            self._step_tokens(outcome),
+            step_tokens,
             rank=self.config.training.rank,
             targets=self.targets,
-            precision=billing.precision,
+            precision=self.config.billing.precision,
             checkpointing="auto",
         )
 
@@ -188,11 +194,12 @@ class Meter:
         """FLOPs as billed; where the LLM does not fit the phone, what they would be on one that it fits."""
         if not cost.refused:
             return float(cost.flops)
-        rank = self.config.training.rank
-        return float(billed_steps * self.deploy.lora_step_flops(self._step_tokens(outcome), rank, self.targets))
+        rank, tokens = self.config.training.rank, self._step_tokens(outcome.train_tokens, outcome.steps)
+        return float(billed_steps * self.deploy.lora_step_flops(tokens, rank, self.targets))
 
-    def _step_tokens(self, outcome: Outcome) -> float:
-        return self.config.billing.tokens_per_step or outcome.train_tokens / max(outcome.steps, 1)
+    def _step_tokens(self, tokens: int, steps: int) -> float:
+        """Tokens of a step: as many as `billing.tokens_per_step` says, else as were measured."""
+        return self.config.billing.tokens_per_step or tokens / max(steps, 1)
 
     def cloud_flops(self, work: Work) -> float:
         """FLOPs of the cloud's work on the deployed LLMs, tokens as measured."""
@@ -201,16 +208,22 @@ class Meter:
     # ------------------------------------------------------------ what was really spent
 
     def _measured(self, outcome: Outcome, work: Work) -> dict[str, float]:
-        training = self.config.training
-        per_step = outcome.train_tokens / max(outcome.steps, 1)
-        step = self.model.lora_step_flops(per_step, training.rank, self.targets, per_step / training.batch)
+        trials = self._lora_flops(work.train_steps, work.train_tokens)
         held_out = self.config.population.held_out * max(len(outcome.curve), 1)
         evaluated = outcome.evaluated_tokens
         return {
-            "model_selection_flops": self._flops(self.model, self.summarizer, work),
-            "model_finetune_flops": float(outcome.steps * step),
+            "model_selection_flops": self._flops(self.model, self.summarizer, work) + trials,
+            "model_finetune_flops": self._lora_flops(outcome.steps, outcome.train_tokens),
             "model_evaluate_flops": float(self.model.forward_flops(evaluated, evaluated / held_out)),
         }
+
+    def _lora_flops(self, steps: int, tokens: int) -> float:
+        """FLOPs of training the LLM that is really trained."""
+        if not steps:
+            return 0.0
+        training, per_step = self.config.training, tokens / steps
+        step = self.model.lora_step_flops(per_step, training.rank, self.targets, per_step / training.batch)
+        return float(steps * step)
 
     @staticmethod
     def _flops(model: Llm, judge: Llm | None, work: Work) -> float:

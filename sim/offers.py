@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors.numpy import save_file
+from torch import Tensor
 
 from sim.cache import built, digest
 from sim.cloud import Cloud
+from sim.llm.lora import Layout, load_adapter
 from strategies.base import Offer, Strategy
 
 
@@ -28,16 +32,28 @@ def make_offer(folder: Path, strategy: Strategy, cloud: Cloud) -> dict[str, dict
         offer = strategy.offer(cloud)
         arrays = {k: v for k, v in offer.payload.items() if isinstance(v, np.ndarray)}
         plain = {k: v for k, v in offer.payload.items() if k not in arrays}
-        np.savez(into / "arrays.npz", **arrays)
+        np.savez(into / "arrays.npz", **arrays)  # type: ignore[arg-type]
         explanations = {k: dict(v) for k, v in offer.explanations.items()}
         tree = {"pllms": list(offer.pllms), "payload": plain, "explanations": explanations, "cost": cloud.bill()}
         (into / "offer.json").write_text(json.dumps(tree, indent=1) + "\n")
+        for name, tensors in offer.adapters.items():
+            adapter = into / "adapters" / name
+            adapter.mkdir(parents=True)
+            half = {k: np.ascontiguousarray(v, dtype=np.float16) for k, v in tensors.items()}  # as pLLMs are shipped
+            save_file(half, adapter / "adapter_model.safetensors", metadata={"format": "pt"})
+            shutil.copy(cloud.pool.folder / cloud.pool.ids[0] / "adapter_config.json", adapter)
 
     built(folder, build)
     return dict(json.loads((folder / "offer.json").read_text())["cost"])
 
 
+def offer_adapters(folder: Path, layout: Layout) -> dict[str, Tensor]:
+    """The flat adapters (size,) that the cloud made for an offer, by name."""
+    return {path.name: load_adapter(path, layout) for path in sorted(folder.glob("adapters/*"))}
+
+
 def load_offer(folder: Path) -> Offer:
+    """The offer as a phone gets it: without the tensors of its adapters."""
     tree = json.loads((folder / "offer.json").read_text())
     with np.load(folder / "arrays.npz") as arrays:
         payload = {**tree["payload"], **{k: arrays[k] for k in arrays.files}}

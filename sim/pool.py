@@ -106,7 +106,8 @@ def pool_folder(
         "llm": lm_digest,
         "corpus": corpus.fingerprint(),
         "styles": styles,
-        "pool": config.pool.model_dump(exclude={"ship", "path"}),
+        "size": _size(config, styles),
+        "pool": config.pool.model_dump(exclude={"size", "ship", "path"}),
         "training": training,
     }
     name = digest(made_of)
@@ -123,6 +124,10 @@ def pool_styles(config: Config, corpus: Corpus) -> list[str]:
     return [corpus.style(s).id for s in config.corpus.styles] or list(corpus.usual)
 
 
+def _size(config: Config, styles: Sequence[str]) -> int:
+    return len(styles) if config.pool.size == "auto" else config.pool.size
+
+
 def _build(
     folder: Path,
     config: Config,
@@ -136,7 +141,8 @@ def _build(
     pool, training = config.pool, config.training
     jobs: list[Lane[str]] = []
     style_of: dict[str, str] = {}
-    for i in range(pool.size):
+    size = _size(config, styles)
+    for i in range(size):
         style, round_ = styles[i % len(styles)], i // len(styles)
         name = style if not round_ else f"{style}.{round_ + 1}"
         rng = stream(pool.seed, "pool", name)
@@ -169,6 +175,6 @@ def _build(
         save_adapter(folder / name, lanes.layout, result.adapter, config.llm.model, half=True)
         card = Card(name, style_of[name], pool.similarity, pool.texts, result.steps, result.curve[-1][1])
         (folder / name / "card.json").write_text(json.dumps(asdict(card), indent=2) + "\n")
-        progress(done, pool.size)
+        progress(done, size)
     index = {"pllms": [job.key for job in jobs], "made_of": made_of}
     (folder / "pool.json").write_text(json.dumps(index, indent=2, default=str) + "\n")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -49,7 +49,7 @@ steps_to_target  | int   | steps  | first evaluated step at or under the target;
 censored         | bool  |        | the target was not reached within the budget
 steps            | int   | steps  | steps that were really trained
 billed_steps     | float | steps  | steps_to_target on the scale of the deployed LLM (billing.scratch_steps)
-fits             | str   |        | 'yes', 'streamed' (from flash), or why the deployed LLM cannot be fine-tuned on the phone
+fits             | str   |        | 'yes', 'streamed' (from flash), or why the deployed LLM cannot be fine-tuned there
 selection_flops  | float | FLOP   | billed: choosing, on the phone
 selection_s      | float | s      | billed: computing time of choosing
 selection_j      | float | J      | billed: energy of choosing
@@ -137,19 +137,24 @@ class Recorder:
 
     So the files of two runs are equal line by line for any number of workers. Rows that arrive early wait in
     memory; `close` writes them too, so that a failed run keeps every finished cohort.
+
+    Args:
+        first: the job to go on with; the rows of those before it are in the files.
+        on_written: called with a job's index when its rows and all before them are in the files.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, first: int = 0, on_written: Callable[[int], None] = lambda _: None) -> None:
         self.folder = folder
         self._files: dict[str, tuple[TextIO, Any]] = {}
         self._waiting: dict[int, Rows] = {}
-        self._next = 0
+        self._next, self._on_written = first, on_written
 
     def add(self, index: int, rows: Rows) -> None:
-        """Hand in the rows of job `index` (each index once, from 0)."""
+        """Hand in the rows of job `index` (each index once, from `first`)."""
         self._waiting[index] = rows
         while self._next in self._waiting:
             self.write(self._waiting.pop(self._next))
+            self._on_written(self._next)
             self._next += 1
 
     def write(self, rows: Rows) -> None:
@@ -183,14 +188,17 @@ class Recorder:
 
 
 def _cell(value: Any) -> Any:
-    if value is None:
+    if value is None or value != value:  # nothing, or NaN (a loss that diverged): an empty cell
         return ""
     return repr(float(value)) if isinstance(value, float) else value
 
 
 def describe(tables: Iterable[str] = tuple(TABLES)) -> str:
     """The tables as Markdown; `docs/records.md` is made from this."""
-    parts = []
+    parts = [
+        "# Records\n\nThe CSV files of a run. "
+        "Made from `sim/records.py` by `python -m sim.docs`: edit there, not here.\n"
+    ]
     for table in tables:
         parts.append(f"## {table}.csv\n\n| column | type | unit | meaning |\n|---|---|---|---|")
         parts += [f"| `{c.name}` | {c.type.__name__} | {c.unit} | {c.meaning} |" for c in TABLES[table]]

@@ -23,6 +23,7 @@ from sim.llm.lanes import Lanes
 from sim.llm.lora import layout_for
 from sim.llm.model import LanguageModel
 from sim.llm.pocket import pocket_folder
+from sim.memory import keep_pages
 from sim.pool import Pool, pool_folder, pool_styles
 from strategies.base import Strategy
 
@@ -41,6 +42,7 @@ class Resident:
         pool: Path | None = None,
         progress: Callable[[str, int, int], None] = lambda *_: None,
     ) -> None:
+        keep_pages()
         torch.set_num_threads(max(1, int(os.environ.get("OMP_NUM_THREADS", "1"))))
         self.config, self._pool_folder, self._progress = config, pool, progress
 

@@ -3,42 +3,36 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from devices import UnknownName, draw_phones, llm
 from sim.cache import cache_dir
 from sim.cloud import Cloud
-from sim.cohort import Job, Outcome
-from sim.config import Config
+from sim.collect import Collector, Watcher
+from sim.config import ELSEWHERE, Config
 from sim.dispatch import Dispatcher
 from sim.errors import UserError
+from sim.journal import Journal, progress
 from sim.manifest import write_manifest
-from sim.meter import Meter, Scale, target_loss
+from sim.meter import Meter
 from sim.nodes import Nodes
 from sim.offers import load_offer, make_offer, offer_folder
-from sim.plan import REFERENCE, CohortPlan, cohort_size, plan, with_targets
+from sim.plan import REFERENCE, CohortPlan, plan
 from sim.records import Recorder, Row
 from sim.resident import Resident, make_strategy
 from sim.streams import stream
 from sim.users import draw_user
 from sim.work import Work
 
+Costs = Mapping[str, Mapping[str, Mapping[str, int]]]
+"""Work of the cloud by strategy and kind of request."""
+
 TEXT_SAMPLE = 64
 """Users on whose texts the mean tokens of a text are measured."""
-
-
-class Watcher(Protocol):
-    """Who is told how a run goes."""
-
-    def building(self, what: str, done: int, of: int) -> None: ...
-
-    def started(self, jobs: int, users: int) -> None: ...
-
-    def finished(self, job: Job, rows: Mapping[str, Any]) -> None: ...
 
 
 def check(config: Config) -> None:
@@ -67,7 +61,6 @@ class Run:
 
     def __init__(self, config: Config, folder: Path, watcher: Watcher) -> None:
         self.config, self.folder, self.watcher = config, folder, watcher
-        self.targets: dict[int, float] = {}
 
     def serve(self, nodes: Nodes) -> None:
         """Do the run on nodes. Raises RunFailed; finished cohorts are kept then."""
@@ -75,7 +68,8 @@ class Run:
         resident = Resident(self.config, progress=self.watcher.building)
         offers = self._offers(resident)
         plans = plan(self.config, {name: str(path) for name, path in offers.items()})
-        summarizer = resident.summarizer_architecture if self._judges(resident) else None
+        costs = {name: make_offer(path, make_strategy(name, self.config), Cloud(resident)) for name, path in offers.items()}
+        summarizer = resident.summarizer_architecture if self._judges(costs) else None
         similarity = {name: card.similarity for name, card in resident.pool.cards.items()}
         meter = Meter(self.config, resident.architecture, summarizer, similarity)
         text_tokens = self._text_tokens(resident)
@@ -86,10 +80,14 @@ class Run:
             self.config.engine.deadline_s,
         )
         write_manifest(self.folder, self.config, resident, text_tokens)
-        with Recorder(self.folder) as recorder:
-            recorder.write(self._pool_rows(resident, meter))
-            recorder.write(self._cloud_rows(offers, resident, meter))
-            self._collect(dispatcher, plans, meter, text_tokens, recorder)
+        with Journal(self.folder) as journal:
+            kept = len(journal.notes)
+            if self._is_new(journal, resident, plans):
+                with Recorder(self.folder) as recorder:
+                    recorder.write(self._pool_rows(resident, meter))
+                    recorder.write(self._cloud_rows(offers, costs, meter))
+                journal.append(self._identity(resident, plans))
+            Collector(self.config, plans, meter, text_tokens, journal).collect(dispatcher, self.watcher)
         write_manifest(
             self.folder,
             self.config,
@@ -98,7 +96,28 @@ class Run:
             wall_s=time.perf_counter() - began,
             workers=len(dispatcher.workers),
             resent=dispatcher.resent,
+            jobs_kept_from_before=kept,
         )
+
+    # ------------------------------------------------------------ going on with an interrupted run
+
+    def _identity(self, resident: Resident, plans: Sequence[CohortPlan]) -> dict[str, Any]:
+        """What must be the same for rows to belong to one run."""
+        return {
+            "config": self.config.digest(),
+            "llm": resident.lm_digest[:16],
+            "pool": resident.pool.folder.name,
+            "jobs": sum(1 + len(p.followers) for p in plans),
+        }
+
+    def _is_new(self, journal: Journal, resident: Resident, plans: Sequence[CohortPlan]) -> bool:
+        """Whether nothing of the run is there. Raises UserError where what is there is another run's."""
+        if journal.identity is None:
+            return True
+        for key, now in self._identity(resident, plans).items():
+            if (then := journal.identity.get(key)) != now:
+                raise UserError(f"{self.folder}: cannot go on, its {key} was {then} and is now {now}.")
+        return False
 
     # ------------------------------------------------------------ cloud side
 
@@ -117,8 +136,10 @@ class Run:
             folders[name] = folder
         return folders
 
-    def _judges(self, resident: Resident) -> bool:
-        return self.config.llm.summarizer == "pocket" or "summarizer" in vars(resident)
+    def _judges(self, costs: Costs) -> bool:
+        """Whether the summarizer is run; a large one is not loaded for nothing."""
+        asked = any(work["judge_sequences"] for kinds in costs.values() for work in kinds.values())
+        return asked or self.config.llm.summarizer == "pocket"
 
     def _text_tokens(self, resident: Resident) -> float:
         """Mean measured tokens of a user's text, prompt and answer."""
@@ -143,11 +164,11 @@ class Run:
         ]
         return {"pool": rows}
 
-    def _cloud_rows(self, offers: Mapping[str, Path], resident: Resident, meter: Meter) -> dict[str, list[Row]]:
+    def _cloud_rows(self, offers: Mapping[str, Path], costs: Costs, meter: Meter) -> dict[str, list[Row]]:
         cloud: list[Row] = []
         words: list[Row] = []
         for name, folder in offers.items():
-            for kind, counts in make_offer(folder, make_strategy(name, self.config), Cloud(resident)).items():
+            for kind, counts in costs[name].items():
                 work = Work(**counts)
                 tokens = work.evaluate_tokens + work.prefill_tokens + work.decode_tokens
                 tokens += work.judge_tokens + work.judge_decode_tokens
@@ -167,55 +188,6 @@ class Run:
                 ]
         return {"cloud": cloud, "words": words}
 
-    # ------------------------------------------------------------ collecting
-
-    def _collect(
-        self,
-        dispatcher: Dispatcher,
-        plans: list[CohortPlan],
-        meter: Meter,
-        text_tokens: float,
-        recorder: Recorder,
-    ) -> None:
-        """Send the references, then what follows them; price and record everything in order.
-
-        Prices need the mean steps from scratch of the reference users, so rows wait until those are known.
-        """
-        config = self.config
-        followers = {p.reference.index: p.followers for p in plans}
-        dispatcher.add([p.reference for p in plans])
-        self.watcher.started(sum(1 + len(p.followers) for p in plans), config.population.users)
-        needed = min(config.billing.reference_users, config.population.users)
-        needed = min(-(-needed // cohort_size(config)) * cohort_size(config), config.population.users)
-        scratch_steps: dict[int, int] = {}
-        scale: Scale | None = None
-        waiting: list[tuple[Job, list[Outcome]]] = []
-
-        def record(job: Job, outcomes: list[Outcome]) -> None:
-            assert scale is not None
-            rows = meter.rows(job, outcomes, self.targets, scale)
-            wanted = job.strategy in config.strategies
-            recorder.add(job.index, rows if wanted else {})
-            self.watcher.finished(job, rows)
-
-        for job, outcomes in dispatcher:
-            if job.index in followers:
-                for o in outcomes:
-                    self.targets[o.user_id] = target_loss(o.curve, config.training.target_tolerance)
-                    if o.user_id < needed:
-                        first = next(s for s, v in o.curve if v <= self.targets[o.user_id])
-                        scratch_steps[o.user_id] = first
-                dispatcher.add(with_targets(followers[job.index], self.targets))
-            waiting.append((job, outcomes))
-            if scale is None and len(scratch_steps) == needed:
-                mean = sum(scratch_steps.values()) / needed
-                steps = config.billing.scratch_steps / mean if config.billing.scratch_steps and mean else 1.0
-                scale = Scale(steps, text_tokens)
-            if scale is not None:
-                for done in waiting:
-                    record(*done)
-                waiting.clear()
-
 
 def make_folder(config: Config, run_id: str) -> Path:
     """Create OUTPUT/NAME/RUN_ID with the resolved config. Raises UserError where that cannot be written."""
@@ -226,6 +198,30 @@ def make_folder(config: Config, run_id: str) -> Path:
     except OSError as error:
         raise UserError(f"output: cannot write {str(folder)!r}: {error.strerror or error}.") from error
     return folder
+
+
+def reopen_folder(folder: Path, config: Config | None = None, overrides: Sequence[str] = ()) -> Config:
+    """The config of a run to go on with: its own, with overrides of what changes no record.
+
+    Args:
+        config: what the caller takes the run for. Raises UserError where the run began as something else.
+    """
+    own = folder / "config.toml"
+    if not own.is_file():
+        raise UserError(f"{folder}: no run to resume, for it has no config.toml.")
+    config = config or Config.load(own, overrides)
+    identity, _ = progress(folder)
+    began = identity["config"] if identity else Config.load(own).digest()
+    if config.digest() != began:
+        free = ", ".join(f"engine.{key}" for key in sorted(ELSEWHERE))
+        raise UserError(f"{folder}: the config differs from the one this run began with; only {free} may change.")
+    return config
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether every job of the run is recorded."""
+    identity, complete = progress(folder)
+    return identity is not None and complete == identity["jobs"]
 
 
 def new_run_id(config: Config) -> str:

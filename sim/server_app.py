@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,18 +10,19 @@ from typing import Any
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
-from sim.config import Config, parse_override, set_key
+from sim.config import Config
 from sim.display import Log
 from sim.nodes import FlowerNodes
 from sim.run import Run, check, make_folder, new_run_id
 
+ROOT = Path(__file__).resolve().parent.parent
 app = ServerApp()
 
 
 @app.main()
 def main(grid: Grid, context: Context) -> None:
-    """`flwr run .`: the experiment named by the run config, as `headstart run` would do it."""
-    config = config_of(context.run_config)
+    """`flwr run .`: the experiment of the run config, as `headstart run` would do it."""
+    config = config_of(context.run_config).anchored(ROOT)
     check(config)
     folder = make_folder(config, new_run_id(config))
     watcher = Log()
@@ -31,18 +33,10 @@ def main(grid: Grid, context: Context) -> None:
 def config_of(run_config: Mapping[str, Any]) -> Config:
     """A Config from Flower's flat run config: `config` names a TOML file, every other key overrides it.
 
-    Keys are dotted, as in `--run-config "population.users=100"`; an empty string leaves a key as it is.
+    pyproject.toml lists every key with an empty value, which leaves the key as it is (Flower lets a run override only
+    keys that are listed). Relative paths start at the project's folder: where Flower runs this is not for us to say.
     """
-    tree: dict[str, Any] = {}
-    path = str(run_config.get("config", ""))
-    if path:
-        import tomllib
-
-        tree = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-        tree.pop("sweep", None)
-    for key, value in run_config.items():
-        if key not in ("config", "overrides") and value != "":
-            set_key(tree, key, value)
-    for override in str(run_config.get("overrides", "")).split():
-        set_key(tree, *parse_override(override))
-    return Config.of(tree)
+    given = {key: value for key, value in run_config.items() if value != ""}
+    path = given.pop("config", None)
+    overrides = [f"{key}={json.dumps(value)}" for key, value in given.items()]
+    return Config.load(ROOT / str(path) if path else None, overrides)

@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass, fields
 class Work:
     """Counts of one phone's (or the cloud's) work, in tokens of the LLMs that are really run.
 
-    A sequence is one forward pass over one text. `evaluate` runs the output head on answer tokens, `prefill` on the last
-    position only, `judge` is the summarizer's prefill without an output head.
+    A sequence is one forward pass over one text. `evaluate` runs the output head on answer tokens, `prefill` on the
+    last position only, `judge` is the summarizer's prefill without an output head, `train` fine-tunes for trial.
     """
 
     evaluate_tokens: int = 0
@@ -23,6 +23,8 @@ class Work:
     judge_tokens: int = 0
     judge_sequences: int = 0
     judge_decode_tokens: int = 0
+    train_tokens: int = 0
+    train_steps: int = 0
     pllm_downloads: int = 0
     offer_bytes: int = 0
     requests: int = 0

@@ -14,6 +14,8 @@ from strategies.base import (
     Start,
     Strategy,
     Text,
+    Train,
+    Trained,
 )
 
 __all__ = [
@@ -30,4 +32,6 @@ __all__ = [
     "Start",
     "Strategy",
     "Text",
+    "Train",
+    "Trained",
 ]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
@@ -50,12 +51,15 @@ class Offer:
 
     `payload` is data the phone downloads with the offer (arrays count by their size in bytes, anything else as
     JSON); `pllms` are the ids it may start from. Neither holds any model: a phone asks for those by Download.
+    `adapters` are adapters that the cloud made itself, by name, as PEFT's tensors of the pool's rank and targets. A
+    phone uses them by name as it uses pLLMs, and pays as much for them; it is handed the offer without the tensors.
     """
 
     pllms: tuple[str, ...] = ()
     payload: Mapping[str, Any] = field(default_factory=dict)
     explanations: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """Words by pLLM, for the records only; the phone gets what it needs in `payload`."""
+    adapters: Mapping[str, Mapping[str, np.ndarray]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,10 @@ class Choice:
 
 @dataclass(frozen=True)
 class Download:
-    """Fetch a pLLM to the phone (as the pool ships it: adapter or whole model). Reply: None."""
+    """Fetch a pLLM to the phone (as the pool ships it: adapter or whole model). Reply: None.
+
+    It stays there: the second time is free. A pLLM that a phone uses without having fetched it is billed all the same.
+    """
 
     pllm: str
 
@@ -83,6 +90,30 @@ class Evaluate:
 
     start: Start
     texts: Sequence[Text]
+
+
+@dataclass(frozen=True)
+class Train:
+    """Fine-tune from a start on texts for some steps, as the run fine-tunes, and keep the result. Reply: Trained.
+
+    Phones only. The optimiser's moments are not kept: training on is a new Train from what came back.
+    """
+
+    start: Start
+    texts: Sequence[Text]
+    steps: int
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The reply to Train: what the phone now has, and its mean loss per answer token on the texts it was trained on.
+
+    `start` is good for further requests and as the final start; it never has to be downloaded. The loss is one more
+    pass over the texts after the last step, and billed as such.
+    """
+
+    start: Start
+    loss: float
 
 
 @dataclass(frozen=True)
@@ -118,7 +149,7 @@ class NextWords:
     llm: Which = "summarizer"
 
 
-Request = Download | Evaluate | Generate | Embed | NextWords
+Request = Download | Evaluate | Train | Generate | Embed | NextWords
 Choosing = Generator[Request, Any, Choice | Start]
 
 
@@ -148,6 +179,11 @@ class PoolView(Protocol):
 
     @property
     def ids(self) -> tuple[str, ...]: ...
+
+    @property
+    def folder(self) -> Path:
+        """Where the pool lies: for each pLLM a plain PEFT adapter folder, named by its id, with a `card.json`."""
+        ...
 
 
 class Cloud(Protocol):

@@ -84,7 +84,7 @@ def xpert_folder(path: Path, default: str) -> RowCorpus:
 
 def jsonl(path: Path, fields: Mapping[str, str], default: str, held_out: float) -> RowCorpus:
     """Any JSON Lines file. `fields` names the columns of prompt, answer and style; a share is held out by prompt."""
-    rows = json_lines(path, tuple(fields[k] for k in ("prompt", "answer", "style")))
+    rows = json_lines(path, tuple(fields[k] for k in ("prompt", "answer", "style")), name=fields["style"])
     return RowCorpus(_named(rows, fields, held_out), default, str(path))
 
 
@@ -104,10 +104,13 @@ def hub(name: str, fields: Mapping[str, str], default: str, held_out: float) -> 
     return RowCorpus(_named(rows, fields, held_out), default, name)
 
 
-def json_lines(path: Path, required: tuple[str, ...]) -> Iterable[dict[str, str]]:
-    """Rows of a JSON Lines file. Raises UserError with file and line number for anything that is not as it should."""
+def json_lines(path: Path, required: tuple[str, ...], name: str = "") -> Iterable[dict[str, str]]:
+    """Rows of a JSON Lines file; under `name` a number will do, too.
+
+    Raises: UserError with file and line number for anything that is not as it should.
+    """
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"corpus.path: cannot read {path}: {error}.") from error
     empty = True
@@ -120,6 +123,8 @@ def json_lines(path: Path, required: tuple[str, ...]) -> Iterable[dict[str, str]
             raise UserError(f"{path}:{number}: not a JSON object ({error.msg}).") from error
         if not isinstance(row, dict):
             raise UserError(f"{path}:{number}: not a JSON object.")
+        if type(row.get(name)) is int:
+            row[name] = str(row[name])
         for key in required:
             if not isinstance(row.get(key), str) or not row[key].strip():
                 raise UserError(f"{path}:{number}: no text under {key!r}; the row has {', '.join(row) or 'nothing'}.")

@@ -17,10 +17,6 @@ from sim.llm.model import Encoded, LanguageModel
 
 Key = TypeVar("Key")
 
-EVALUATION_ROWS = 128
-"""Rows of one evaluation batch: enough to fill the GEMMs, few enough to stay in cache."""
-
-
 @dataclass(frozen=True)
 class Plan:
     """How every lane of a run is trained."""
@@ -85,15 +81,17 @@ def evaluate(lm: LanguageModel, lanes: Lanes, flat: Tensor, texts: Sequence[Sequ
     """
     count = len(texts)
     ordered = [sorted(t, key=len, reverse=True) for t in texts]  # like lengths share a batch
-    depth, per_batch = max(map(len, ordered)), max(1, EVALUATION_ROWS // count)
+    depth, at = max(map(len, ordered)), 0
     total, tokens = np.zeros(count), np.zeros(count)
     with torch.no_grad(), lanes.serving(flat):
-        for at in range(0, depth, per_batch):
-            upto = min(at + per_batch, depth)
+        while at < depth:
+            longest = max(len(t[at]) for t in ordered if at < len(t))
+            upto = min(at + max(1, lm.batch_tokens // (count * longest)), depth)
             rows = [t[i] if i < len(t) else EMPTY for t in ordered for i in range(at, upto)]
             loss, n = lane_losses(lm, collate(rows, count, lm.pad_id, lm.device))
             total += loss.double().cpu().numpy()
             tokens += n.cpu().numpy()
+            at = upto
     return total / np.maximum(tokens, 1)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 
 import numpy as np
@@ -14,7 +14,7 @@ from sim.llm.lanes import Lanes
 from sim.llm.model import LanguageModel, pad
 
 ROWS = 64
-"""Rows of one batch."""
+"""Answers generated at once."""
 
 
 def generate(
@@ -60,16 +60,23 @@ def generate(
 def embed(lm: LanguageModel, prompts: Sequence[str], max_tokens: int = 512) -> np.ndarray:
     """Hidden state before the output layer where each reply would begin: float32 (prompts, width)."""
     encoded = lm.encode_prompts(prompts, max_tokens)
-    order = sorted(range(len(prompts)), key=lambda i: len(encoded[i]))
     out = np.empty((len(prompts), lm.config.hidden_size), dtype=np.float32)
     with torch.no_grad():
-        for at in range(0, len(order), ROWS):
-            part = order[at : at + ROWS]
+        for part in _alike(encoded, lm.batch_tokens):
             ids = torch.from_numpy(pad([encoded[i] for i in part], lm.pad_id)).to(lm.device)
             last = torch.tensor([len(encoded[i]) - 1 for i in part], device=lm.device)
             hidden = lm.hidden(ids)[torch.arange(len(part), device=lm.device), last]
             out[part] = hidden.float().cpu().numpy()
     return out
+
+
+def _alike(rows: Sequence[np.ndarray], tokens: int) -> Iterator[list[int]]:
+    """Places of rows in batches of like length, longest first, each of at most `tokens` padded tokens."""
+    order = sorted(range(len(rows)), key=lambda i: -len(rows[i]))
+    while order:
+        count = max(1, tokens // max(1, len(rows[order[0]])))
+        yield order[:count]
+        order = order[count:]
 
 
 def next_words(lm: LanguageModel, prompts: Sequence[str], count: int, max_tokens: int = 512) -> list[tuple[str, float]]:

@@ -105,6 +105,11 @@ class LanguageModel:
                 )
         return head
 
+    @property
+    def batch_tokens(self) -> int:
+        """Tokens of a forward-only batch: on a CPU few enough for activations to stay in its cache (docs/log.md)."""
+        return 2048 if self.device.type == "cpu" else 65_536
+
     # ------------------------------------------------------------ forward
 
     def hidden(self, ids: Tensor, mask: Tensor | None = None) -> Tensor:

@@ -76,4 +76,3 @@ def distances(z: np.ndarray, pool: np.ndarray, metric: str) -> np.ndarray:
 
 def _unit(v: np.ndarray) -> np.ndarray:
     return v / max(float(np.linalg.norm(v)), 1e-12)
-

@@ -73,10 +73,11 @@ class Xpert(Strategy):
             embeddings.append(cloud.ask(Embed(pairs[-1])).mean(axis=0))
         away = np.stack(embeddings) - origin
         vectors = self._word_vectors(cloud, self._proposed(cloud, pairs), prompts, plain, origin)
-        words = select_words(vectors, away, self.e_ortho, self.e_decomp)
-        basis = Basis(
-            tuple(words), np.stack([vectors[w] for w in words]).astype(np.float32), origin.astype(np.float32)
-        )
+        if not vectors:
+            raise ValueError("the summarizer proposed no word for any pLLM; is it an instruction-tuned LLM?")
+        # pLLMs that answer exactly as the base does need no word; one is kept so that coordinates exist.
+        words = select_words(vectors, away, self.e_ortho, self.e_decomp) or list(vectors)[:1]
+        basis = Basis(tuple(words), np.stack([vectors[w] for w in words]).astype(np.float32), origin.astype(np.float32))
         z = basis.coordinates(np.stack(embeddings)).astype(np.float32)
         return Offer(
             pllms=cloud.pool.ids,
@@ -120,7 +121,17 @@ class Xpert(Strategy):
         basis = Basis(tuple(data["words"]), data["vectors"], data["origin"])
         z = basis.coordinates(hidden.mean(axis=0))
         score = distances(z, data["z"], self.metric)
-        best = offer.pllms[int(np.argmin(score))]
+        weights = self.weigh(z, data["z"], score)
         return Choice(
-            Start({best: 1.0}), dict(zip(offer.pllms, score.tolist(), strict=True)), basis.named(z)
+            Start({offer.pllms[i]: w for i, w in weights.items()}),
+            dict(zip(offer.pllms, score.tolist(), strict=True)),
+            basis.named(z),
         )
+
+    def weigh(self, z: np.ndarray, pool: np.ndarray, score: np.ndarray) -> dict[int, float]:
+        """Weights of the start by place in the pool: here all on the nearest pLLM.
+
+        Args:
+            z: the user's coordinates (words,). pool: the pLLMs' (pLLMs, words). score: distances (pLLMs,).
+        """
+        return {int(np.argmin(score)): 1.0}

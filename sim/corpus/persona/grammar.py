@@ -20,7 +20,7 @@ LEVELS = {
     "expertise": ("elementary", "middle", "undergraduate", "expert"),
     "formality": ("slang", "casual", "polite", "corporate"),
 }
-FACTS = {"concise": 1, "default": 2, "informative": 3}
+FACTS = {"concise": (1,), "default": (1, 2), "informative": (2,)}
 
 # Words that lose their capital when a sentence follows a lead-in; names keep theirs.
 _COMMON = frozenset(
@@ -56,7 +56,7 @@ class Grammar:
         amount = axes.get("informativeness", "default")
         level = axes.get("expertise") or _pick(rng, LEVELS["expertise"])
         facts = list(entry[level])
-        chosen = [facts[i] for i in sorted(rng.permutation(len(facts))[: FACTS[amount]])]
+        chosen = [facts[i] for i in sorted(rng.permutation(len(facts))[: _pick(rng, FACTS[amount])])]
         words = [self.wordings[axis][value] for axis, value in axes.items()]
         links = [link for w in words for link in w.get("links", ())] or self.wordings["default"]["links"]
         asides = [w["asides"] for w in words if w.get("asides")]

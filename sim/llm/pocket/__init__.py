@@ -15,10 +15,9 @@ DATA = Path(__file__).parent / "data"
 def pocket_folder(corpus: Corpus, progress: Callable[[str, int, int], None] = lambda *_: None) -> Path:
     """The folder with `base` and `summarizer` for a corpus: shipped for the built-in one, else built once and cached."""
     from sim.corpus.persona import PersonaCorpus
-    from sim.llm.pocket.recipe import Recipe, build
+    from sim.llm.pocket.recipe import QUICK, build
 
     if isinstance(corpus, PersonaCorpus):
         return DATA
-    recipe = Recipe()
-    name = digest({"corpus": corpus.fingerprint(), "recipe": asdict(recipe)})
-    return built(cache_dir() / "pocket" / name, lambda folder: build(corpus, folder, recipe, progress))
+    name = digest({"corpus": corpus.fingerprint(), "recipe": asdict(QUICK)})
+    return built(cache_dir() / "pocket" / name, lambda folder: build(corpus, folder, QUICK, progress))

@@ -5,10 +5,14 @@ Both are seeded and use only the texts that pLLMs may be trained on, never a use
 
 from __future__ import annotations
 
+import contextlib
 import math
+import multiprocessing
+import queue
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,6 +24,7 @@ from sim.corpus.stylometry import VOCABULARY, adjectives
 from sim.llm.batches import collate, lane_losses
 from sim.llm.model import Encoded, LanguageModel, pad
 from sim.llm.pocket.tokenizer import build_tokenizer
+from sim.memory import keep_pages
 from sim.streams import stream
 from strategies.base import Text
 from strategies.xpert.prompts import compare, write
@@ -29,19 +34,27 @@ Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
+class Size:
+    """Of a Llama with tied embeddings."""
+
+    width: int
+    layers: int
+    heads: int
+    mlp: int
+
+
+@dataclass(frozen=True)
 class Recipe:
     """Sizes and lengths of training. Bump `version` when the code changes what comes out."""
 
     vocabulary: int = 2048
-    width: int = 96
-    layers: int = 4
-    heads: int = 4
-    mlp: int = 256
+    base: Size = Size(width=64, layers=4, heads=2, mlp=192)
+    summarizer: Size = Size(width=96, layers=4, heads=3, mlp=256)
     max_tokens: int = 128
     compare_tokens: int = 320
-    base_steps: int = 1500
-    reader_steps: int = 1000
-    summarizer_steps: int = 700
+    base_steps: int = 3000
+    reader_steps: int = 2000
+    summarizer_steps: int = 1000
     batch: int = 16
     lr: float = 4e-3
     other_share: float = 0.03
@@ -49,36 +62,71 @@ class Recipe:
     version: int = 1
 
 
+QUICK = Recipe(base_steps=1000, reader_steps=300, summarizer_steps=150, compare_tokens=256)
+"""For corpora of long real texts: minutes, not a quarter of an hour."""
+
+
 def build(corpus: Corpus, folder: Path, recipe: Recipe, progress: Progress = lambda *_: None) -> None:
-    """Build base LLM and summarizer into `folder/base` and `folder/summarizer`."""
-    base_folder, summarizer_folder = folder / "base", folder / "summarizer"
-    _blank(corpus, recipe, base_folder)
-    base = LanguageModel(base_folder)
-    _train_base(base, corpus, recipe, progress)
-    _save(base, base_folder)
-    judge = LanguageModel(base_folder)
-    _train_summarizer(judge, corpus, recipe, progress)
-    _save(judge, summarizer_folder)
+    """Build base LLM and summarizer into `folder/base` and `folder/summarizer`, in two processes side by side."""
+    tokenizer = _tokenizer(corpus, recipe)
+    for name, size in (("base", recipe.base), ("summarizer", recipe.summarizer)):
+        _blank(tokenizer, size, recipe.seed, folder / name)
+    context = multiprocessing.get_context("spawn")
+    said: multiprocessing.Queue[tuple[str, int, int]] = context.Queue()
+    helper = context.Process(target=_train_part, args=("summarizer", corpus, folder, recipe, said.put), daemon=True)
+    helper.start()
+
+    def both(step: tuple[str, int, int]) -> None:
+        progress(*step)
+        while not said.empty():
+            progress(*said.get())
+
+    _train_part("base", corpus, folder, recipe, both)
+    while helper.is_alive():
+        with contextlib.suppress(queue.Empty):
+            progress(*said.get(timeout=1.0))
+    helper.join()
+    if helper.exitcode:
+        raise RuntimeError(f"building the summarizer ended with exit status {helper.exitcode}")
 
 
-def _blank(corpus: Corpus, recipe: Recipe, folder: Path) -> None:
-    """Tokenizer and untrained weights."""
-    from transformers import LlamaConfig, LlamaForCausalLM
+def _train_part(
+    name: str, corpus: Corpus, folder: Path, recipe: Recipe, say: Callable[[tuple[str, int, int]], None]
+) -> None:
+    """Train one of the two in place."""
+    torch.set_num_threads(1)
+    keep_pages()
+    lm = LanguageModel(folder / name)
 
+    def tick(stage: str, step: int, steps: int) -> None:
+        if step % 10 == 0 or step == steps:
+            say((stage, step, steps))
+
+    (_train_base if name == "base" else _train_summarizer)(lm, corpus, recipe, tick)
+    lm.model.save_pretrained(folder / name)  # type: ignore[operator]
+
+
+def _tokenizer(corpus: Corpus, recipe: Recipe) -> Any:
     rng = stream(recipe.seed, "tokenizer")
     styles = [corpus.default] * 4 + list(corpus.styles)
     texts = [t for s in styles for t in _some(corpus, s, 200, rng)]
     words = {w for s in corpus.styles.values() for w in s.adjectives} or VOCABULARY
-    tokenizer = build_tokenizer((f"{t.prompt}\n{t.answer}" for t in texts), words, recipe.vocabulary)
-    torch.manual_seed(recipe.seed)
+    return build_tokenizer((f"{t.prompt}\n{t.answer}" for t in texts), words, recipe.vocabulary)
+
+
+def _blank(tokenizer: Any, size: Size, seed: int, folder: Path) -> None:
+    """Tokenizer and untrained weights."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(seed)
     model = LlamaForCausalLM(
         LlamaConfig(
             vocab_size=len(tokenizer),
-            hidden_size=recipe.width,
-            num_hidden_layers=recipe.layers,
-            num_attention_heads=recipe.heads,
-            num_key_value_heads=recipe.heads,
-            intermediate_size=recipe.mlp,
+            hidden_size=size.width,
+            num_hidden_layers=size.layers,
+            num_attention_heads=size.heads,
+            num_key_value_heads=size.heads,
+            intermediate_size=size.mlp,
             max_position_embeddings=1024,
             tie_word_embeddings=True,
             bos_token_id=None,
@@ -89,11 +137,6 @@ def _blank(corpus: Corpus, recipe: Recipe, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-
-
-def _save(lm: LanguageModel, folder: Path) -> None:
-    lm.model.save_pretrained(folder)  # type: ignore[operator]
-    lm.tokenizer.save_pretrained(folder)
 
 
 def _some(corpus: Corpus, style: str, count: int, rng: np.random.Generator) -> list[Text]:
@@ -152,15 +195,15 @@ def _pair(corpus: Corpus, rng: np.random.Generator) -> _Pair:
 
 
 def _train_summarizer(lm: LanguageModel, corpus: Corpus, recipe: Recipe, progress: Progress) -> None:
-    """First it reads every style alike, then two tasks, as an instruction-tuned LLM has them: name the adjective of a
-    pair, write in an adjective's style.
+    """First it learns to write every style alike, then two tasks, as an instruction-tuned LLM has them: name the
+    adjective of a pair, write in an adjective's style.
 
     Naming one word in a whole pair is little to learn from, so a linear head, dropped afterwards, names the words at
     every position of the second text as well.
     """
     rng = stream(recipe.seed, "summarizer")
     words = sorted({w for s in corpus.styles.values() for w in s.adjectives} or VOCABULARY)
-    probe = torch.nn.Linear(recipe.width, len(words)).to(lm.device)
+    probe = torch.nn.Linear(recipe.summarizer.width, len(words)).to(lm.device)
     names = _Names(lm, words)
 
     def batches() -> Iterator[list[_Pair]]:
@@ -182,7 +225,9 @@ def _train_summarizer(lm: LanguageModel, corpus: Corpus, recipe: Recipe, progres
 
     def reading_loss() -> Tensor:
         pairs = next(source)
-        return writing(pairs, said(pairs))
+        plain = lm.encode([p.plain for p in pairs[::4]], recipe.max_tokens)
+        total, count = lane_losses(lm, collate(plain, 1, lm.pad_id, lm.device))
+        return writing(pairs, said(pairs)) + 0.25 * (total / count).sum()
 
     def loss() -> Tensor:
         pairs = next(source)
@@ -262,3 +307,27 @@ def _train(
         optimizer.zero_grad(set_to_none=True)
         tick(step + 1)
     lm.model.requires_grad_(False).eval()
+
+
+def estimate_s(corpus: Corpus, recipe: Recipe) -> float:
+    """How long a build will take here, from a few steps of each stage, in seconds."""
+    import tempfile
+    import time
+
+    short = replace(recipe, base_steps=4, reader_steps=4, summarizer_steps=4)
+    marks: dict[str, list[float]] = {"base LLM": [], "summarizer": []}
+
+    def mark(stage: str, step: int, steps: int) -> None:
+        marks[stage].append(time.perf_counter())
+
+    with tempfile.TemporaryDirectory() as folder:
+        tokenizer = _tokenizer(corpus, short)
+        for name, size, train in (
+            ("base", short.base, _train_base),
+            ("summarizer", short.summarizer, _train_summarizer),
+        ):
+            _blank(tokenizer, size, short.seed, Path(folder) / name)
+            train(LanguageModel(Path(folder) / name), corpus, short, mark)
+    base, summarizer = np.diff(marks["base LLM"]), np.diff(marks["summarizer"])
+    reading, naming = summarizer[1:3].mean() * recipe.reader_steps, summarizer[4:].mean() * recipe.summarizer_steps
+    return float(max(base[1:].mean() * recipe.base_steps, reading + naming))

@@ -1,0 +1,78 @@
+"""The pages of `docs/` that are made from code: `python -m sim.docs` rewrites `config.md` and `records.md`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from sim.config import Config
+from sim.records import describe
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+LIMITS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
+
+
+def describe_config() -> str:
+    """Every key of an experiment as Markdown: name, what is allowed, default, meaning."""
+    parts = [
+        "# Configuration\n\nThe keys of an experiment, in TOML or as `key=value` after `headstart run`. Made from "
+        "`sim/config.py` by `python -m sim.docs`: edit there, not here.\n\nA list may be given as TOML, as JSON, or "
+        "with commas: `strategies=scratch,xpert`.\n",
+        _table("Top level", Config, ""),
+    ]
+    parts += [_table(f"[{name}]", section, f"{name}.") for name, section in _sections().items()]
+    return "\n".join(parts)
+
+
+def _sections() -> dict[str, type[BaseModel]]:
+    kinds = {name: field.annotation for name, field in Config.model_fields.items()}
+    return {name: kind for name, kind in kinds.items() if isinstance(kind, type) and issubclass(kind, BaseModel)}
+
+
+def _table(title: str, model: type[BaseModel], prefix: str) -> str:
+    lines = [f"## {title}\n", "| key | allowed | default | meaning |", "|---|---|---|---|"]
+    properties = model.model_json_schema()["properties"]
+    for name, field in model.model_fields.items():
+        if not prefix and name in _sections():
+            continue
+        default = json.dumps(field.get_default(call_default_factory=True))  # a TOML value looks the same, but for {}
+        cells = (f"`{prefix}{name}`", _allowed(properties[name]), f"`{default}`", field.description or "")
+        lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _allowed(schema: dict[str, Any]) -> str:
+    """A JSON schema in words."""
+    if "anyOf" in schema:
+        return ", or ".join(_allowed(kind) for kind in schema["anyOf"])
+    if "const" in schema:
+        return f"`{json.dumps(schema['const'])}`"
+    if "enum" in schema:
+        return ", ".join(f"`{json.dumps(value)}`" for value in schema["enum"])
+    if schema["type"] == "array":
+        return f"list; each: {_allowed(schema['items'])}"
+    if "pattern" in schema:
+        return f"text like `{schema['pattern']}`"
+    words = {"string": "text", "integer": "whole number", "number": "number", "boolean": "`true`, `false`"}
+    kind = words.get(schema["type"], "table")
+    bounds = {"minimum": "ge", "exclusiveMinimum": "gt", "maximum": "le", "exclusiveMaximum": "lt"}
+    limits = [f"{LIMITS[short]} {schema[name]:,}" for name, short in bounds.items() if name in schema]
+    return ", ".join([kind, *limits])
+
+
+def pages() -> dict[str, str]:
+    """Content of the made pages by file name."""
+    return {"config.md": describe_config(), "records.md": describe()}
+
+
+def main(folder: Path = DOCS) -> None:
+    for name, text in pages().items():
+        (folder / name).write_text(text, encoding="utf-8")
+        print(folder / name)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""A sweep: every run of a grid in its own folder, named by its config's hash; what is done is not done again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from sim.analysis.summary import summarise
+from sim.analysis.sweep_table import RUNS, runs_table
+from sim.analysis.tables import load_run
+from sim.collect import Watcher
+from sim.dispatch import RunFailed
+from sim.errors import UserError
+from sim.grid import Point
+from sim.run import check, is_finished
+
+
+SUMMARY = "summary.csv"
+
+
+class SweepWatcher(Watcher, Protocol):
+    """Who is told how a sweep goes."""
+
+    def run(self, number: int, of: int, label: str) -> None:
+        """Run `number`, counted from 1, begins."""
+        ...
+
+
+def sweep(points: Sequence[Point], watcher: SweepWatcher) -> list[str]:
+    """Do the runs that are missing, and keep runs.csv beside them up to date. Returns a line for each failed run.
+
+    Raises UserError, before anything is done, where a config is wrong.
+    """
+    for point in points:
+        check(point.config)
+    failures = []
+    for number, point in enumerate(points, start=1):
+        if is_finished(point.folder):
+            continue
+        watcher.run(number, len(points), point.label)
+        try:
+            _do(point, watcher)
+        except (RunFailed, UserError) as failure:
+            failures.append(f"{point.label}: {failure}")
+        else:
+            _write_runs(points)
+    _write_runs(points)
+    return failures
+
+
+def _do(point: Point, watcher: Watcher) -> None:
+    from sim.engine import start  # Flower and Ray take seconds to import
+
+    try:
+        point.folder.mkdir(parents=True, exist_ok=True)
+        _replace(point.folder / "config.toml", point.config.to_toml())
+        (point.folder / SUMMARY).unlink(missing_ok=True)
+    except OSError as error:
+        raise UserError(f"output: cannot write {str(point.folder)!r}: {error.strerror or error}.") from error
+    start(point.config, point.folder, watcher)
+
+
+def _write_runs(points: Sequence[Point]) -> None:
+    """Summarise what is finished and write runs.csv, in the order of the grid."""
+    done = [point for point in points if is_finished(point.folder)]
+    for point in done:
+        if not (point.folder / SUMMARY).is_file():
+            _replace(point.folder / SUMMARY, summarise(load_run(point.folder)).to_csv(index=False))
+    if done:
+        table = runs_table([(point.folder, point.values) for point in done])
+        _replace(points[0].folder.parent / RUNS, table.to_csv(index=False))
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file that is there whole or not at all, whatever happens in between."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)

@@ -1,0 +1,104 @@
+"""One run, four ways to start it, one set of records; and a worker that dies in the middle changes nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sim.cohort import Job
+from sim.config import Config
+from sim.engine import start
+from sim.run import make_folder
+from tests.sim.small import STRATEGIES, Silent, processes, small_config, tables
+
+ROOT = Path(__file__).resolve().parents[2]
+linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks processes up in /proc")
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """One cache for all backends: they compare runs, not builds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HEADSTART_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="module")
+def inline(tiny_llm: Path, tmp_path_factory: pytest.TempPathFactory, cache: None) -> tuple[Config, dict[str, str]]:
+    config = small_config(tiny_llm, tmp_path_factory.mktemp("inline"))
+    folder = make_folder(config, "inline")
+    start(config, folder, Silent())
+    return config, tables(folder)
+
+
+def test_inline_records_every_user_and_strategy(inline: tuple[Config, dict[str, str]]) -> None:
+    _, files = inline
+    assert len(files["users.csv"].splitlines()) == 1 + 6 * len(STRATEGIES)
+    assert len(files["ladder.csv"].splitlines()) == 1 + 3 * 3 * len(STRATEGIES)
+    assert {"choices.csv", "curves.csv", "pool.csv", "words.csv", "cloud.csv"} <= set(files)
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize("workers", [1, 2])
+def test_flower_gives_the_records_of_inline(
+    inline: tuple[Config, dict[str, str]], tmp_path: Path, workers: int
+) -> None:
+    config, expected = inline
+    changed = config.model_copy(
+        update={
+            "output": str(tmp_path),
+            "engine": config.engine.model_copy(update={"backend": "flower", "workers": workers}),
+        }
+    )
+    folder = make_folder(changed, "flower")
+    start(changed, folder, Silent())
+    assert tables(folder) == expected
+
+
+class Killer(Silent):
+    """Kills a worker as soon as the first cohort is done."""
+
+    killed = 0
+
+    def finished(self, job: Job, rows: object) -> None:
+        if not self.killed:
+            for pid in processes("ray::ClientAppActor")[:1]:
+                os.kill(pid, signal.SIGKILL)
+                self.killed = pid
+
+
+@linux
+@pytest.mark.cluster
+def test_a_killed_worker_changes_nothing(inline: tuple[Config, dict[str, str]], tmp_path: Path) -> None:
+    config, expected = inline
+    engine = config.engine.model_copy(update={"backend": "flower", "workers": 2})
+    changed = config.model_copy(update={"output": str(tmp_path), "engine": engine})
+    folder, killer = make_folder(changed, "killed"), Killer()
+    start(changed, folder, killer)
+    assert killer.killed
+    assert tables(folder) == expected
+
+
+@linux
+@pytest.mark.cluster
+def test_flwr_run_gives_the_records_of_inline(inline: tuple[Config, dict[str, str]], tmp_path: Path) -> None:
+    config, expected = inline
+    (tmp_path / "config.toml").write_text(config.model_copy(update={"output": str(tmp_path / "out")}).to_toml())
+    home = tmp_path / "flwr"
+    environment = {**os.environ, "FLWR_HOME": str(home), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    command = ["flwr", "run", str(ROOT), "--stream", "--run-config", f'config="{tmp_path / "config.toml"}"']
+    command += ["--federation-config", "num-supernodes=2 client-resources-num-cpus=1"]
+    try:
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    finally:
+        for pid in processes(f"FLWR_HOME={home}", "environ"):  # the SuperLink that `flwr run` leaves behind
+            os.kill(pid, signal.SIGKILL)
+    folders = list((tmp_path / "out" / "small").glob("*"))
+    assert len(folders) == 1, done.stdout + done.stderr
+    assert tables(folders[0]) == expected

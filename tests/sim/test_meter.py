@@ -1,0 +1,194 @@
+"""Bills by hand: what is measured, scaled to the deployed LLM and priced on the user's phone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from devices import llm, phones
+from sim.cohort import Job, Outcome
+from sim.config import Config
+from sim.meter import Meter, Scale, Target, target_loss
+from sim.records import USERS, Row
+from sim.work import Work
+
+CURVE = [(0, 3.0), (5, 2.0), (10, 1.5), (15, 1.6)]
+ADAPTER = 11_272_192
+"""Bytes of a rank-8 adapter on every linear layer of Llama-3.2-1B in fp16, by hand:
+16 layers x 8 x (q 4096 + k 2560 + v 2560 + o 4096 + gate 10240 + up 10240 + down 10240) x 2 bytes."""
+
+
+def outcome(user: int = 0, work: Work | None = None, **changes: Any) -> Outcome:
+    values: dict[str, Any] = {
+        "user_id": user,
+        "phone": "oneplus-12",
+        "network": {"access": "wifi", "down_mbps": 80.0, "up_mbps": 20.0, "latency_ms": 20.0},
+        "styles": ["a"],
+        "texts": 12,
+        "start": {"p1": 1.0},
+        "nearest": ["p1", "p2"],
+        "curve": CURVE,
+        "steps": 15,
+        "train_tokens": 1500,
+        "evaluated_tokens": 400,
+        "wall_s": 0.1,
+        "work": (work or Work()).as_dict(),
+        **changes,
+    }
+    return Outcome(**values)
+
+
+def tables(
+    some: Outcome, loss: float = 1.5, overrides: Sequence[str] = (), amount: float = 1.0
+) -> Mapping[str, Sequence[Row]]:
+    """The rows of an outcome; a measured step counts ten times, a mean text has 50 measured tokens."""
+    config = Config.load(None, ["training.steps=40", *overrides])
+    meter = Meter(config, llm("smollm2-135m"), None, {})
+    return meter.rows(Job(0, "random", (some.user_id,), amount), [some], {some.user_id: loss}, Scale(10.0, 50.0))
+
+
+def row(some: Outcome, **settings: Any) -> Row:
+    (only,) = tables(some, **settings)["users"]
+    return only
+
+
+def test_row_has_exactly_the_columns_of_users_csv() -> None:
+    assert list(row(outcome())) == [c.name for c in USERS]
+
+
+@pytest.mark.parametrize(
+    ("loss", "step", "censored"),
+    [(3.5, 0, False), (3.0, 0, False), (1.9, 10, False), (1.5, 10, False), (1.4, 40, True)],
+)
+def test_steps_to_target_is_the_first_evaluation_at_or_under_it_else_the_budget(
+    loss: float, step: int, censored: bool
+) -> None:
+    assert Target.reached(CURVE, loss, 40) == Target(step, censored)
+    found = row(outcome(), loss=loss)
+    assert (found["steps_to_target"], found["censored"], found["billed_steps"]) == (step, censored, 10.0 * step)
+
+
+def test_target_is_the_best_loss_of_the_curve_plus_the_tolerance() -> None:
+    assert target_loss(CURVE, 0.0) == 1.5
+    assert target_loss(CURVE, 0.02) == pytest.approx(1.53)
+
+
+def test_losses_are_those_of_the_curve() -> None:
+    found = row(outcome(), loss=1.53)
+    names = ("start_loss", "target_loss", "final_loss", "best_loss", "steps")
+    assert [found[name] for name in names] == [3.0, 1.53, 1.6, 1.5, 15]
+
+
+def test_finetuning_is_billed_by_scaled_steps_on_the_deployed_llm() -> None:
+    found = row(outcome(), loss=2.0)  # step 5, so 50 steps of 98 tokens
+    deploy = llm("llama-3.2-1b")
+    assert found["finetune_flops"] == pytest.approx(50 * deploy.lora_step_flops(98, 8, "all-linear"))
+    assert found["finetune_flops"] == pytest.approx(50 * 98 * 4 * 1.236e9, rel=0.05)  # 4 N a token
+    assert found["finetune_s"] > 0 < found["finetune_j"]
+    later = row(outcome(), loss=1.5)
+    assert later["finetune_flops"] == pytest.approx(2 * found["finetune_flops"])
+    assert later["finetune_s"] > 1.5 * found["finetune_s"]
+
+
+def test_measured_tokens_are_billed_where_the_config_states_none() -> None:
+    found = row(outcome(), loss=2.0, overrides=["billing.tokens_per_step=0"])  # 1500 tokens in 15 steps
+    assert found["finetune_flops"] == pytest.approx(50 * llm("llama-3.2-1b").lora_step_flops(100, 8, "all-linear"))
+
+
+def test_start_at_the_target_costs_no_finetuning() -> None:
+    found = row(outcome(), loss=3.0)
+    assert [found[f"finetune_{unit}"] for unit in ("flops", "s", "j")] == [0, 0, 0]
+
+
+def test_downloads_are_pllms_and_the_offer() -> None:
+    found = row(outcome(work=Work(pllm_downloads=3, offer_bytes=1000)))
+    assert found["bytes_down"] == 3 * ADAPTER + 1000
+    assert found["download_s"] == pytest.approx(0.02 + (3 * ADAPTER + 1000) * 8 / 80e6)
+    assert found["download_j"] > 0
+    assert found["bytes_up"] == 0
+    nothing = row(outcome())
+    assert [nothing[name] for name in ("bytes_down", "download_s", "download_j")] == [0, 0, 0]
+
+
+def test_a_whole_model_is_downloaded_where_the_pool_ships_those() -> None:
+    some = outcome(work=Work(pllm_downloads=2))
+    found = row(some, overrides=["pool.ship=model", "billing.precision=fp16"])
+    assert found["bytes_down"] == pytest.approx(2 * 2 * 1.236e9, rel=0.01)
+
+
+def test_nothing_chosen_nothing_billed_for_choosing() -> None:
+    found = row(outcome(start={}))
+    assert [found[f"selection_{unit}"] for unit in ("flops", "s", "j")] == [0, 0, 0]
+    assert (found["chosen"], found["correct"]) == ("", "")
+
+
+def test_evaluation_is_billed_in_tokens_of_the_deployed_llm() -> None:
+    some = outcome(work=Work(evaluate_tokens=500, evaluate_sequences=10))
+    found = row(some, overrides=["billing.tokens_per_text=100"])  # a mean text is 50 measured tokens: each counts twice
+    assert found["selection_flops"] == pytest.approx(2 * 1.236e9 * 1000, rel=0.05)
+    assert found["selection_s"] > 0 < found["selection_j"]
+    measured = row(some, overrides=["billing.tokens_per_text=0"])
+    assert measured["selection_flops"] == pytest.approx(found["selection_flops"] / 2, rel=0.05)
+
+
+def test_summarizer_is_billed_as_the_one_that_is_deployed() -> None:
+    some = outcome(work=Work(judge_tokens=500, judge_sequences=5))
+    found = row(some, overrides=["billing.tokens_per_text=50"])
+    assert found["selection_flops"] == pytest.approx(2 * 6.98e9 * 500, rel=0.03)  # 8.03e9 less embedding and head
+
+
+def test_what_was_really_run_is_counted_on_the_model_that_ran() -> None:
+    found = row(outcome(work=Work(prefill_tokens=300, prefill_sequences=3)))
+    ran = llm("smollm2-135m")
+    assert found["model_finetune_flops"] == pytest.approx(15 * ran.lora_step_flops(100, 8, "all-linear", 25))
+    assert found["model_selection_flops"] == pytest.approx(ran.forward_flops(300, 100, 3))
+    assert found["model_evaluate_flops"] == pytest.approx(2 * 0.135e9 * 400, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("start", "correct"),
+    [({"p1": 1.0}, True), ({"p2": 1.0}, True), ({"p3": 1.0}, False), ({"p1": 0.5, "p3": 0.5}, False)],
+)
+def test_correct_is_a_truly_closest_pllm_and_nothing_besides(start: dict[str, float], correct: bool) -> None:
+    found = row(outcome(start=start))
+    assert found["correct"] is correct
+    assert found["chosen"] == "+".join(start)
+    assert found["oracle"] == "p1"
+
+
+def test_llm_that_does_not_fit_has_flops_but_no_time_or_energy() -> None:
+    small = "xiaomi-redmi-7a"
+    assert phones()[small].ram_gb == 2
+    found = row(outcome(phone=small), loss=2.0, overrides=["billing.precision=fp16"])
+    assert "GB" in found["fits"]
+    assert (found["finetune_s"], found["finetune_j"]) == ("", "")
+    assert found["finetune_flops"] == pytest.approx(50 * llm("llama-3.2-1b").lora_step_flops(98, 8, "all-linear"))
+    assert row(outcome())["fits"] == "yes"
+
+
+def test_summarizer_too_large_for_memory_is_streamed_and_said_so() -> None:
+    some = outcome(phone="google-pixel-8", work=Work(judge_tokens=500, judge_sequences=5))
+    assert row(some)["fits"] == "streamed"
+    assert row(some)["selection_s"] > 0
+    assert row(outcome(phone="google-pixel-8"))["fits"] == "yes"
+
+
+def test_a_user_s_phone_has_the_same_speed_whatever_the_strategy() -> None:
+    first, second = row(outcome(), loss=2.0), row(outcome(start={}), loss=2.0)
+    assert first["finetune_s"] == second["finetune_s"]
+    assert row(outcome(user=1), loss=2.0)["finetune_s"] != first["finetune_s"]
+
+
+def test_rows_go_to_their_tables() -> None:
+    some = outcome(scores={"p1": 0.3, "p2": 0.1, "p3": 0.2}, explanation={"rude": 0.7})
+    full = tables(some)
+    assert [(r["pllm"], r["rank"]) for r in full["choices"]] == [("p2", 1), ("p3", 2), ("p1", 3)]
+    assert full["words"] == [{"owner": "user 0", "strategy": "random", "word": "rude", "coordinate": 0.7}]
+    assert [(r["step"], r["loss"]) for r in full["curves"]] == CURVE
+    part = tables(some, amount=0.5)
+    assert "users" not in part
+    assert [r["amount"] for r in part["ladder"]] == [0.5]
+    assert {r["amount"] for r in part["curves"]} == {0.5}
+    assert part["choices"] == part["words"] == []
