@@ -224,7 +224,9 @@ def llm(name_or_path: str | Path) -> Llm:
         path = LLMS / f"{name}.json"
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not JSON: {error}") from error
+    if not isinstance(config, dict):
+        raise ValueError(f"{path} is no config.json of an LLM")
     name = path.stem if path.parent == LLMS else path.parent.name if path.name == "config.json" else path.stem
     return Llm.from_config(config, name=name)

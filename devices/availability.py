@@ -96,7 +96,11 @@ def read_trace(path: str | Path) -> Availability:
     """
     path = Path(path)
     with path.open("rb") as file:
-        clients = json.load(file) if path.suffix == ".json" else _PlainUnpickler(file).load()
+        try:
+            clients = json.load(file) if path.suffix == ".json" else _PlainUnpickler(file).load()
+        except Exception as error:  # a broken pickle raises anything
+            kind = "JSON" if path.suffix == ".json" else "pickle of plain data (JSON needs a name in .json)"
+            raise ValueError(f"{path}: no {kind}: {error}") from error
     if not isinstance(clients, Mapping) or not clients:
         raise ValueError(f"{path}: expected clients by id")
     windows, periods = [], []
@@ -128,8 +132,11 @@ Windows = Sequence[tuple[float, float]]
 
 
 def _fedscale(entry: Mapping[str, Any]) -> tuple[Windows, float]:
+    period = float(entry["finish_time"])
+    if period <= 0:
+        raise ValueError("finish_time must be above 0")
     windows = [(float(a), float(b)) for a, b in zip(entry["active"], entry["inactive"], strict=False)]
-    return _checked(windows), float(entry["finish_time"])
+    return _checked([(min(a, period), min(b, period)) for a, b in windows]), period
 
 
 def _flash(messages: str) -> tuple[Windows, float]:

@@ -12,7 +12,7 @@ SUPPORTED = (*LLAMA_LIKE, "gpt2", "gpt_neox")
 
 def read_config(config: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of `Llm` (without its name) from a config. Raises ValueError with one clear line."""
-    if "text_config" in config:  # models that also see
+    if isinstance(config.get("text_config"), Mapping):  # models that also see
         config = {"model_type": config.get("model_type"), **config["text_config"]}
     kind = config.get("model_type")
     if kind not in SUPPORTED:
@@ -25,6 +25,8 @@ def read_config(config: Mapping[str, Any]) -> dict[str, Any]:
         return _neox(config) if kind == "gpt_neox" else _llama_like(config, str(kind))
     except KeyError as error:
         raise ValueError(f"config of model_type {kind!r} lacks {error}") from error
+    except (TypeError, ZeroDivisionError) as error:
+        raise ValueError(f"config of model_type {kind!r} has a size that is no number above 0: {error}") from error
 
 
 def _llama_like(c: Mapping[str, Any], kind: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from devices.basics import Floats, UnknownName
-from devices.phones import phones
+from devices.phones import Phone, phones
 
 ACCESS = ("wifi", "4g", "5g")
 WIFI_SHARE = 0.685
@@ -80,19 +80,20 @@ def draw_networks(
     mix: str | Mapping[str, float] = "market",
     region: str = "world",
     phone_ids: Sequence[str] | npt.NDArray[Any] | None = None,
+    known: Mapping[str, Phone] | None = None,
 ) -> Network:
     """Draw `n` networks.
 
     `mix`: "market" (68.5 % Wi-Fi, the rest 18 % 5G and 82 % 4G), one access type, or shares by access type.
     `region`: "world", "china" or "india", which sets the medians. With `phone_ids`, phones without a 5G
-    modem get 4G where 5G was drawn. Returns a Network of arrays of shape (n,). Raises UnknownName,
-    ValueError.
+    modem get 4G where 5G was drawn (`known`: phones by id; default: the catalogue). Returns a Network of
+    arrays of shape (n,). Raises UnknownName, ValueError.
     """
     medians = _region(region)
     shares = _shares(mix)
     access = rng.choice(np.array(ACCESS), size=n, p=shares)
     if phone_ids is not None:
-        catalogue = phones()
+        catalogue = phones() if known is None else known
         ids, inverse = np.unique(np.asarray(phone_ids), return_inverse=True)
         lte_only = np.array([i in catalogue and not catalogue[i].has_5g for i in ids], dtype=bool)[inverse]
         access = np.where((access == "5g") & lte_only, "4g", access)

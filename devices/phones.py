@@ -12,6 +12,7 @@ empty cells that the cost model needs and says so in `Phone.filled`:
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from functools import cache
@@ -24,6 +25,8 @@ from devices.constants import stated
 
 CSV = Path(__file__).parent / "phones.csv"
 TIERS = ("entry", "low-mid", "mid", "flagship")
+NEEDED = ("phone_id", "release_year", "tier")
+"""Columns that no row leaves empty."""
 FILLED_BY_MEDIAN = (
     "cpu_fp32_peak_gflops", "cpu_fp32_big_mid_gflops", "memory_bandwidth_gb_s", "ram_gb", "battery_wh",
     "cpu_allcore_power_w", "gpu_3dmark_stability_pct",
@@ -101,55 +104,95 @@ def _cores(clusters: str) -> Iterable[str]:
     return [part.split("GHz")[-1].split()[0] for part in clusters.split("+") if "GHz" in part]
 
 
-def _number(cell: str) -> float | None:
-    return float(cell) if cell.strip() else None
-
-
 def read_phones(path: str | Path = CSV) -> dict[str, Phone]:
     """Phones by id from a CSV with the columns of phones.csv, empty cells filled from the catalogue's phones.
 
-    Use it for a phone of your own: one row is enough. Raises ValueError naming the row and column at fault.
+    Use it for a phone of your own: one row with phone_id, release_year and tier is enough. Raises ValueError
+    naming the file, the row and the column at fault.
     """
-    with Path(path).open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    if Path(path) == CSV:
-        known = rows
-    else:
-        with CSV.open(newline="", encoding="utf-8") as file:
-            known = list(csv.DictReader(file))
+    rows = _rows(Path(path))
+    known = [row for _, row in (rows if Path(path) == CSV else _rows(CSV))]
     found: dict[str, Phone] = {}
-    for row in rows:
-        phone = _phone(row, known)
+    for line, row in rows:
+        where = f"{path}: row {line} ({row['phone_id'] or 'unnamed'})"
+        try:
+            phone = _phone(row, known)
+        except ValueError as error:
+            raise ValueError(f"{where}, column {error}") from error
         if phone.phone_id in found:
-            raise ValueError(f"{path}: phone_id {phone.phone_id!r} appears twice")
+            raise ValueError(f"{where}, column phone_id: appears twice")
         found[phone.phone_id] = phone
     return found
 
 
-def _phone(row: Mapping[str, str], known: list[dict[str, str]]) -> Phone:
-    row = {key: (value or "").strip() for key, value in row.items() if key}
-    where = row.get("phone_id") or "a row without phone_id"
-    if row.get("tier") not in TIERS:
-        raise ValueError(f"{where}: tier {row.get('tier')!r} is none of {', '.join(TIERS)}")
+def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
+    """Rows with their line in the file, where the header is line 1."""
     try:
-        year = int(row["release_year"])
-        figures = {name: _number(row.get(name, "")) for name in _numeric_fields()}
-    except (KeyError, ValueError) as error:
-        raise ValueError(f"{where}: {error}") from error
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file, restkey="", restval="")
+            rows = [(reader.line_num, row) for row in reader]
+            columns = reader.fieldnames or []
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{path}: no CSV in UTF-8: {error}") from error
+    if missing := [name for name in NEEDED if name not in columns]:
+        raise ValueError(f"{path}: row 1, column {missing[0]}: is missing")
+    if path != CSV:
+        with CSV.open(encoding="utf-8") as file:
+            allowed = [*next(csv.reader(file)), "flash"]
+        if unknown := [name for name in columns if name not in allowed]:
+            raise ValueError(f"{path}: row 1, column {unknown[0]!r}: is none of those of phones.csv")
+    if not rows:
+        raise ValueError(f"{path}: no phone in it")
+    if longer := [line for line, row in rows if "" in row]:
+        raise ValueError(f"{path}: row {longer[0]}, column {len(columns) + 1}: has no name in row 1")
+    return [(line, {name: value.strip() for name, value in row.items()}) for line, row in rows]
+
+
+def _phone(row: Mapping[str, str], known: list[dict[str, str]]) -> Phone:
+    """Raises ValueError beginning with the column at fault."""
+    if not row["phone_id"] or row["phone_id"] == "market" or set(row["phone_id"]) & set(",:"):
+        raise ValueError(f"phone_id: {row['phone_id']!r} cannot name a phone")
+    if row["tier"] not in TIERS:
+        raise ValueError(f"tier: {row['tier']!r} is none of {', '.join(TIERS)}")
+    if not row["release_year"].isdecimal():
+        raise ValueError(f"release_year: {row['release_year']!r} is no year")
+    year = int(row["release_year"])
+    figures = {name: _figure(name, row[name]) if row.get(name) else None for name in _numeric_fields()}
     filled = set() if row.get("flash") else {"flash"}
     for name in FILLED_BY_MEDIAN:
         if figures[name] is None:
             figures[name] = _median_of_peers(name, row["tier"], year, known)
             filled.add(name)
-    if negative := [name for name, value in figures.items() if value is not None and value <= 0]:
-        raise ValueError(f"{where}: {negative[0]} must be above 0")
-    options = tuple(float(part) for part in row.get("ram_options_gb", "").split("/") if part)
+    _match_peaks(figures, filled)
+    options = tuple(_figure("ram_options_gb", part) for part in row.get("ram_options_gb", "").split("/") if part)
     flash = row.get("flash") or [kind for since, kind in FLASH_BY_TIER[row["tier"]] if year >= since][-1]
     if f"flash.{flash}" not in stated():
-        raise ValueError(f"{where}: flash {flash!r} is none of {', '.join(stated().under('flash'))}")
+        raise ValueError(f"flash: {flash!r} is none of {', '.join(stated().under('flash'))}")
+    if any(not part.split("GHz")[-1].strip() for part in row.get("cpu_clusters", "").split("+") if "GHz" in part):
+        raise ValueError(f"cpu_clusters: {row['cpu_clusters']!r} is not of the form '4x2.5 GHz A75 + 4x1.6 GHz A55'")
     text = {f.name: row.get(f.name, "") for f in fields(Phone) if f.type == "str"} | {"flash": flash}
     values: dict[str, Any] = {**text, **figures, "release_year": year, "ram_options_gb": options}
     return Phone(**values, filled=frozenset(filled))
+
+
+def _figure(name: str, cell: str) -> float:
+    try:
+        value = float(cell)
+    except ValueError:
+        raise ValueError(f"{name}: {cell!r} is no number") from None
+    if not 0 < value < math.inf:
+        raise ValueError(f"{name}: {cell} must be above 0")
+    return value
+
+
+def _match_peaks(figures: dict[str, float | None], filled: set[str]) -> None:
+    """Big and mid cores are no faster than all cores: a stated figure limits the one that was filled."""
+    every, big = "cpu_fp32_peak_gflops", "cpu_fp32_big_mid_gflops"
+    if (figures[big] or 0) > (figures[every] or 0):
+        if not {every, big} & filled:
+            raise ValueError(f"{big}: {figures[big]:g} is above {every}, {figures[every]:g}")
+        wrong, right = (big, every) if big in filled else (every, big)
+        figures[wrong] = figures[right]
 
 
 def _numeric_fields() -> list[str]:
@@ -169,16 +212,18 @@ def phones() -> dict[str, Phone]:
     return read_phones()
 
 
-def find_phone(name: str) -> Phone:
+def find_phone(name: str, known: Mapping[str, Phone] | None = None) -> Phone:
     """A phone by id or by "Brand Model", without regard to case; a unique ending ("OnePlus 12R") will do.
 
-    Raises UnknownName with the nearest names.
+    `known`: phones by id; default: the catalogue. Raises UnknownName with the nearest names.
     """
     wanted = " ".join(name.lower().replace("-", " ").split())
-    known = phones()
+    known = phones() if known is None else known
+    if name in known:
+        return known[name]
     for phone in known.values():
-        if wanted in (
-            phone.phone_id.replace("-", " "),
+        if wanted and wanted in (
+            phone.phone_id.lower().replace("-", " "),
             phone.name.lower().replace("-", " "),
             phone.model.lower(),
         ):

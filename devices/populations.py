@@ -7,7 +7,7 @@ are flagships.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from devices.basics import Floats, UnknownName
-from devices.phones import TIERS, find_phone, phones
+from devices.phones import TIERS, Phone, find_phone, phones
 
 TIER_SHARE = {"entry": 0.30, "low-mid": 0.25, "mid": 0.20, "flagship": 0.25}
 YEAR_SHARE = {(2018, 2019): 0.10, (2020, 2021): 0.30, (2022, 2023): 0.38, (2024, 2025): 0.22}
@@ -25,16 +25,18 @@ VENDOR_SHARE = {"Samsung": 22.9, "Xiaomi": 11.2, "Apple": 27.4}
 """Usage share in percent (StatCounter, world 2025; devices.md 8); below the flagships Apple's is left out."""
 
 
-def draw_phones(n: int, mix: str | Sequence[str], rng: np.random.Generator) -> npt.NDArray[np.str_]:
+def draw_phones(
+    n: int, mix: str | Sequence[str], rng: np.random.Generator, known: Mapping[str, Phone] | None = None
+) -> npt.NDArray[np.str_]:
     """Draw `n` phone ids.
 
     `mix`: "market" (by market share), "tier:flagship" (evenly within a tier), one phone's id or name
-    (always that one), or a list of them (evenly). Raises UnknownName for a mix, tier or phone that is not
-    known.
+    (always that one), or a list of them (evenly). `known`: phones by id; default: the catalogue, which is
+    all that "market" draws from. Raises UnknownName for a mix, tier or phone that is not known.
     """
-    catalogue = phones()
+    catalogue = phones() if known is None else known
     if not isinstance(mix, str):
-        return rng.choice(np.array([find_phone(name).phone_id for name in mix]), size=n)
+        return rng.choice(np.array([find_phone(name, catalogue).phone_id for name in mix]), size=n)
     if mix == "market":
         weights = market_weights()
         return rng.choice(np.array(list(weights)), size=n, p=np.array(list(weights.values())))
@@ -43,7 +45,7 @@ def draw_phones(n: int, mix: str | Sequence[str], rng: np.random.Generator) -> n
         if tier not in TIERS:
             raise UnknownName("tier", tier, TIERS)
         return rng.choice(np.array([p.phone_id for p in catalogue.values() if p.tier == tier]), size=n)
-    return np.full(n, find_phone(mix).phone_id)
+    return np.full(n, find_phone(mix, catalogue).phone_id)
 
 
 @cache

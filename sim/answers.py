@@ -113,15 +113,15 @@ class Answers:
         return losses
 
     def _generate(self, requests: Sequence[Generate], books: Sequence[Work]) -> list[list[str]]:
-        groups: dict[tuple[str, Start, int], list[int]] = defaultdict(list)
+        groups: dict[tuple[str, Start, int, float], list[int]] = defaultdict(list)
         for i, r in enumerate(requests):
-            groups[r.llm, r.start, r.max_new_tokens].append(i)
+            groups[r.llm, r.start, r.max_new_tokens, r.temperature].append(i)
         replies: list[list[str]] = [[] for _ in requests]
-        for (which, start, most), places in groups.items():
+        for (which, start, most, temperature), places in groups.items():
             lm = self.llm(which)
             prompts = list(dict.fromkeys(p for i in places for p in requests[i].prompts))  # answered once, billed each
             adapter = self.adapter(start) if start.weights else None
-            texts = generate(lm, prompts, most, self.lanes, adapter, PROMPT_TOKENS)
+            texts = generate(lm, prompts, most, self.lanes, adapter, PROMPT_TOKENS, temperature)
             answer = dict(zip(prompts, texts, strict=True))
             tokens_in = dict(zip(prompts, map(len, lm.encode_prompts(prompts, PROMPT_TOKENS)), strict=True))
             tokens_out = dict(zip(prompts, (min(most, n + 1) for n in map(len, _tokens(lm, texts))), strict=True))

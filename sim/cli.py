@@ -26,15 +26,13 @@ Overrides = Annotated[list[str] | None, typer.Argument(help="key=value, e.g. pop
 def main() -> None:
     """Entry point: a UserError is one line and exit status 2."""
     try:
-        app(standalone_mode=False)
+        sys.exit(app(standalone_mode=False))  # the status of a typer.Exit comes back as a value, else None
     except UserError as error:
         errors.print(f"headstart: {error}")
         sys.exit(2)
     except KeyboardInterrupt:
         errors.print("headstart: interrupted; finished cohorts are kept")
         sys.exit(130)
-    except typer.Exit as end:
-        sys.exit(end.exit_code)
     except Exception as error:
         # click's own usage errors come here too, since standalone mode is off
         show, code = getattr(error, "show", None), getattr(error, "exit_code", None)
@@ -67,7 +65,7 @@ def run(
         headstart run --resume results/quickstart/20261123-210000-abcd
     """
     from sim.config import Config
-    from sim.run import check, is_finished, make_folder, new_run_id, reopen_folder
+    from sim.run import check, discard_unbegun, is_finished, make_folder, new_run_id, reopen_folder
 
     path, overrides = split_arguments(arguments or [])
     if resume is not None:
@@ -92,6 +90,10 @@ def run(
         errors.print(f"headstart: the run failed: {failure}")
         say_path(folder)
         raise typer.Exit(1) from None
+    except UserError:
+        if resume is None:  # another process may be about to begin in a folder that is not ours
+            discard_unbegun(folder)
+        raise
     finish(folder, plots)
 
 
@@ -184,13 +186,17 @@ def pocket_build(
 
 
 @pool.command("build")
-def pool_build(arguments: Annotated[list[str] | None, typer.Argument(metavar="[CONFIG] [KEY=VALUE ...]")] = None) -> None:
+def pool_build(
+    arguments: Annotated[list[str] | None, typer.Argument(metavar="[CONFIG] [KEY=VALUE ...]")] = None,
+) -> None:
     """Build (or find) a config's pool and print its folder."""
     say_path(_pool(arguments).folder)
 
 
 @pool.command("list")
-def pool_list(arguments: Annotated[list[str] | None, typer.Argument(metavar="[CONFIG] [KEY=VALUE ...]")] = None) -> None:
+def pool_list(
+    arguments: Annotated[list[str] | None, typer.Argument(metavar="[CONFIG] [KEY=VALUE ...]")] = None,
+) -> None:
     """List the pLLMs of a config's pool."""
     from rich.table import Table
 

@@ -15,6 +15,7 @@ from flwr.app import ConfigRecord, Context, Message, RecordDict
 from flwr.clientapp import ClientApp
 
 from sim.cohort import Job, simulate
+from sim.errors import UserError
 from sim.resident import resident
 
 ACTION = "train.cohort"
@@ -30,10 +31,15 @@ def cohort(message: Message, context: Context) -> Message:
 
 
 def answer(order: dict[str, Any]) -> dict[str, Any]:
-    """Do an order (job, config, pool). An error comes back as text: an escaping one would only fill Flower's log."""
+    """Do an order (job, config, pool). An error comes back as text: an escaping one would only fill Flower's log.
+
+    `refused` is one that the user can mend, `error` any other, with its `traceback`.
+    """
     try:
         job = Job(**order["job"])
         outcomes = simulate(resident(order["config"], order["pool"]), job)
         return {"outcomes": [asdict(o) for o in outcomes], "host": os.uname().nodename, "pid": os.getpid()}
+    except UserError as error:
+        return {"refused": str(error)}
     except Exception as error:
         return {"error": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()}

@@ -35,6 +35,8 @@ def _as_list(value: Any) -> Any:
 Names = Annotated[list[str], BeforeValidator(_as_list)]
 Mix = Annotated[str, BeforeValidator(lambda v: ",".join(map(str, v)) if isinstance(v, list) else v)]
 Count = Annotated[int, Field(ge=1)]
+ALWAYS, DAILY = "always", "daily"
+"""`population.availability` without a trace file."""
 Shares = Annotated[list[Annotated[float, Field(gt=0, le=1)]], BeforeValidator(_as_list)]
 
 
@@ -69,7 +71,9 @@ class PoolSection(Section):
     )
     similarity: float = Field(0.8, ge=0, le=1, description="share of style text in a pLLM's data; the rest is default")
     texts: int = Field(400, ge=1, description="texts that a pLLM was fine-tuned on")
-    steps: int = Field(150, ge=1, description="steps that a pLLM was fine-tuned for")
+    steps: int = Field(400, ge=1, description="steps that a pLLM was fine-tuned for")
+    batch: int = Field(4, ge=1, description="texts a step of a pLLM's fine-tuning")
+    lr: float = Field(3e-3, gt=0, description="learning rate of a pLLM's fine-tuning")
     seed: int = Field(0, ge=0, description="decides the pool's texts and training, apart from the users' seed")
     ship: Literal["adapter", "model"] = Field("adapter", description="what a phone downloads for a pLLM")
     path: str = Field("", description="an existing pool folder; empty: built, and cached by content")
@@ -78,11 +82,15 @@ class PoolSection(Section):
 class Population(Section):
     users: int = Field(64, ge=1, le=10_000_000, description="number of users")
     texts: int = Field(48, ge=1, description="texts that a user has written")
-    held_out: int = Field(16, ge=1, description="further texts on which a user's loss is measured")
+    held_out: int = Field(12, ge=1, description="further texts on which a user's loss is measured")
     styles: Names = Field([], description="styles that users have; empty: those of the pool")
     styles_per_user: int = Field(1, ge=1, le=10, description="styles that a user mixes")
     phones: Mix = Field("market", description="'market', 'tier:NAME', a phone, or a list of phones")
+    phone_file: str = Field("", description="CSV of own phones that join or replace the built-in (docs/devices.md)")
     network: str = Field("market", description="'market', or an access type: 'wifi', '4g', '5g'")
+    availability: str = Field(
+        ALWAYS, description="when phones may work: 'always', 'daily' (charging at night) or a trace file"
+    )
 
 
 class Training(Section):
@@ -92,10 +100,10 @@ class Training(Section):
     lr: float = Field(5e-3, gt=0, description="learning rate of AdamW")
     weight_decay: float = Field(0.0, ge=0, description="weight decay of AdamW")
     max_grad_norm: float = Field(1.0, ge=0, description="gradient clipping per user; 0: none")
-    batch: int = Field(4, ge=1, description="texts a step")
-    steps: int = Field(80, ge=1, description="budget of steps")
+    batch: int = Field(2, ge=1, description="texts a step")
+    steps: int = Field(60, ge=1, description="budget of steps")
     evaluate_every: int = Field(5, ge=1, description="steps between evaluations on held-out texts")
-    patience: int = Field(4, ge=0, description="evaluations without a new best after which a user stops; 0: never")
+    patience: int = Field(3, ge=0, description="evaluations without a new best after which a user stops; 0: never")
     max_tokens: int = Field(128, ge=8, description="texts are cut to this many tokens")
     target_tolerance: float = Field(0.01, ge=0, description="the target is the best loss from scratch, plus this share")
     stop_at_target: bool = Field(True, description="end a user's fine-tuning when the target is reached")
@@ -103,7 +111,7 @@ class Training(Section):
 
 class Ladder(Section):
     amounts: Shares = Field([0.25, 0.5, 0.75, 1.0], description="shares of a user's texts, for data efficiency")
-    users: int = Field(16, ge=0, description="users that climb the ladder (the first ones); 0: none")
+    users: int = Field(8, ge=0, description="users that climb the ladder (the first ones); 0: none")
 
 
 class Billing(Section):
@@ -206,12 +214,16 @@ class Config(Section):
             return str(path.resolve()) if value and path.exists() else value
 
         llm = {k: v if v == "pocket" else fixed(v) for k, v in self.llm.model_dump().items()}
+        own = {"phone_file": fixed(self.population.phone_file)}
+        if self.population.availability not in (ALWAYS, DAILY):
+            own["availability"] = fixed(self.population.availability)
         return self.model_copy(
             update={
                 "output": str((root / Path(self.output).expanduser()).resolve()),
                 "llm": Llm(**llm),
                 "corpus": self.corpus.model_copy(update={"path": fixed(self.corpus.path)}),
                 "pool": self.pool.model_copy(update={"path": fixed(self.pool.path)}),
+                "population": self.population.model_copy(update=own),
             }
         )
 

@@ -9,12 +9,13 @@ from dataclasses import asdict
 from typing import Any
 
 from sim.cohort import Job, Outcome
+from sim.errors import UserError
 from sim.nodes import Nodes
 
 POLL_S = 0.02
 
 
-class RunFailed(RuntimeError):
+class RunFailed(RuntimeError):  # noqa: N818 - it says what happened
     """The run cannot end well. Says which users and strategy, and why."""
 
 
@@ -40,7 +41,7 @@ class Dispatcher:
             heapq.heappush(self._queue, (job.index, job))
 
     def __iter__(self) -> Iterator[tuple[Job, list[Outcome]]]:
-        """Yield (job, outcomes) as they arrive until the queue is empty. Raises RunFailed."""
+        """Yield (job, outcomes) as they arrive until the queue is empty. Raises RunFailed, and a worker's UserError."""
         free = self._nodes.wait(self._left)
         flying: dict[str, tuple[int, Job]] = {}
         while self._queue or flying:
@@ -63,6 +64,8 @@ class Dispatcher:
                 time.sleep(POLL_S)
 
     def _read(self, job: Job, reply: Mapping[str, Any]) -> list[Outcome]:
+        if "refused" in reply:
+            raise UserError(reply["refused"])
         if "error" in reply:
             raise RunFailed(f"{_named(job)}: {reply['error']}\n{reply['traceback']}")
         self.workers.add((reply["host"], reply["pid"]))

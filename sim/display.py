@@ -123,7 +123,9 @@ class Live:
         self._progress.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, error: object, *_: object) -> None:
+        if self._runs is not None and error is None:
+            self._progress.update(self._runs, completed=self._progress.tasks[0].total, note="")
         self._progress.stop()
 
     def run(self, number: int, of: int, label: str) -> None:

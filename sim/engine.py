@@ -50,8 +50,11 @@ def worker_count(config: Config) -> int:
 
 
 def _on_flower(run: Run) -> None:
-    """Flower's simulation on Ray. `run_simulation` is deprecated in favour of `flwr run`, which however can pass neither
-    a Ray address nor `max_restarts` (without which a dead worker fails every later message)."""
+    """Flower's simulation on Ray.
+
+    `run_simulation` is deprecated in favour of `flwr run`, which however can pass neither a Ray address nor
+    `max_restarts` (without which a dead worker fails every later message).
+    """
     from flwr.simulation import run_simulation
 
     engine, workers = run.config.engine, worker_count(run.config)

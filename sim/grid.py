@@ -60,8 +60,8 @@ def grid(path: Path, arguments: Sequence[str]) -> list[Point]:
         Config.load(path, fixed)  # what is wrong with the file comes first
         raise UserError("sweep: nothing to sweep; give key=a,b,c or a [sweep] table.")
     points: list[Point] = []
-    for values in itertools.product(*axes.values()):
-        at = dict(zip(axes, values, strict=True))
+    for combination in itertools.product(*axes.values()):
+        at = dict(zip(axes, combination, strict=True))
         overrides = [*fixed, *(f"{key}={json.dumps(value)}" for key, value in at.items())]
         config = Config.load(path, overrides).anchored(Path.cwd())
         points.append(Point({key: _text(value) for key, value in at.items()}, config))

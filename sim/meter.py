@@ -7,14 +7,18 @@ one: `billing.scratch_steps` (steps that it needs from scratch) and `billing.tok
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+import numpy as np
 
 from devices import Cost, Device, Llm, Network, llm, total
 from sim.cohort import Job, Outcome
 from sim.config import Config
-from sim.records import Row, Rows
+from sim.hours import Hours
+from sim.records import DOES_NOT_FIT, Row, Rows
 from sim.streams import stream
+from sim.users import known_phones
 from sim.work import Work
 
 
@@ -63,6 +67,7 @@ class Meter:
         self.config, self.model, self.summarizer = config, model, summarizer
         self.deploy = llm(config.llm.deploy)
         self.judge = llm(config.llm.summarizer_deploy)
+        self.phones, self.hours = known_phones(config), Hours(config)
         training = config.training
         self.targets = "all-linear" if training.targets == ["all-linear"] else list(training.targets)
         self.similarity = pool_similarity
@@ -104,14 +109,16 @@ class Meter:
         training = self.finetuning(device, billed_steps, outcome)
         chosen = sorted(outcome.start)
         losses = [value for _, value in outcome.curve]
-        fits = "yes" if not training.refused else str(training.reason)
-        if fits == "yes" and choosing.streamed:
-            fits = "streamed"
+        # FLOPs also where the LLM does not fit: those on the same phone with room for anything
+        roomy = replace(device, usable_bytes=np.array(np.inf))
+        chosen_with = self.selection(roomy, work, scale) if choosing.refused else choosing
+        trained_with = self.finetuning(roomy, billed_steps, outcome) if training.refused else training
         return {
             "user_id": outcome.user_id,
             "strategy": job.strategy,
             "amount": job.amount,
             "phone": outcome.phone,
+            "tier": self.phones[outcome.phone].tier,
             "network": outcome.network["access"],
             "texts": outcome.texts,
             "style": "+".join(outcome.styles),
@@ -126,17 +133,20 @@ class Meter:
             "censored": reached.censored,
             "steps": outcome.steps,
             "billed_steps": billed_steps,
-            "fits": fits,
-            "selection_flops": _number(choosing.flops),
+            "fits": _fits(choosing, training),
+            "selection_flops": float(chosen_with.flops),
             "selection_s": _number(choosing.seconds),
             "selection_j": _number(choosing.joules),
             "bytes_down": _number(down.bytes_down),
             "bytes_up": 0.0,
             "download_s": _number(down.seconds),
             "download_j": _number(down.joules),
-            "finetune_flops": self.finetune_flops(training, billed_steps, outcome),
+            "finetune_flops": float(trained_with.flops),
             "finetune_s": _number(training.seconds),
             "finetune_j": _number(training.joules),
+            "hours_until_done": _number(
+                self.hours.until_done(outcome.user_id, float(choosing.seconds + down.seconds + training.seconds))
+            ),
             **self._measured(outcome, work),
             "wall_s": outcome.wall_s,
         }
@@ -148,13 +158,13 @@ class Meter:
         net = outcome.network
         network = Network.fixed(net["down_mbps"], net["up_mbps"], net["latency_ms"], net["access"])
         rng = stream(self.config.seed, outcome.user_id, "device")
-        return Device.of(outcome.phone, network, backend=self.config.billing.backend, rng=rng)
+        return Device.of(self.phones[outcome.phone], network, backend=self.config.billing.backend, rng=rng)
 
     def selection(self, device: Device, work: Work, scale: Scale) -> Cost:
         """What choosing cost: the deployed LLM's forward passes, tokens written and trial steps; the summarizer's."""
         per_text, precision = self.config.billing.tokens_per_text, self.config.billing.precision
         unit = per_text / scale.text_tokens if per_text and scale.text_tokens else 1.0
-        parts = [device.wait(0)]
+        parts: list[Cost] = []
         if n := work.evaluate_sequences:
             tokens = work.evaluate_tokens * unit
             parts.append(device.evaluate(self.deploy, tokens, context=tokens / n, precision=precision))
@@ -166,36 +176,35 @@ class Meter:
                 parts.append(device.decode(self.deploy, written, context=tokens / n, precision=precision))
         if n := work.judge_sequences:
             tokens = work.judge_tokens * unit
-            parts.append(device.prefill(self.judge, tokens, context=tokens / n))
+            parts.append(device.prefill(self.judge, tokens, context=tokens / n, logits=0))
             if work.judge_decode_tokens:
                 parts.append(device.decode(self.judge, work.judge_decode_tokens * unit, context=tokens / n))
         if n := work.train_steps:
-            parts.append(self._train(device, n * scale.steps, self._step_tokens(work.train_tokens, n)))
-        return total(parts)
+            tokens = self._step_tokens(work.train_tokens, n)
+            parts.append(self._train(device, n * scale.steps, tokens, self.config.training.rank))
+        return total(parts or [device.wait(0)])
 
     def download(self, device: Device, work: Work) -> Cost:
         return device.download(work.pllm_downloads * self.pllm_bytes + work.offer_bytes)
 
     def finetuning(self, device: Device, billed_steps: float, outcome: Outcome) -> Cost:
-        return self._train(device, billed_steps, self._step_tokens(outcome.train_tokens, outcome.steps))
+        tokens = self._step_tokens(outcome.train_tokens, outcome.steps)
+        return self._train(device, billed_steps, tokens, self._rank(outcome))
 
-    def _train(self, device: Device, billed_steps: float, step_tokens: float) -> Cost:
+    def _rank(self, outcome: Outcome) -> int:
+        """Rank that fine-tuning has: an exact merge has that of all its pLLMs together."""
+        return self.config.training.rank * max(1, len(outcome.start))
+
+    def _train(self, device: Device, billed_steps: float, step_tokens: float, rank: int) -> Cost:
         return device.train(
             self.deploy,
             billed_steps,
             step_tokens,
-            rank=self.config.training.rank,
+            rank=rank,
             targets=self.targets,
             precision=self.config.billing.precision,
             checkpointing="auto",
         )
-
-    def finetune_flops(self, cost: Cost, billed_steps: float, outcome: Outcome) -> float:
-        """FLOPs as billed; where the LLM does not fit the phone, what they would be on one that it fits."""
-        if not cost.refused:
-            return float(cost.flops)
-        rank, tokens = self.config.training.rank, self._step_tokens(outcome.train_tokens, outcome.steps)
-        return float(billed_steps * self.deploy.lora_step_flops(tokens, rank, self.targets))
 
     def _step_tokens(self, tokens: int, steps: int) -> float:
         """Tokens of a step: as many as `billing.tokens_per_step` says, else as were measured."""
@@ -208,21 +217,21 @@ class Meter:
     # ------------------------------------------------------------ what was really spent
 
     def _measured(self, outcome: Outcome, work: Work) -> dict[str, float]:
-        trials = self._lora_flops(work.train_steps, work.train_tokens)
+        trials = self._lora_flops(work.train_steps, work.train_tokens, self.config.training.rank)
         held_out = self.config.population.held_out * max(len(outcome.curve), 1)
         evaluated = outcome.evaluated_tokens
         return {
             "model_selection_flops": self._flops(self.model, self.summarizer, work) + trials,
-            "model_finetune_flops": self._lora_flops(outcome.steps, outcome.train_tokens),
+            "model_finetune_flops": self._lora_flops(outcome.steps, outcome.train_tokens, self._rank(outcome)),
             "model_evaluate_flops": float(self.model.forward_flops(evaluated, evaluated / held_out)),
         }
 
-    def _lora_flops(self, steps: int, tokens: int) -> float:
+    def _lora_flops(self, steps: int, tokens: int, rank: int) -> float:
         """FLOPs of training the LLM that is really trained."""
         if not steps:
             return 0.0
-        training, per_step = self.config.training, tokens / steps
-        step = self.model.lora_step_flops(per_step, training.rank, self.targets, per_step / training.batch)
+        per_step = tokens / steps
+        step = self.model.lora_step_flops(per_step, rank, self.targets, per_step / self.config.training.batch)
         return float(steps * step)
 
     @staticmethod
@@ -238,6 +247,15 @@ class Meter:
             flops += judge.forward_flops(work.judge_tokens, work.judge_tokens / n, 0)
             flops += judge.forward_flops(work.judge_decode_tokens, work.judge_tokens / n)
         return float(flops)
+
+
+def _fits(choosing: Cost, training: Cost) -> str:
+    """'yes', 'streamed', or why the phone cannot do it: fine-tuning first, which every strategy needs."""
+    if training.refused:
+        return DOES_NOT_FIT + training.reason
+    if choosing.refused:
+        return f"choosing: {choosing.reason}"
+    return "streamed" if choosing.streamed else "yes"
 
 
 def _number(value: Any) -> float | str:

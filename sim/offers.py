@@ -19,8 +19,9 @@ from strategies.base import Offer, Strategy
 
 def offer_folder(pool: Path, cache: Path, strategy: Strategy, made_of: dict[str, Any]) -> Path:
     """Where the offer of a strategy (its class and settings) for a pool lies: shipped with the pool, or cached."""
-    kind = type(strategy)
-    name = digest({"class": f"{kind.__module__}:{kind.__qualname__}", "settings": vars(strategy), **made_of})
+    kind = vars(type(strategy)).get("offers_as") or type(strategy)
+    settings = {k: v for k, v in vars(strategy).items() if k not in strategy.on_phone}
+    name = digest({"class": f"{kind.__module__}:{kind.__qualname__}", "settings": settings, **made_of})
     beside = pool / "offers" / name
     return beside if beside.is_dir() else cache / name
 

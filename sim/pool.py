@@ -7,19 +7,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any, TypeVar
 
 from torch import Tensor
 
 from sim.cache import built, cache_dir, digest
 from sim.config import Config
 from sim.corpus.base import Corpus
-from sim.errors import UserError
+from sim.errors import UserError, nearest
 from sim.llm.finetune import Lane, Plan, finetune
 from sim.llm.lanes import Lanes
-from sim.llm.lora import Layout, load_adapter, save_adapter
+from sim.llm.lora import Layout, check_adapter, load_adapter, save_adapter
 from sim.llm.model import LanguageModel
 from sim.streams import stream
 
+T = TypeVar("T")
 VERSION = 1
 """Part of the cache's hash: bump it when pLLMs come out differently for the same config."""
 SHIPPED = Path(__file__).parent / "llm" / "pocket" / "data" / "pools"
@@ -38,21 +40,27 @@ class Card:
 
 
 class Pool:
-    """A folder of pLLMs in the order of their cards. Raises UserError when a card or an adapter is missing or broken."""
+    """A folder of pLLMs in the order of their cards.
 
-    def __init__(self, folder: Path) -> None:
+    Raises: UserError that names the file when a card or an adapter is missing, broken or of a style that is unknown.
+    """
+
+    def __init__(self, folder: Path, corpus: Corpus) -> None:
         self.folder = folder
         index = folder / "pool.json"
         if not index.is_file():
             raise UserError(f"pool.path: {str(folder)!r} is no pool (pool.json is missing).")
         self.cards: dict[str, Card] = {}
-        for name in json.loads(index.read_text())["pllms"]:
+        for name in _read(index, lambda content: list(map(str, content["pllms"]))):
             path = folder / name / "card.json"
-            for needed in (path, path.with_name("adapter_model.safetensors")):
-                if not needed.is_file():
-                    raise UserError(f"pool: {needed} is missing; rebuild the pool or remove {str(folder)!r}.")
-            self.cards[name] = Card(**json.loads(path.read_text()))
-        self._adapter = lru_cache(maxsize=256)(self._read)
+            if not path.is_file():
+                raise UserError(f"pool: {path} is missing; rebuild the pool or remove the folder {folder}.")
+            card = self.cards[name] = _read(path, lambda content: Card(**content))
+            if card.style not in corpus.styles:
+                near = nearest(card.style, corpus.styles)
+                raise UserError(f"pool: {path}: the corpus has no style {card.style!r}.{near}")
+            check_adapter(folder / name)
+        self._adapter = lru_cache(maxsize=256)(self._load)
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -72,7 +80,7 @@ class Pool:
         """The flat adapter (size,) of a pLLM."""
         return self._adapter(name, layout)
 
-    def _read(self, name: str, layout: Layout) -> Tensor:
+    def _load(self, name: str, layout: Layout) -> Tensor:
         self.card(name)
         return load_adapter(self.folder / name, layout)
 
@@ -84,6 +92,14 @@ class Pool:
 
         best = min(map(apart, self.cards.values()), default=None)
         return [name for name, card in self.cards.items() if apart(card) == best]
+
+
+def _read(path: Path, shape: Callable[[Any], T]) -> T:
+    """The content of a JSON file in the shape that it should have."""
+    try:
+        return shape(json.loads(path.read_text(encoding="utf-8")))
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"pool: {path} is broken ({type(error).__name__}: {error}).") from error
 
 
 def pool_folder(
@@ -98,7 +114,7 @@ def pool_folder(
     if config.pool.path:
         return Path(config.pool.path)
     training = config.training.model_dump(
-        include={"rank", "alpha", "targets", "lr", "weight_decay", "max_grad_norm", "batch", "max_tokens"}
+        include={"rank", "alpha", "targets", "weight_decay", "max_grad_norm", "max_tokens"}
     )
     styles = pool_styles(config, corpus)
     made_of = {
@@ -122,6 +138,14 @@ def pool_folder(
 def pool_styles(config: Config, corpus: Corpus) -> list[str]:
     """The styles that pLLMs are dealt out over."""
     return [corpus.style(s).id for s in config.corpus.styles] or list(corpus.usual)
+
+
+def styles_in_pool(config: Config, corpus: Corpus) -> list[str]:
+    """The styles that the config's pool has or, where it is not built yet, will have."""
+    if config.pool.path:
+        return list(Pool(Path(config.pool.path), corpus).styles)
+    styles = pool_styles(config, corpus)
+    return list(dict.fromkeys(styles[: _size(config, styles)]))
 
 
 def _size(config: Config, styles: Sequence[str]) -> int:
@@ -162,8 +186,8 @@ def _build(
         )
     plan = Plan(
         steps=pool.steps,
-        batch=training.batch,
-        lr=training.lr,
+        batch=pool.batch,
+        lr=pool.lr,
         weight_decay=training.weight_decay,
         max_grad_norm=training.max_grad_norm,
         evaluate_every=pool.steps,

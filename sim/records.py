@@ -34,7 +34,8 @@ USERS = _columns("""
 user_id          | int   |        | number of the user, from 0
 strategy         | str   |        | how the phone got its start
 amount           | float | share  | share of the user's texts that the phone had (1 in users.csv)
-phone            | str   |        | phone_id of devices/phones.csv
+phone            | str   |        | phone_id of devices/phones.csv or of population.phone_file
+tier             | str   |        | tier of the phone: entry, low-mid, mid, flagship
 network          | str   |        | access type of the connection
 texts            | int   | texts  | texts that the phone had
 style            | str   |        | true style, or styles joined by '+'
@@ -49,17 +50,18 @@ steps_to_target  | int   | steps  | first evaluated step at or under the target;
 censored         | bool  |        | the target was not reached within the budget
 steps            | int   | steps  | steps that were really trained
 billed_steps     | float | steps  | steps_to_target on the scale of the deployed LLM (billing.scratch_steps)
-fits             | str   |        | 'yes', 'streamed' (from flash), or why the deployed LLM cannot be fine-tuned there
-selection_flops  | float | FLOP   | billed: choosing, on the phone
-selection_s      | float | s      | billed: computing time of choosing
+fits             | str   |        | 'yes', 'streamed' (from flash), 'does_not_fit: WHY', or 'choosing: WHY it cannot'
+selection_flops  | float | FLOP   | billed: choosing, on the phone; where it does not fit, as on one that it fits
+selection_s      | float | s      | billed: computing time of choosing; empty where it does not fit
 selection_j      | float | J      | billed: energy of choosing
 bytes_down       | float | B      | billed: downloaded, for choosing and for the start
 bytes_up         | float | B      | billed: uploaded
 download_s       | float | s      | billed: time of all downloads
 download_j       | float | J      | billed: energy of all downloads
-finetune_flops   | float | FLOP   | billed: fine-tuning up to the target
-finetune_s       | float | s      | billed: time of fine-tuning up to the target
+finetune_flops   | float | FLOP   | billed: fine-tuning up to the target; where it does not fit, as on one that it fits
+finetune_s       | float | s      | billed: time of fine-tuning up to the target; empty where it does not fit
 finetune_j       | float | J      | billed: energy of fine-tuning up to the target
+hours_until_done | float | h      | billed: release of the pLLM until ready, work in available hours only; inf: never
 model_selection_flops | float | FLOP | measured: choosing, on the LLM that was really run
 model_finetune_flops  | float | FLOP | measured: training, on the LLM that was really trained, evaluations apart
 model_evaluate_flops  | float | FLOP | measured: evaluations of the held-out loss, which no phone is billed for
@@ -128,6 +130,8 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "cloud": CLOUD,
     "summary": SUMMARY,
 }
+DOES_NOT_FIT = "does_not_fit: "
+"""How `fits` begins where the phone cannot fine-tune the deployed LLM."""
 WALL_CLOCK = ("wall_s",)
 """Columns that may differ between two runs of the same config and seed."""
 

@@ -22,9 +22,10 @@ from sim.errors import UserError, nearest
 from sim.llm.lanes import Lanes
 from sim.llm.lora import layout_for
 from sim.llm.model import LanguageModel
-from sim.llm.pocket import pocket_folder
+from sim.llm.pocket import pocket_digest, pocket_folder
 from sim.memory import keep_pages
-from sim.pool import Pool, pool_folder, pool_styles
+from sim.pool import Pool, pool_folder
+from sim.users import possible_styles
 from strategies.base import Strategy
 
 
@@ -68,6 +69,14 @@ class Resident:
         return f"{self.lm.source}@{getattr(self.lm.config, '_commit_hash', None)}"
 
     @cached_property
+    def summarizer_digest(self) -> str:
+        """What the summarizer is, without loading or building it."""
+        source = self.config.llm.summarizer
+        if source == "pocket":
+            return pocket_digest(self.corpus)
+        return folder_digest(Path(source)) if Path(source).is_dir() else source
+
+    @cached_property
     def architecture(self) -> Llm:
         """The base LLM's sizes, for the FLOPs that are really spent."""
         return Llm.from_config(self.lm.config.to_dict(), name=self.config.llm.model)
@@ -78,9 +87,7 @@ class Resident:
 
     @cached_property
     def summarizer(self) -> LanguageModel:
-        return LanguageModel(
-            self._source(self.config.llm.summarizer, "summarizer"), device=self.config.engine.device
-        )
+        return LanguageModel(self._source(self.config.llm.summarizer, "summarizer"), device=self.config.engine.device)
 
     @cached_property
     def lanes(self) -> Lanes:
@@ -98,7 +105,7 @@ class Resident:
             self.lanes,
             lambda done, of: self._progress("pool", done, of),
         )
-        pool = Pool(folder)
+        pool = Pool(folder, self.corpus)
         for name in pool.ids[:1]:
             pool.adapter(name, self.lanes.layout)  # a pool of another rank or model fails here, early and clearly
         return pool
@@ -117,9 +124,8 @@ class Resident:
 
     @cached_property
     def user_styles(self) -> list[str]:
-        """The styles that users can have: named, or those of the pool, or (an empty pool) the corpus's."""
-        named = [self.corpus.style(s).id for s in self.config.population.styles]
-        return named or list(self.pool.styles) or pool_styles(self.config, self.corpus)
+        """The styles that users can have. Raises UserError where the corpus has too few texts of one."""
+        return possible_styles(self.config, self.corpus)
 
 
 def make_strategy(name: str, config: Config) -> Strategy:
@@ -129,17 +135,23 @@ def make_strategy(name: str, config: Config) -> Strategy:
     """
     options: dict[str, Any] = dict(config.options.get(name, {}))
     target = str(options.pop("use", name))
-    known = {point.name: point.value for point in entry_points(group="headstart.strategies")}
+    known = known_strategies()
     if target not in known and ":" not in target:
         raise UserError(f"strategies: unknown strategy {target!r}.{nearest(target, known)}")
     reference = known.get(target, target)
+    kind = load_object(reference)
     try:
-        made = load_object(reference)(**options)
+        made = kind(**options)
     except (TypeError, ValueError) as error:
         raise UserError(f"options.{name}: {error}.") from error
     if not isinstance(made, Strategy):
         raise UserError(f"strategies: {reference!r} is no subclass of strategies.Strategy.")
     return made
+
+
+def known_strategies() -> dict[str, str]:
+    """The strategies that have names, as `package.module:Class`."""
+    return {point.name: point.value for point in entry_points(group="headstart.strategies")}
 
 
 def load_object(reference: str) -> Any:

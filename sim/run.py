@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
-from devices import UnknownName, draw_phones, llm
+from devices import BACKENDS, Device, draw_networks, draw_phones, llm
 from sim.cache import cache_dir
 from sim.cloud import Cloud
 from sim.collect import Collector, Watcher
 from sim.config import ELSEWHERE, Config
+from sim.corpus import open_corpus
 from sim.dispatch import Dispatcher
-from sim.errors import UserError
+from sim.errors import UserError, nearest
+from sim.hours import Hours
 from sim.journal import Journal, progress
 from sim.manifest import write_manifest
 from sim.meter import Meter
@@ -23,9 +28,9 @@ from sim.nodes import Nodes
 from sim.offers import load_offer, make_offer, offer_folder
 from sim.plan import REFERENCE, CohortPlan, plan
 from sim.records import Recorder, Row
-from sim.resident import Resident, make_strategy
+from sim.resident import Resident, known_strategies, make_strategy
 from sim.streams import stream
-from sim.users import draw_user
+from sim.users import draw_user, known_phones, phone_mix, possible_styles
 from sim.work import Work
 
 Costs = Mapping[str, Mapping[str, Mapping[str, int]]]
@@ -33,27 +38,51 @@ Costs = Mapping[str, Mapping[str, Mapping[str, int]]]
 
 TEXT_SAMPLE = 64
 """Users on whose texts the mean tokens of a text are measured."""
+PHONE_SAMPLE = 4096
+"""Draws that show which phones a mix holds."""
 
 
 def check(config: Config) -> None:
     """Everything about a config that can be wrong and can be known without loading a model. Raises UserError."""
     for name in dict.fromkeys([*config.strategies, REFERENCE]):
         make_strategy(name, config)
-    try:
-        llm(config.llm.deploy)
+    names = {*known_strategies(), *config.strategies}
+    for name, settings in config.options.items():
+        if name not in names and "use" not in settings:
+            raise UserError(f"options.{name}: unknown strategy.{nearest(name, names)}")
+    with _naming("llm.deploy"):
+        deploy = llm(config.llm.deploy)
+    with _naming("training.targets"):
+        deploy.targets(config.training.targets)
+    with _naming("llm.summarizer_deploy"):
         llm(config.llm.summarizer_deploy)
-    except (UnknownName, OSError, ValueError) as error:
-        raise UserError(f"llm.deploy: {error}") from None
-    phones = config.population.phones
-    try:
-        mix = [p.strip() for p in phones.split(",")] if "," in phones else phones
-        draw_phones(1, mix, np.random.default_rng(0))
-    except ValueError as error:
-        raise UserError(f"population.phones: {error}") from None
+    population, rng = config.population, np.random.default_rng(0)
+    known = known_phones(config)
+    Hours(config)
+    with _naming("population.phones"):
+        phones = draw_phones(PHONE_SAMPLE, phone_mix(config), rng, known)
+    with _naming("population.network"):
+        draw_networks(1, rng, population.network)
+    if (backend := config.billing.backend) not in BACKENDS:
+        raise UserError(f"billing.backend = {backend!r}: allowed are {', '.join(BACKENDS)}.")
+    with _naming("billing.backend"):
+        Device.of([known[p] for p in np.unique(phones)], backend=backend)  # some software is not for every phone
+    with _naming("engine.device"):
+        torch.zeros(1, device=config.engine.device)
     for key, value in (("llm.model", config.llm.model), ("llm.summarizer", config.llm.summarizer)):
         looks_local = value.startswith((".", "/", "~")) or value.count("/") > 1
         if value != "pocket" and looks_local and not Path(value).is_dir():
             raise UserError(f"{key}: no model folder {value!r}.")
+    possible_styles(config, open_corpus(config.corpus))
+
+
+@contextmanager
+def _naming(key: str) -> Iterator[None]:
+    """Make an error in here one line that names the config's key."""
+    try:
+        yield
+    except (ValueError, OSError, RuntimeError, AssertionError) as error:
+        raise UserError(f"{key}: {(str(error) or type(error).__name__).splitlines()[0]}") from None
 
 
 class Run:
@@ -68,7 +97,9 @@ class Run:
         resident = Resident(self.config, progress=self.watcher.building)
         offers = self._offers(resident)
         plans = plan(self.config, {name: str(path) for name, path in offers.items()})
-        costs = {name: make_offer(path, make_strategy(name, self.config), Cloud(resident)) for name, path in offers.items()}
+        costs = {
+            name: make_offer(path, make_strategy(name, self.config), Cloud(resident)) for name, path in offers.items()
+        }
         summarizer = resident.summarizer_architecture if self._judges(costs) else None
         similarity = {name: card.similarity for name, card in resident.pool.cards.items()}
         meter = Meter(self.config, resident.architecture, summarizer, similarity)
@@ -126,7 +157,7 @@ class Run:
         folders = {}
         for name in dict.fromkeys([*self.config.strategies, REFERENCE]):
             strategy = make_strategy(name, self.config)
-            made_of = {"llm": resident.lm_digest, "summarizer": self.config.llm.summarizer}
+            made_of = {"llm": resident.lm_digest, "summarizer": resident.summarizer_digest}
             folder = offer_folder(
                 resident.pool.folder, cache_dir() / "offers" / resident.pool.folder.name, strategy, made_of
             )
@@ -144,9 +175,7 @@ class Run:
     def _text_tokens(self, resident: Resident) -> float:
         """Mean measured tokens of a user's text, prompt and answer."""
         users = range(min(TEXT_SAMPLE, self.config.population.users))
-        texts = [
-            t for i in users for t in draw_user(self.config, resident.corpus, resident.user_styles, i).texts
-        ]
+        texts = [t for i in users for t in draw_user(self.config, resident.corpus, resident.user_styles, i).texts]
         return float(np.mean([len(e) for e in resident.lm.encode(texts, self.config.training.max_tokens)]))
 
     def _pool_rows(self, resident: Resident, meter: Meter) -> dict[str, list[Row]]:
@@ -183,8 +212,7 @@ class Run:
                 )
             for pllm, explanation in load_offer(folder).explanations.items():
                 words += [
-                    {"owner": pllm, "strategy": name, "word": w, "coordinate": float(c)}
-                    for w, c in explanation.items()
+                    {"owner": pllm, "strategy": name, "word": w, "coordinate": float(c)} for w, c in explanation.items()
                 ]
         return {"cloud": cloud, "words": words}
 
@@ -198,6 +226,12 @@ def make_folder(config: Config, run_id: str) -> Path:
     except OSError as error:
         raise UserError(f"output: cannot write {str(folder)!r}: {error.strerror or error}.") from error
     return folder
+
+
+def discard_unbegun(folder: Path) -> None:
+    """Remove the folder of a run that was refused before it recorded anything."""
+    if progress(folder)[0] is None:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def reopen_folder(folder: Path, config: Config | None = None, overrides: Sequence[str] = ()) -> Config:

@@ -12,8 +12,9 @@ from flwr.serverapp import Grid, ServerApp
 
 from sim.config import Config
 from sim.display import Log
+from sim.errors import UserError
 from sim.nodes import FlowerNodes
-from sim.run import Run, check, make_folder, new_run_id
+from sim.run import Run, check, discard_unbegun, make_folder, new_run_id
 
 ROOT = Path(__file__).resolve().parent.parent
 app = ServerApp()
@@ -26,7 +27,11 @@ def main(grid: Grid, context: Context) -> None:
     check(config)
     folder = make_folder(config, new_run_id(config))
     watcher = Log()
-    Run(config, folder, watcher).serve(FlowerNodes(grid))
+    try:
+        Run(config, folder, watcher).serve(FlowerNodes(grid))
+    except UserError:
+        discard_unbegun(folder)
+        raise
     watcher.done(folder)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -15,7 +14,6 @@ from sim.dispatch import RunFailed
 from sim.errors import UserError
 from sim.grid import Point
 from sim.run import check, is_finished
-
 
 SUMMARY = "summary.csv"
 
@@ -75,6 +73,6 @@ def _write_runs(points: Sequence[Point]) -> None:
 
 def _replace(path: Path, text: str) -> None:
     """Write a file that is there whole or not at all, whatever happens in between."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.new")
     temporary.write_text(text, encoding="utf-8")
     temporary.replace(path)

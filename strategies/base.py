@@ -118,12 +118,16 @@ class Trained:
 
 @dataclass(frozen=True)
 class Generate:
-    """Answers to prompts by base + start, or by the summarizer. Greedy. Reply: list[str]."""
+    """Answers to prompts by base + start, or by the summarizer. Reply: list[str].
+
+    Greedy; a `temperature` above 0 samples, the same answers for the same request.
+    """
 
     prompts: Sequence[str]
     start: Start = Start()
     llm: Which = "base"
     max_new_tokens: int = 64
+    temperature: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -207,6 +211,10 @@ class Strategy(ABC):  # noqa: B024  (choose has no body to share, offer does)
 
     reads_truth: ClassVar[bool] = False
     """True only for references that no real phone could run (oracle)."""
+    on_phone: ClassVar[frozenset[str]] = frozenset()
+    """Settings that `offer` does not read: variants that differ in nothing else share one cached offer."""
+    offers_as: ClassVar[type[Strategy] | None] = None
+    """A strategy with the very same `offer`, to share its cached one. Counts for this class, not for subclasses."""
 
     def offer(self, cloud: Cloud) -> Offer:
         """Cloud side, once per pool; its cost is booked to the cloud."""

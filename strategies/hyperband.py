@@ -19,7 +19,7 @@ class Hyperband(Strategy):
         texts: own texts that trials use at most; 0: all.
     """
 
-    def __init__(self, steps: int = 4, eta: int = 2, texts: int = 16) -> None:
+    def __init__(self, steps: int = 2, eta: int = 2, texts: int = 16) -> None:
         for name, value, least in (("steps", steps, 1), ("eta", eta, 2), ("texts", texts, 0)):
             if value < least:
                 raise ValueError(f"{name} = {value}: {least} or more is expected")

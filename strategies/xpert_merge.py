@@ -19,6 +19,9 @@ class XpertMerge(Xpert):
         settings: those of `xpert`.
     """
 
+    on_phone = Xpert.on_phone | {"most", "least"}
+    offers_as = Xpert
+
     def __init__(self, most: int = 3, least: float = 0.15, **settings: object) -> None:
         super().__init__(**settings)  # type: ignore[arg-type]
         if most < 1 or not 0 <= least <= 1:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sim.analysis.summary import number
 from sim.analysis.tables import SCRATCH
+from sim.records import DOES_NOT_FIT
 
 if TYPE_CHECKING:
     from sim.analysis.explain import Cost, Explanation, Words
@@ -100,7 +101,8 @@ def _cost(e: Explanation) -> str:
     if e.scratch:
         text += f"From scratch it takes {e.scratch.steps}. "
     if not e.billed:
-        return _fill(f"{text} Nothing is billed, for the phone cannot fine-tune this LLM: {e.fits}.")
+        why = e.fits.removeprefix(DOES_NOT_FIT)
+        return _fill(f"{text} Nothing is billed, for this phone has too little memory: {why}.")
     text += (
         f"It cost {_minutes(c.total_min)} minutes in all: {_minutes(c.selection_min)} to choose, "
         f"{_minutes(c.download_min)} to download {number(c.down_mb)} MB, {_minutes(c.finetune_min)} to tune; and "

@@ -26,7 +26,7 @@ METRICS = _metrics("""
 selection_accuracy | share | the chosen pLLM is one of those truly closest in style; only users that chose one
 steps_to_target    | steps | measured steps to the target loss; the budget where it was not reached
 censored           | share | users that did not reach the target within the budget
-fits               | share | users whose phone can fine-tune the deployed LLM; nobody else is billed
+fits               | share | users whose phone can choose and fine-tune the deployed LLM; nobody else is billed
 compute_saved       | share | FLOPs saved against scratch, fine-tuning to the target only
 compute_saved_total | share | FLOPs saved against scratch, selection included
 time_saved          | share | seconds saved against scratch, fine-tuning to the target only

@@ -64,7 +64,7 @@ def phones(run: Run) -> Figure | None:
         least = f" (at least {LEAST_MIN:g})" if (minutes < LEAST_MIN).any(axis=None) else ""
         axes.set_xlabel(f"minutes, selection to target{least}")
     out = len(minutes) - int(minutes.notna().any(axis=1).sum())
-    note = f"{out} of {len(minutes)} users have a phone that cannot fine-tune this LLM and are left out"
+    note = f"{out} of {len(minutes)} users have a phone with too little memory for this LLM and are left out"
     handles, labels = right.get_legend_handles_labels()
     figure.legend(
         handles,

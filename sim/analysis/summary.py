@@ -141,5 +141,5 @@ def _caption(summary: pd.DataFrame) -> str:
     if len(worst["censored"]) and (late := worst["censored"].max()) > 0:
         parts.append(f"Up to {number(100 * late)} % of users missed the target and are counted at the budget.")
     if len(worst["fits"]) and (fit := worst["fits"].min()) < 1:
-        parts.append(f"{number(100 * (1 - fit))} % of the phones cannot fine-tune this LLM and are not billed.")
+        parts.append(f"{number(100 * (1 - fit))} % of the phones have too little memory and are not billed.")
     return "\n".join(parts)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +11,6 @@ from typing import Any
 
 import pandas as pd
 
-from sim.analysis.measures import METRICS
 from sim.analysis.summary import by_key
 from sim.analysis.tables import read_table
 from sim.config import Config
@@ -25,13 +23,15 @@ SHOWN = (
     *("time_saved_total", "energy_saved_total", "data_saved", "start_loss", "regret"),
     *("selection_s", "selection_j", "download_s", "down_mb", "total_flops", "total_min", "total_kj"),
 )
-"""The metrics of runs.csv, with the units of `sim.analysis.METRICS`: NAME, and NAME_low to NAME_high, its 95 % interval."""
+"""The metrics of runs.csv, in the units of `sim.analysis.METRICS`: each with `PARTS` behind."""
+PARTS = {"": "mean", "_low": "low", "_high": "high", "_median": "median"}
+"""Suffixes of a metric's columns, by column of summary.csv: mean, its 95 % interval, median over users."""
 
 
 def runs_table(runs: Sequence[tuple[Path, Mapping[str, str]]]) -> pd.DataFrame:
     """One row for each run and strategy, from the runs' summary.csv.
 
-    Columns: folder, the swept keys, strategy, users, then every metric of `SHOWN` with both ends of its interval.
+    Columns: folder, the swept keys, strategy, users, then four columns for each metric of `SHOWN`.
 
     Args:
         runs: folder and swept values of each run, in the order of the rows.
@@ -45,7 +45,7 @@ def runs_table(runs: Sequence[tuple[Path, Mapping[str, str]]]) -> pd.DataFrame:
             for metric in SHOWN:
                 cell = found.get((strategy, metric), {})
                 row["users"] = max(row["users"], int(cell.get("users", 0)))
-                row |= {metric: cell.get("mean"), f"{metric}_low": cell.get("low"), f"{metric}_high": cell.get("high")}
+                row |= {metric + suffix: cell.get(part) for suffix, part in PARTS.items()}
             rows.append(row)
     return pd.DataFrame(rows)
 
@@ -98,8 +98,8 @@ def load_sweep(folder: Path) -> Sweep:
     try:
         rows = pd.read_csv(path, dtype={"folder": "str", "strategy": "str"}, keep_default_na=False, na_values=[""])
     except (OSError, ValueError) as error:
-        raise UserError(f"{path}: {re.sub(r'\s+', ' ', str(error)).strip().rstrip('.')}.") from error
-    columns = list(rows)
+        raise UserError(f"{path}: {' '.join(str(error).split()).rstrip('.')}.") from error
+    columns = [str(column) for column in rows]
     if missing := [c for c in ("folder", "strategy", "users", *SHOWN) if c not in columns]:
         raise UserError(f"{path}: column {missing[0]!r} is missing.")
     keys = columns[columns.index("folder") + 1 : columns.index("strategy")]
@@ -110,7 +110,3 @@ def listed(values: Sequence[Any]) -> str:
     """Values as a reader wants them: 14, 28 and 56."""
     texts = [str(v) if isinstance(v, str) else json.dumps(v, default=float) for v in values]
     return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} and {texts[-1]}"
-
-
-def unit_of(metric: str) -> str:
-    return METRICS[metric].unit

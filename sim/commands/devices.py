@@ -85,7 +85,8 @@ def show(phone: Annotated[str, typer.Argument(metavar="PHONE", help="an id or a 
 
 @devices.command()
 def compare(
-    phones: Annotated[list[str], typer.Argument(metavar="PHONE PHONE ...", help="two phones or more")], plot: Plot = None
+    phones: Annotated[list[str], typer.Argument(metavar="PHONE PHONE ...", help="two phones or more")],
+    plot: Plot = None,
 ) -> None:
     """Put phones side by side: figures, and minutes of one personalisation by LLM (blank: it does not fit).
 
@@ -130,9 +131,7 @@ def validate(plot: Plot = None) -> None:
     shown = rows[["operation", "backend", "device", "llm", "precision", "paper", "published", "unit", "predicted"]]
     shown = shown.assign(ratio=rows.ratio, held_out=rows.held_out)
     console.print(frame(shown, {"published": ".4g", "predicted": ".4g", "ratio": ".2f"}), highlight=False)
-    shares = dict.fromkeys(
-        ("held_out_phones", "each_phone_once", "held_out_papers", "fitted", "within_2x"), ".0%"
-    )
+    shares = dict.fromkeys(("held_out_phones", "each_phone_once", "held_out_papers", "fitted", "within_2x"), ".0%")
     console.print(frame(summary(rows), shares, "Median absolute errors"), highlight=False)
     beside = "XPerT's published costs (OnePlus 12R, 16 GB) beside the model's, with its 5 to 95 % range"
     console.print(frame(xpert_table(), {"ratio": ".2f"}, beside), highlight=False)

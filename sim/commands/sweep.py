@@ -12,7 +12,9 @@ from sim.commands.terminal import console, errors, frame, say_path, split_argume
 def sweep(
     arguments: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[CONFIG] [KEY=A,B,C ...]", help="a TOML file, perhaps with [sweep]; keys and their values"),
+        typer.Argument(
+            metavar="[CONFIG] [KEY=A,B,C ...]", help="a TOML file, perhaps with [sweep]; keys and their values"
+        ),
     ] = None,
 ) -> None:
     """Run every combination of values, each in a folder named by its config's hash, and write runs.csv.

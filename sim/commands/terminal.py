@@ -19,8 +19,9 @@ PIPE_WIDTH = 160
 ROOT = Path(__file__).resolve().parents[2]
 QUICKSTART = ROOT / "configs" / "quickstart.toml"
 
-console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
-errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+# names and paths are printed as they are: `:x:` is no emoji, `[x]` no colour
+console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, emoji=False, markup=False)
+errors = Console(stderr=True, highlight=False, emoji=False, markup=False, soft_wrap=True)
 
 
 def split_arguments(arguments: list[str]) -> tuple[Path, list[str]]:
@@ -35,7 +36,7 @@ def say_path(path: Path) -> None:
     console.print(str(path), soft_wrap=True, highlight=False, markup=False)
 
 
-def frame(table: pd.DataFrame, formats: Mapping[str, str] = {}, title: str = "") -> Table:  # noqa: B006 - never written
+def frame(table: pd.DataFrame, formats: Mapping[str, str] = {}, title: str = "") -> Table:
     """A data frame for the terminal: numbers to the right, by `formats` (default `.3g`), NaN as a blank."""
     out = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=title or None, title_justify="left")
     for name, dtype in table.dtypes.items():
@@ -47,7 +48,7 @@ def frame(table: pd.DataFrame, formats: Mapping[str, str] = {}, title: str = "")
 
 
 def _cell(value: Any, form: str) -> str:
-    if value is None or isinstance(value, float) and math.isnan(value):
+    if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"

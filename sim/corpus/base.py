@@ -34,13 +34,15 @@ class Corpus(ABC):
 
     styles: Mapping[str, Style]
     default: str
+    source = "the corpus"
+    """Where texts come from, for messages."""
+    levels: Mapping[str, Sequence[str]] = {}
+    """Axes whose values are ordered, lowest first."""
+
     @property
     def usual(self) -> Sequence[str]:
         """The styles that a pool has unless a config names others."""
         return list(self.styles)
-
-    levels: Mapping[str, Sequence[str]] = {}
-    """Axes whose values are ordered, lowest first."""
 
     @abstractmethod
     def draw(self, style: str, part: Part, count: int, rng: np.random.Generator) -> list[Text]:
@@ -49,6 +51,14 @@ class Corpus(ABC):
     @abstractmethod
     def available(self, style: str, part: Part) -> int:
         """How many texts `draw` can give at most (a large number where text has no end)."""
+
+    def need(self, style: str, part: Part, count: int) -> None:
+        """Raise UserError where `draw` cannot give so many texts."""
+        if (have := self.available(style, part)) < count:
+            raise UserError(
+                f"corpus: {count} {part} texts of style {style!r} wanted, but {self.source} has {have}; "
+                "lower population.texts, population.held_out or pool.texts."
+            )
 
     def answer_to(self, prompt: str, rng: np.random.Generator) -> Text | None:
         """A default-style pool text on a given prompt, where the corpus has one."""
@@ -68,19 +78,23 @@ class Corpus(ABC):
         return self.styles[name]
 
     def distance(self, one: str, other: str) -> float:
-        """How far apart two styles truly are: levels apart on ordered axes, 1 per differing other axis."""
+        """How far apart two styles truly are, summed over the axes that differ.
+
+        Levels apart on an ordered axis, as a share of all its levels; 1 on any other, and on one that a style lacks.
+        """
         if one == other:
             return 0.0
         a, b = self.styles[one].axes, self.styles[other].axes
         if not a or not b:
             return 1.0
         total = 0.0
-        for axis in {*a, *b}:
+        for axis in sorted({*a, *b}):  # the order of a set, and so the last bit of a sum, differs between processes
             x, y = a.get(axis), b.get(axis)
-            if x != y:
-                order = list(self.levels.get(axis, ()))
-                apart = abs(order.index(x) - order.index(y)) if x in order and y in order else 1
-                total += apart / max(len(order) - 1, 1)
+            order = list(self.levels.get(axis, ()))
+            if x in order and y in order:
+                total += abs(order.index(x) - order.index(y)) / max(len(order) - 1, 1)
+            elif x != y:
+                total += 1
         return total
 
 

@@ -41,12 +41,8 @@ class RowCorpus(Corpus):
             raise UserError(f"corpus: {source} has no style besides the default {default!r}.")
 
     def draw(self, style: str, part: Part, count: int, rng: np.random.Generator) -> list[Text]:
+        self.need(style, part, count)
         have = self._texts.get((style, part), [])
-        if len(have) < count:
-            raise UserError(
-                f"corpus: {count} {part} texts of style {style!r} wanted, but {self.source} has {len(have)}; "
-                "lower population.texts, population.held_out or pool.texts."
-            )
         return [have[i] for i in rng.choice(len(have), count, replace=False)]
 
     def available(self, style: str, part: Part) -> int:

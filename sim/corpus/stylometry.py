@@ -1,7 +1,7 @@
 """Adjectives for texts whose styles have no names, from what can be counted in them.
 
-A corpus such as XPerT's numbers its styles. To train a summarizer on it without telling it any style's name, each pair of
-texts gets the adjectives of the features in which the second differs most from the first.
+A corpus such as XPerT's numbers its styles. To train a summarizer on it without telling it any style's name, each
+pair of texts gets the adjectives of the features in which the second differs most from the first.
 """
 
 from __future__ import annotations

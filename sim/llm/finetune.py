@@ -17,6 +17,7 @@ from sim.llm.model import Encoded, LanguageModel
 
 Key = TypeVar("Key")
 
+
 @dataclass(frozen=True)
 class Plan:
     """How every lane of a run is trained."""
@@ -130,9 +131,7 @@ class _Deck(Generic[Key]):
         return collate(rows, len(self.jobs), pad_id, self.device), tokens
 
 
-def finetune(
-    lm: LanguageModel, lanes: Lanes, jobs: Sequence[Lane[Key]], plan: Plan
-) -> Iterator[Trained[Key]]:
+def finetune(lm: LanguageModel, lanes: Lanes, jobs: Sequence[Lane[Key]], plan: Plan) -> Iterator[Trained[Key]]:
     """Train every job; yield each as it ends. Waiting jobs take the place of finished ones.
 
     A lane ends at its target, after `plan.steps`, or when patience is out; it is evaluated before the first step, every
@@ -144,7 +143,7 @@ def finetune(
     deck: _Deck[Key] = _Deck(lanes, rank, lm.device)
     while waiting or deck.jobs:
         ended = _evaluate_due(lm, deck, plan)
-        if ended or len(deck.jobs) < plan.width and waiting:
+        if ended or (waiting and len(deck.jobs) < plan.width):
             for i in ended:
                 yield deck.results[i]
             keep = [i for i in range(len(deck.jobs)) if i not in set(ended)]
@@ -170,8 +169,7 @@ def _evaluate_due(lm: LanguageModel, deck: _Deck[Key], plan: Plan) -> list[int]:
     due = [
         i
         for i, r in enumerate(deck.results)
-        if (r.steps % plan.evaluate_every == 0 or r.steps >= plan.steps)
-        and (not r.curve or r.curve[-1][0] != r.steps)
+        if (r.steps % plan.evaluate_every == 0 or r.steps >= plan.steps) and (not r.curve or r.curve[-1][0] != r.steps)
     ]
     if not due:
         return []

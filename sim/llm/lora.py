@@ -11,12 +11,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from sim.errors import UserError
 
 PREFIX = "base_model.model."
+WEIGHTS = "adapter_model.safetensors"
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,8 @@ def layout_for(model: nn.Module, rank: int, alpha: float, targets: Sequence[str]
         targets: last parts of module names, as PEFT's `target_modules`; or "all-linear" (all but the output layer).
     Raises: UserError when nothing matches or a match is no `nn.Linear`.
     """
-    head = model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
+    output = getattr(model, "get_output_embeddings", None)
+    head = output() if callable(output) else None
     sites = []
     for name, module in model.named_modules():
         wanted = targets == "all-linear" or name.rsplit(".", 1)[-1] in targets
@@ -118,7 +121,7 @@ def save_adapter(folder: Path, layout: Layout, flat: Tensor, base: str, half: bo
     tensors = layout.state_dict(flat)
     if half:
         tensors = {k: v.half() for k, v in tensors.items()}
-    save_file(tensors, folder / "adapter_model.safetensors", metadata={"format": "pt"})
+    save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
     config: dict[str, Any] = {
         "peft_type": "LORA",
         "task_type": "CAUSAL_LM",
@@ -133,23 +136,37 @@ def save_adapter(folder: Path, layout: Layout, flat: Tensor, base: str, half: bo
     (folder / "adapter_config.json").write_text(json.dumps(config, indent=2) + "\n")
 
 
-def load_adapter(folder: Path, layout: Layout) -> Tensor:
-    """Read a PEFT adapter folder as a flat vector of `layout`.
-
-    Raises: UserError when a file is missing, or the adapter has another rank, scale or other targets.
-    """
-    path, config_path = folder / "adapter_model.safetensors", folder / "adapter_config.json"
+def check_adapter(folder: Path) -> tuple[int, float]:
+    """Rank and alpha of a PEFT adapter folder. Raises UserError when a file is missing or broken; reads no weights."""
+    path, config_path = folder / WEIGHTS, folder / "adapter_config.json"
     for needed in (path, config_path):
         if not needed.is_file():
             raise UserError(f"pool: {needed} is missing; rebuild the pool or remove the folder {folder}.")
-    config = json.loads(config_path.read_text())
-    if config["r"] != layout.rank or abs(config["lora_alpha"] - layout.alpha) > 1e-6:
+    try:
+        config = json.loads(config_path.read_text(encoding="utf-8"))
+        rank, alpha = int(config["r"]), float(config["lora_alpha"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"pool: {config_path} is broken ({type(error).__name__}: {error}).") from error
+    try:
+        with safe_open(path, "pt"):  # compares the header with the file's length
+            return rank, alpha
+    except SafetensorError as error:
+        raise UserError(f"pool: {path} is broken ({error}).") from error
+
+
+def load_adapter(folder: Path, layout: Layout) -> Tensor:
+    """Read a PEFT adapter folder as a flat vector of `layout`.
+
+    Raises: UserError when a file is missing or broken, or the adapter has another rank, scale or other targets.
+    """
+    rank, alpha = check_adapter(folder)
+    if rank != layout.rank or abs(alpha - layout.alpha) > 1e-6:
         raise UserError(
-            f"pool: {folder} has rank {config['r']} and alpha {config['lora_alpha']}, "
+            f"pool: {folder} has rank {rank} and alpha {alpha:g}, "
             f"but training.rank is {layout.rank} and training.alpha {layout.alpha:g}."
         )
     try:
-        return layout.from_state_dict(load_file(path))
+        return layout.from_state_dict(load_file(folder / WEIGHTS))
     except (KeyError, RuntimeError) as error:
         raise UserError(f"pool: {folder} does not fit the model's targets ({error}).") from error
 

@@ -81,9 +81,7 @@ class LanguageModel:
         self.device = torch.device(device)
         self.template = Template.of(self.tokenizer)
         self._head = self._checked_head()
-        self.pad_id = next(
-            i for i in (self.tokenizer.pad_token_id, self.tokenizer.eos_token_id, 0) if i is not None
-        )
+        self.pad_id = next(i for i in (self.tokenizer.pad_token_id, self.tokenizer.eos_token_id, 0) if i is not None)
 
     @property
     def config(self) -> Any:

@@ -40,6 +40,8 @@ class Xpert(Strategy):
         answer_tokens: longest answer generated.
     """
 
+    on_phone = frozenset({"texts", "metric"})
+
     def __init__(
         self,
         probes: int = 50,

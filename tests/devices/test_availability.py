@@ -97,7 +97,16 @@ def test_broken_traces_are_named(tmp_path):
     path.write_text(json.dumps({"a": {"active": [10], "inactive": [5], "finish_time": 50}}))
     with pytest.raises(ValueError, match="times run backwards"):
         read_trace(path)
+    path.write_text(json.dumps({"a": {"active": [1], "inactive": [5], "finish_time": 0}}))
+    with pytest.raises(ValueError, match="finish_time must be above 0"):
+        read_trace(path)
+    path.write_text("[")
+    with pytest.raises(ValueError, match=r"trace.json: no JSON"):
+        read_trace(path)
     path = tmp_path / "trace.pkl"
+    path.write_text("user,start,end\n")
+    with pytest.raises(ValueError, match=r"trace.pkl: no pickle"):
+        read_trace(path)
     path.write_bytes(pickle.dumps(np.zeros(2)))
     with pytest.raises(ValueError, match="wants to import"):
         read_trace(path)

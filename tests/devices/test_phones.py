@@ -87,9 +87,58 @@ def test_a_phone_of_ones_own(tmp_path):
     mine = read_phones(path)["mine"]
     assert mine.ram_gb == 6
     assert {"cpu_fp32_peak_gflops", "battery_wh", "flash"} <= mine.filled
-    path.write_text("phone_id,brand,model,os,release_year,tier\nmine,My,Phone,Android,2024,best\n")
-    with pytest.raises(ValueError, match=r"mine: tier 'best' is none of entry"):
+    assert read_phones(path)["mine"].cpu_fp32_big_mid_gflops <= mine.cpu_fp32_peak_gflops
+    path.write_text("phone_id,release_year,tier,cpu_fp32_peak_gflops\nmine,2024,flagship,30\n")
+    slow = read_phones(path)["mine"]
+    assert (slow.cpu_fp32_big_mid_gflops, slow.cpu_scale_gflops) == (30, 30)  # no more than it has in all
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "said"),
+    [
+        ("", "2024,best", "row 2 (mine), column tier: 'best' is none of entry"),
+        ("", "soon,mid", "row 2 (mine), column release_year: 'soon' is no year"),
+        (",ram_gb", "2024,mid,lots", "row 2 (mine), column ram_gb: 'lots' is no number"),
+        (",ram_gb", "2024,mid,-4", "row 2 (mine), column ram_gb: -4 must be above 0"),
+        (",battery_wh", "2024,mid,nan", "row 2 (mine), column battery_wh: nan must be above 0"),
+        (",ram_options_gb", "2024,mid,6/x", "row 2 (mine), column ram_options_gb: 'x' is no number"),
+        (",flash", "2024,mid,tape", "row 2 (mine), column flash: 'tape' is none of"),
+        (",cpu_clusters", "2024,mid,4x2.5 GHz", "row 2 (mine), column cpu_clusters: '4x2.5 GHz' is not of the form"),
+        (",cpu_fp32_peak_gflops,cpu_fp32_big_mid_gflops", "2024,mid,10,20", "row 2 (mine), column cpu_fp32_big_mid"),
+        (",ram", "2024,mid,6", "row 1, column 'ram': is none of those of phones.csv"),
+        ("", "2024,mid,6", "row 2, column 4: has no name in row 1"),
+        ("", "2024,mid\nmine,2024,mid", "row 3 (mine), column phone_id: appears twice"),
+        ("", '2024,mid\n"a,b",2024,mid', "row 3 (a,b), column phone_id: 'a,b' cannot name a phone"),
+    ],
+)
+def test_a_bad_row_is_named_with_its_column(tmp_path, header, cells, said):
+    path = tmp_path / "mine.csv"
+    path.write_text(f"phone_id,release_year,tier{header}\nmine,{cells}\n")
+    with pytest.raises(ValueError, match=re.escape(f"{path}: {said}")):
         read_phones(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"", "phone_id"), (b"phone_id,tier\n", "release_year"), (b"phone_id,release_year,tier\n", "no phone"),
+     (b"\xff\xfe\x00", "UTF-8")],
+)  # fmt: skip
+def test_a_file_without_phones_is_refused(tmp_path, content, said):
+    path = tmp_path / "mine.csv"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=said):
+        read_phones(path)
+
+
+def test_own_phones_are_drawn_beside_the_catalogue(tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_text("phone_id,release_year,tier,cellular\nMine_1,2031,entry,LTE\noneplus-12,2024,entry,LTE\n")
+    known, rng = {**phones(), **read_phones(path)}, np.random.default_rng(0)
+    assert set(draw_phones(4, "mine_1", rng, known)) == {"Mine_1"}
+    assert {"Mine_1", "oneplus-12"} <= set(draw_phones(500, "tier:entry", rng, known))
+    assert "Mine_1" not in set(draw_phones(500, "market", rng, known))
+    assert "5g" not in draw_networks(50, rng, "5g", phone_ids=["oneplus-12"] * 50, known=known).access
+    assert "5g" in draw_networks(50, rng, "5g", phone_ids=["oneplus-12"] * 50).access
 
 
 def test_market_shares():

@@ -16,7 +16,7 @@ XPERT = {"probes": 4, "candidates": 6, "word_probes": 2, "answer_tokens": 4}
 
 
 def small_config(llm: Path, output: Path, *overrides: str) -> Config:
-    """Six users in three cohorts, four strategies, a ladder; the tiny LLM, and the shipped summarizer, which knows words."""
+    """Six users in three cohorts, four strategies, a ladder; the tiny LLM, the shipped summarizer (it knows words)."""
     options = ", ".join(f"{k} = {v}" for k, v in XPERT.items())
     return Config.load(
         None,

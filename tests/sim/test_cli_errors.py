@@ -85,6 +85,8 @@ def lines(styles: Sequence[str], count: int) -> str:
         ("population.phones=oneplus-12,nokia-3310", ["population.phones", "'nokia-3310'"]),
         ("population.phones=tier:gold", ["population.phones", "'gold'", "flagship"]),
         ("population.network=6g", ["population.network", "'6g'", "5g"]),
+        ("population.phone_file=nowhere.csv", ["population.phone_file", "'nowhere.csv'", "No such file"]),
+        ("population.availability=dayly", ["population.availability", "'dayly'", "'daily'", "No such file"]),
         ("strategies=xprt", ["strategies", "'xprt'", "Did you mean 'xpert'?"]),
         ("strategies=nowhere:x:", ["strategies", "'nowhere:x:'"]),  # which rich would print as an emoji
         ("options.random.seed=1", ["options.random"]),
@@ -94,6 +96,7 @@ def lines(styles: Sequence[str], count: int) -> str:
         ("llm.deploy=llama-3.2-1c", ["llm.deploy", "'llama-3.2-1c'", "llama-3.2-1b"]),
         ("llm.summarizer_deploy=llama-3.1-8c", ["llm.summarizer_deploy", "llama-3.1-8b"]),
         ("billing.backend=gpu_magic", ["billing.backend", "'gpu_magic'", "cpu_tuned"]),
+        ("billing.backend=gpu_mlx", ["billing.backend", "iPhones only"]),
         ("engine.device=nothing", ["engine.device", "nothing"]),
         ("training.targets=nothing", ["training.targets", "nothing", "q_proj"]),
         ("pool.path=/nowhere", ["pool.path", "/nowhere"]),
@@ -104,6 +107,19 @@ def lines(styles: Sequence[str], count: int) -> str:
 )
 def test_bad_key_or_value(command: Command, tiny: list[str], override: str, said: list[str]) -> None:
     check_refused(command("run", *tiny, override), *said)
+
+
+def test_bad_phone_file_trace_and_llm_are_named(command: Command, tiny: list[str], tmp_path: Path) -> None:
+    phones, trace, shape = (tmp_path / name for name in ("mine.csv", "trace.json", "config.json"))
+    phones.write_text("phone_id,release_year,tier,ram_gb\nmine,2024,mid,lots\n")
+    said = [str(phones), "row 2 (mine)", "column ram_gb", "'lots'"]
+    check_refused(command("run", *tiny, f"population.phone_file={phones}"), "population.phone_file", *said)
+    trace.write_text(json.dumps({"a": {"active": [3]}}))
+    check_refused(command("run", *tiny, f"population.availability={trace}"), "population.availability", "client 'a'")
+    shape.write_text(json.dumps({"model_type": "mamba"}))
+    check_refused(command("run", *tiny, f"llm.deploy={shape}"), "llm.deploy", "'mamba'", "llama")
+    other = command("run", *tiny, "llm.deploy=gpt2", "training.targets=q_proj")
+    check_refused(other, "training.targets: gpt2 has no matrix 'q_proj'", "c_attn")
 
 
 def test_missing_and_broken_config_file(command: Command, tmp_path: Path) -> None:

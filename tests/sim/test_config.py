@@ -97,7 +97,7 @@ def test_missing_file_and_folder_are_named(tmp_path: Path) -> None:
     [
         ('strategies=["scratch", "xpert"]', ["scratch", "xpert"]),
         ("strategies=scratch, xpert", ["scratch", "xpert"]),
-        ("strategies='[\"scratch\", \"xpert\"]'", ["scratch", "xpert"]),  # as Flower's run config hands it over
+        ('strategies=\'["scratch", "xpert"]\'', ["scratch", "xpert"]),  # as Flower's run config hands it over
         ("strategies=scratch", ["scratch"]),
         ("strategies=package.module:Class", ["package.module:Class"]),
     ],
@@ -164,3 +164,14 @@ def test_anchored_paths_do_not_depend_on_the_working_folder(tmp_path: Path) -> N
     assert config.corpus.path == str((tmp_path / "texts.jsonl").resolve())
     assert config.output == str((tmp_path / "out").resolve())
     assert (config.llm.model, config.llm.deploy, config.pool.path) == ("pocket", "llama-3.2-1b", "")
+    assert (config.population.phone_file, config.population.availability) == ("", "always")
+
+
+def test_own_phones_traces_and_llms_are_anchored(tmp_path: Path) -> None:
+    for name in ("mine.csv", "trace.json", "always", "my-llm.json"):
+        (tmp_path / name).write_text("{}")
+    keys = ["population.phone_file=mine.csv", "population.availability=trace.json", "llm.deploy=my-llm.json"]
+    config = Config.load(None, keys).anchored(tmp_path)
+    found = (config.population.phone_file, config.population.availability, config.llm.deploy)
+    assert found == tuple(str((tmp_path / name).resolve()) for name in ("mine.csv", "trace.json", "my-llm.json"))
+    assert Config.load(None, []).anchored(tmp_path).population.availability == "always"

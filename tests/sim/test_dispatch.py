@@ -10,13 +10,12 @@ import pytest
 
 from sim.cohort import Job, Outcome
 from sim.dispatch import Dispatcher, RunFailed
+from sim.errors import UserError
 from sim.nodes import Arrival, Order
 
 
 def outcome(user: int) -> dict[str, Any]:
-    return asdict(
-        Outcome(user, "oneplus-12", {}, ["a"], 4, {}, ["p"], [(0, 2.0), (5, 1.0)], 5, 100, 10, 0.0)
-    )
+    return asdict(Outcome(user, "oneplus-12", {}, ["a"], 4, {}, ["p"], [(0, 2.0), (5, 1.0)], 5, 100, 10, 0.0))
 
 
 class FakeNodes:
@@ -129,6 +128,13 @@ def test_error_in_a_strategy_fails_the_run_with_its_traceback_and_is_not_retried
     for part in ("users 8 to 9", "KeyError: 'x'", "line 12 in choose"):
         assert part in str(caught.value)
     assert nodes.sent == [3]
+
+
+def test_what_the_user_can_mend_is_one_line() -> None:
+    nodes = FakeNodes()
+    nodes.failure = {"refused": "pool: card.json is missing."}
+    with pytest.raises(UserError, match=r"^pool: card.json is missing.$"):
+        list(dispatcher(nodes, [job(3, 8, 9)]))
 
 
 def test_workers_that_answered_are_known() -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +15,7 @@ from sim.cohort import Job, Outcome
 from sim.config import Config
 from sim.meter import Meter, Scale, Target, target_loss
 from sim.records import USERS, Row
+from sim.run import check
 from sim.work import Work
 
 CURVE = [(0, 3.0), (5, 2.0), (10, 1.5), (15, 1.6)]
@@ -140,7 +144,7 @@ def test_summarizer_is_billed_as_the_one_that_is_deployed() -> None:
 
 
 def test_what_was_really_run_is_counted_on_the_model_that_ran() -> None:
-    found = row(outcome(work=Work(prefill_tokens=300, prefill_sequences=3)))
+    found = row(outcome(work=Work(prefill_tokens=300, prefill_sequences=3)), overrides=["training.batch=4"])
     ran = llm("smollm2-135m")
     assert found["model_finetune_flops"] == pytest.approx(15 * ran.lora_step_flops(100, 8, "all-linear", 25))
     assert found["model_selection_flops"] == pytest.approx(ran.forward_flops(300, 100, 3))
@@ -162,8 +166,9 @@ def test_llm_that_does_not_fit_has_flops_but_no_time_or_energy() -> None:
     small = "xiaomi-redmi-7a"
     assert phones()[small].ram_gb == 2
     found = row(outcome(phone=small), loss=2.0, overrides=["billing.precision=fp16"])
+    assert found["fits"].startswith("does_not_fit: train needs ")
     assert "GB" in found["fits"]
-    assert (found["finetune_s"], found["finetune_j"]) == ("", "")
+    assert (found["finetune_s"], found["finetune_j"], found["hours_until_done"]) == ("", "", "")
     assert found["finetune_flops"] == pytest.approx(50 * llm("llama-3.2-1b").lora_step_flops(98, 8, "all-linear"))
     assert row(outcome())["fits"] == "yes"
 
@@ -175,10 +180,91 @@ def test_summarizer_too_large_for_memory_is_streamed_and_said_so() -> None:
     assert row(outcome(phone="google-pixel-8"))["fits"] == "yes"
 
 
+def test_choice_that_does_not_fit_has_flops_and_a_reason_but_no_time_or_energy() -> None:
+    settings = ["billing.tokens_per_text=50"]
+    some = outcome(work=Work(judge_tokens=10_000_000, judge_sequences=100_000))  # their hidden states alone: 330 GB
+    found = row(some, overrides=settings)
+    assert found["fits"].startswith("choosing: ")
+    assert "GB" in found["fits"]
+    assert (found["selection_s"], found["selection_j"], found["hours_until_done"]) == ("", "", "")
+    assert found["selection_flops"] == pytest.approx(2 * 6.98e9 * 10_000_000, rel=0.03)
+    assert found["finetune_s"] > 0
+    fitting = row(outcome(work=Work(judge_tokens=500, judge_sequences=5)), overrides=settings)
+    assert found["selection_flops"] == pytest.approx(20_000 * fitting["selection_flops"])
+
+
 def test_a_user_s_phone_has_the_same_speed_whatever_the_strategy() -> None:
     first, second = row(outcome(), loss=2.0), row(outcome(start={}), loss=2.0)
     assert first["finetune_s"] == second["finetune_s"]
     assert row(outcome(user=1), loss=2.0)["finetune_s"] != first["finetune_s"]
+
+
+BUSY = Work(evaluate_tokens=500, evaluate_sequences=10, pllm_downloads=3)
+
+
+def busy_hours(found: Row) -> float:
+    return float(found["selection_s"] + found["download_s"] + found["finetune_s"]) / 3600
+
+
+def test_a_phone_that_is_always_available_is_done_after_its_busy_seconds() -> None:
+    found = row(outcome(work=BUSY))
+    assert found["hours_until_done"] == pytest.approx(busy_hours(found))
+
+
+def test_hours_of_the_daily_model_hold_waiting_and_are_the_same_for_every_strategy() -> None:
+    daily = ["population.availability=daily"]
+    found = [row(outcome(user, work=BUSY), overrides=daily) for user in range(40)]
+    waited = [r["hours_until_done"] - busy_hours(r) for r in found]
+    assert min(waited) >= -1e-9
+    assert 6 < sum(waited) / 40 < 40  # three nights in four have a window
+    assert len(set(waited)) > 20
+    assert row(outcome(7, work=BUSY), overrides=daily) == found[7]
+    always = row(outcome(7, work=BUSY))
+    assert {k for k in always if always[k] != found[7][k]} == {"hours_until_done"}
+    instead = row(outcome(7, work=Work()), loss=3.0, overrides=daily)
+    assert instead["hours_until_done"] == 0  # nothing to do
+
+
+def test_hours_by_a_trace_file(tmp_path: Path) -> None:
+    trace = tmp_path / "trace.json"
+    night = {"active": [0], "inactive": [1], "finish_time": 1000}  # one second in a thousand
+    trace.write_text(json.dumps({"a": night}))
+    found = row(outcome(work=BUSY), overrides=[f"population.availability={trace}"])
+    assert found["hours_until_done"] == pytest.approx(1000 * busy_hours(found), abs=1000 / 3600)
+    never = tmp_path / "never.json"
+    never.write_text(json.dumps({"a": {**night, "active": [], "inactive": []}}))
+    assert row(outcome(work=BUSY), overrides=[f"population.availability={never}"])["hours_until_done"] == math.inf
+
+
+def test_own_phone_is_billed_by_its_own_figures(tmp_path: Path) -> None:
+    own = tmp_path / "mine.csv"
+    own.write_text(
+        "phone_id,release_year,tier,cpu_fp32_peak_gflops,ram_gb\nslow,2024,flagship,30,12\noneplus-12,2024,mid,30,12\n"
+    )
+    mine = [f"population.phone_file={own}"]
+    built_in, slow = row(outcome()), row(outcome(phone="slow"), overrides=mine)
+    assert (built_in["tier"], slow["phone"], slow["tier"]) == ("flagship", "slow", "flagship")
+    assert slow["finetune_s"] > 3 * built_in["finetune_s"]
+    replaced = row(outcome(), overrides=mine)
+    assert (replaced["phone"], replaced["tier"]) == ("oneplus-12", "mid")
+    assert replaced["finetune_s"] > 3 * built_in["finetune_s"]
+
+
+@pytest.mark.parametrize("part", ["", "config.json"])
+def test_any_config_json_can_be_deployed(tmp_path: Path, part: str) -> None:
+    shape = {
+        "model_type": "llama", "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "intermediate_size": 128, "vocab_size": 1000,
+    }  # fmt: skip
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "config.json").write_text(json.dumps(shape))
+    config = Config.load(None, [f"llm.deploy={Path('mine', part)}"]).anchored(tmp_path)
+    check(config)
+    found = row(outcome(), loss=2.0, overrides=[f"llm.deploy={config.llm.deploy}"])
+    mine = llm(tmp_path / "mine")
+    assert mine.layer_parameters == 4 * 64 * 64 + 3 * 64 * 128
+    assert found["finetune_flops"] == pytest.approx(50 * mine.lora_step_flops(98, 8, "all-linear"))
+    assert found["fits"] == "yes"
 
 
 def test_rows_go_to_their_tables() -> None:

@@ -12,9 +12,7 @@ from sim.records import TABLES, Recorder, Rows, describe
 
 
 def curve(user: int, *losses: float) -> Rows:
-    rows = [
-        {"user_id": user, "strategy": "scratch", "amount": 1.0, "step": i, "loss": v} for i, v in enumerate(losses)
-    ]
+    rows = [{"user_id": user, "strategy": "scratch", "amount": 1.0, "step": i, "loss": v} for i, v in enumerate(losses)]
     return {"curves": rows}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -97,6 +98,27 @@ def test_phones_of_the_market_are_of_every_tier() -> None:
     tiers = Counter(phones()[p].tier for p in drawn_phones("market"))
     assert len(tiers) == 4
     assert tiers["entry"] / 300 == pytest.approx(0.30, abs=0.09)
+
+
+def test_own_phones_are_drawn_by_name_tier_and_list(tmp_path: Path) -> None:
+    own = tmp_path / "mine.csv"
+    own.write_text("phone_id,brand,model,release_year,tier\nmine,My,Phone 3,2024,entry\n")
+
+    def drawn(mix: str) -> set[str]:
+        mixed = config(f"population.phones={mix}", f"population.phone_file={own}")
+        return {draw_phone(mixed, i)[0] for i in range(100)}
+
+    assert drawn("mine") == drawn("My Phone 3") == {"mine"}
+    assert drawn("mine,oneplus-12") == {"mine", "oneplus-12"}
+    assert "mine" in drawn("tier:entry")
+    assert "mine" not in drawn("market")
+
+
+def test_an_own_phone_elsewhere_changes_nobody_s_phone(tmp_path: Path) -> None:
+    own = tmp_path / "mine.csv"
+    own.write_text("phone_id,release_year,tier\nmine,2024,entry\n")
+    mine = config(f"population.phone_file={own}", "population.availability=daily")
+    assert [draw_phone(mine, i)[0] for i in range(50)] == drawn_phones("market", 50)
 
 
 @pytest.mark.parametrize("access", ["wifi", "4g"])

@@ -19,9 +19,7 @@ PARTS: dict[Part, range] = {"pool": range(0, 4), "user": range(4, 7), "test": ra
 def _styles() -> dict[str, dict[str, str]]:
     """28 styles = 2 expertise x 2 informativeness x 7 tones (XPerT, section 6), then the levels of two axes alone."""
     crossed = itertools.product(("elementary", "expert"), ("concise", "informative"), TONES)
-    named = {
-        f"{e}-{i}-{t}": {"expertise": e, "informativeness": i, "tone": t} for e, i, t in crossed
-    }
+    named = {f"{e}-{i}-{t}": {"expertise": e, "informativeness": i, "tone": t} for e, i, t in crossed}
     return named | {f"{axis}-{value}": {axis: value} for axis, values in LEVELS.items() for value in values}
 
 

@@ -24,8 +24,9 @@ FACTS = {"concise": (1,), "default": (1, 2), "informative": (2,)}
 
 # Words that lose their capital when a sentence follows a lead-in; names keep theirs.
 _COMMON = frozenset(
-    "A An The This That These Those It Its They Their There Most Many Some Each Every When While Because By In On At For "
-    "From With Without Under Over As If Once Since Both All Such One Two Three People Heat Light Water Scientists".split()
+    "a an the this that these those it its they their there most many some each every when while because by in on at "
+    "for from with without under over as if once since both all such one two three people heat light water "
+    "scientists".split()  # noqa: SIM905 - a list of 50 quoted words reads worse
 )
 
 
@@ -62,7 +63,7 @@ class Grammar:
         asides = [w["asides"] for w in words if w.get("asides")]
         parts = self._dress(words, "openers", rng, amount)
         for i, fact in enumerate(chosen):
-            linked = i > 0 and rng.random() < 0.5 or i == 0 and axes and rng.random() < 0.25
+            linked = rng.random() < 0.5 if i else bool(axes) and rng.random() < 0.25
             parts.append(f"{_pick(rng, links)} {_lowered(fact)}" if linked else fact)
             if asides and rng.random() < (0.5 if i == 0 else 0.25):
                 parts.append(_pick(rng, _pick(rng, asides)))
@@ -93,4 +94,4 @@ def _pick(rng: np.random.Generator, options: Sequence[Any]) -> Any:
 
 def _lowered(sentence: str) -> str:
     first, _, rest = sentence.partition(" ")
-    return f"{first.lower()} {rest}" if first in _COMMON else sentence
+    return f"{first.lower()} {rest}" if first.lower() in _COMMON else sentence

@@ -6,18 +6,32 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from sim.cache import built, cache_dir, digest
+from sim.cache import built, cache_dir, digest, folder_digest
 from sim.corpus.base import Corpus
 
 DATA = Path(__file__).parent / "data"
 
 
 def pocket_folder(corpus: Corpus, progress: Callable[[str, int, int], None] = lambda *_: None) -> Path:
-    """The folder with `base` and `summarizer` for a corpus: shipped for the built-in one, else built once and cached."""
-    from sim.corpus.persona import PersonaCorpus
+    """The folder with `base` and `summarizer` of a corpus: shipped for the built-in one, else built and cached."""
     from sim.llm.pocket.recipe import QUICK, build
 
-    if isinstance(corpus, PersonaCorpus):
+    if _is_built_in(corpus):
         return DATA
-    name = digest({"corpus": corpus.fingerprint(), "recipe": asdict(QUICK)})
+    name = pocket_digest(corpus)
     return built(cache_dir() / "pocket" / name, lambda folder: build(corpus, folder, QUICK, progress))
+
+
+def pocket_digest(corpus: Corpus) -> str:
+    """What the pocket LLMs of a corpus are, known before they are built."""
+    from sim.llm.pocket.recipe import QUICK
+
+    if _is_built_in(corpus):
+        return folder_digest(DATA / "base") + folder_digest(DATA / "summarizer")
+    return digest({"corpus": corpus.fingerprint(), "recipe": asdict(QUICK)})
+
+
+def _is_built_in(corpus: Corpus) -> bool:
+    from sim.corpus.persona import PersonaCorpus
+
+    return isinstance(corpus, PersonaCorpus)

@@ -48,11 +48,11 @@ class Recipe:
     """Sizes and lengths of training. Bump `version` when the code changes what comes out."""
 
     vocabulary: int = 2048
-    base: Size = Size(width=64, layers=4, heads=2, mlp=192)
+    base: Size = Size(width=96, layers=4, heads=4, mlp=256)
     summarizer: Size = Size(width=96, layers=4, heads=3, mlp=256)
     max_tokens: int = 128
     compare_tokens: int = 320
-    base_steps: int = 3000
+    base_steps: int = 2500
     reader_steps: int = 2000
     summarizer_steps: int = 1000
     batch: int = 16

@@ -31,20 +31,21 @@ QUALITY = {
     "xpert": 0.15,
     "xpert_merge": 0.2,
 }
-NO_ROOM = "peak memory 5.1 GB is over the 2.4 GB that an app gets"
+NO_ROOM = "does_not_fit: peak memory 5.1 GB is over the 2.4 GB that an app gets"
 SELECT_S = {"xpert": 830.0, "xpert_merge": 850.0, "exhaustive": 9000.0}
 
 
 def user_row(user: int, strategy: str, **more: Any) -> dict[str, Any]:
     """A row of users.csv that fits its phone and reached the target after 10 steps; `more` overrides."""
     row: dict[str, Any] = {
-        "user_id": user, "strategy": strategy, "amount": 1.0, "phone": "oneplus-12r", "network": "wifi",
-        "texts": 40, "style": "expert", "chosen": "", "oracle": "p0", "correct": None, "start_loss": 3.0,
-        "target_loss": 2.0, "final_loss": 1.9, "best_loss": 1.9, "steps_to_target": 10, "censored": False,
-        "steps": 10, "billed_steps": 100.0, "fits": "yes", "selection_flops": 0.0, "selection_s": 0.0,
-        "selection_j": 0.0, "bytes_down": 0.0, "bytes_up": 0.0, "download_s": 0.0, "download_j": 0.0,
-        "finetune_flops": 1000.0, "finetune_s": 600.0, "finetune_j": 2000.0, "model_selection_flops": 0.0,
-        "model_finetune_flops": 1.0, "model_evaluate_flops": 1.0, "wall_s": 0.1,
+        "user_id": user, "strategy": strategy, "amount": 1.0, "phone": "oneplus-12r", "tier": "flagship",
+        "network": "wifi", "texts": 40, "style": "expert", "chosen": "", "oracle": "p0", "correct": None,
+        "start_loss": 3.0, "target_loss": 2.0, "final_loss": 1.9, "best_loss": 1.9, "steps_to_target": 10,
+        "censored": False, "steps": 10, "billed_steps": 100.0, "fits": "yes", "selection_flops": 0.0,
+        "selection_s": 0.0, "selection_j": 0.0, "bytes_down": 0.0, "bytes_up": 0.0, "download_s": 0.0,
+        "download_j": 0.0, "finetune_flops": 1000.0, "finetune_s": 600.0, "finetune_j": 2000.0,
+        "hours_until_done": 0.2, "model_selection_flops": 0.0, "model_finetune_flops": 1.0,
+        "model_evaluate_flops": 1.0, "wall_s": 0.1,
     }  # fmt: skip
     return row | more
 

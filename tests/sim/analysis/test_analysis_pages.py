@@ -35,10 +35,12 @@ def test_figures_without_their_data_are_left_out(new_run, row, tmp_path: Path) -
 
 
 def test_a_run_whose_phones_are_all_too_small(new_run, row, tmp_path: Path) -> None:
-    small = {"fits": "no", "finetune_s": None, "finetune_j": None}
+    small = {"fits": "does_not_fit: train needs 2 GB", "finetune_s": None, "finetune_j": None}
     folder = new_run(users=[row(u, s, **small) for u in (0, 1) for s in ("scratch", "xpert")])
     assert draw_all(load_run(folder), tmp_path) == []
     assert "nothing is billed" in report(folder).read_text()
+    said = " ".join(explain(load_run(folder), 0, "xpert").text().split())
+    assert "this phone has too little memory: train needs 2 GB." in said
 
 
 def test_done_users_keep_their_last_loss(run_folder: Path) -> None:

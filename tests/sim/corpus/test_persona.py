@@ -135,6 +135,11 @@ def test_distance_grows_with_the_levels_between(corpus: PersonaCorpus, axis: str
         assert len(set(apart)) == len({abs(one - b) for b in ordered})
 
 
+def test_distance_to_a_style_without_an_axis_is_a_whole_one(corpus: PersonaCorpus) -> None:
+    assert corpus.distance("expert-concise-poetic", "expertise-expert") == 2
+    assert corpus.distance("expertise-expert", "formality-slang") == 2
+
+
 def test_distance_counts_the_axes_that_differ(corpus: PersonaCorpus) -> None:
     base = "expert-concise-sassy"
     assert corpus.distance(base, base) == 0

@@ -83,9 +83,7 @@ def test_eight_lanes_equal_eight_peft_runs(tiny_llm: Path, tmp_path: Path) -> No
         losses, tensors = peft_run(tiny_llm, tmp_path / str(key), job(key, layout), PLAN)
         assert [s for s, _ in done[key].curve] == [0, 4, 8, 12]
         np.testing.assert_allclose([loss for _, loss in done[key].curve], losses, atol=1e-4)
-        torch.testing.assert_close(
-            done[key].adapter, layout.from_state_dict(tensors), atol=1e-4, rtol=1e-4
-        )
+        torch.testing.assert_close(done[key].adapter, layout.from_state_dict(tensors), atol=1e-4, rtol=1e-4)
         assert not torch.allclose(done[key].adapter, jobs[key].start, atol=1e-3)  # it did train
 
 

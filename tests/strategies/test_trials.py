@@ -1,0 +1,141 @@
+"""Train requests: what a phone trains before it chooses is real training, stays on the phone, and is billed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from devices import llm
+from sim.cloud import Cloud
+from sim.cohort import Job, Outcome, simulate
+from sim.config import Config
+from sim.llm.finetune import Lane, Plan, epochs
+from sim.llm.lora import save_adapter
+from sim.meter import Meter, Scale
+from sim.offers import make_offer
+from sim.phone import UserPhone
+from sim.resident import Resident, make_strategy
+from sim.training import train
+from sim.users import draw_user
+from sim.work import Work
+from strategies.base import Choosing, Download, Evaluate, Offer, Phone, Start, Strategy, Train
+from tests.sim.llm.test_lanes import peft_run
+from tests.strategies.tiny import run, tiny_config
+
+
+@pytest.fixture(scope="module")
+def resident(tiny_llm: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Resident]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HEADSTART_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield Resident(tiny_config(tiny_llm, tmp_path_factory.mktemp("out")))
+
+
+def phones(resident: Resident, count: int) -> list[UserPhone]:
+    users = [draw_user(resident.config, resident.corpus, resident.user_styles, i) for i in range(count)]
+    return [UserPhone(u, u.texts, resident.config.seed, [], False) for u in users]
+
+
+def test_a_trial_equals_a_peft_run(resident: Resident, tiny_llm: Path, tmp_path: Path) -> None:
+    (phone,), first = phones(resident, 1), resident.pool.ids[0]
+    reply = train(resident, [Train(Start({first: 1.0}), phone.texts, 3)], [phone])[0]
+    layout, training = resident.lanes.layout, resident.config.training
+    save_adapter(tmp_path / "a", layout, resident.pool.adapter(first, layout), str(tiny_llm))
+    texts = resident.answers.encode(phone.texts)
+    lane = Lane(0, torch.empty(0), texts, texts, phone.rng("train after 0 steps"))
+    plan = Plan(3, training.batch, training.lr, training.weight_decay, training.max_grad_norm, evaluate_every=3)
+    losses, tensors = peft_run(tiny_llm, tmp_path / "a", lane, plan)
+    torch.testing.assert_close(
+        resident.answers.own[reply.start.best], layout.from_state_dict(tensors), atol=1e-4, rtol=1e-4
+    )
+    assert reply.loss == pytest.approx(losses[-1], abs=1e-4)
+    assert losses[-1] < losses[0]
+
+
+def test_trials_of_many_phones_do_not_touch_each_other(resident: Resident) -> None:
+    def ask(some: list[UserPhone], steps: dict[int, int]) -> list[torch.Tensor]:
+        starts = [Start({resident.pool.ids[p.user.id]: 1.0}) if p.user.id else Start() for p in some]
+        wanted = [Train(s, p.texts, steps[p.user.id]) for s, p in zip(starts, some, strict=True)]
+        once = train(resident, wanted, some)
+        twice = train(resident, [Train(t.start, p.texts, 2) for t, p in zip(once, some, strict=True)], some)
+        return [resident.answers.own[t.start.best] for t in twice]
+
+    steps = {0: 2, 1: 1, 2: 2}
+    together = ask(phones(resident, 3), steps)
+    for i, phone in enumerate(phones(resident, 3)):
+        torch.testing.assert_close(ask([phone], steps)[0], together[i], atol=1e-5, rtol=1e-5)
+
+
+def test_what_is_trained_is_counted(resident: Resident) -> None:
+    (phone,), first = phones(resident, 1), resident.pool.ids[0]
+    batch, texts = resident.config.training.batch, resident.answers.encode(phone.texts)
+    order = epochs(phone.rng("train after 0 steps"), len(texts), batch)
+    trained = sum(len(texts[i]) for _ in range(2) for i in next(order))
+    reply = train(resident, [Train(Start({first: 1.0}), phone.texts, 2)], [phone])[0]
+    work = phone.work
+    assert (work.train_steps, work.train_tokens, work.requests) == (2, trained, 1)
+    assert (work.evaluate_sequences, work.evaluate_tokens) == (6, sum(map(len, texts)))
+    train(resident, [Train(reply.start, phone.texts, 1)], [phone])
+    assert work.train_steps == 3
+    assert phone.trained(reply.start) == 2
+    assert phone.origin(Start({reply.start.best: 0.5, "other": 0.25})) == Start({first: 0.5, "other": 0.25})
+    phone.fetch([first, reply.start.best])
+    phone.fetch([first])
+    assert work.pllm_downloads == 1
+
+
+class Trying(Strategy):
+    """Downloads one pLLM twice, trains a second one that it never asked for, starts from that."""
+
+    seen: list[float] = []  # noqa: RUF012
+
+    def choose(self, phone: Phone, offer: Offer) -> Choosing:
+        yield Download(offer.pllms[0])
+        yield Download(offer.pllms[0])
+        trained = yield Train(Start({offer.pllms[1]: 1.0}), phone.texts, 2)
+        self.seen.append(trained.loss - (yield Evaluate(trained.start, phone.texts)))
+        return trained.start
+
+
+def test_trials_go_through_a_run(tiny_llm: Path, tmp_path: Path) -> None:
+    Trying.seen.clear()
+    name = f"{__name__}:Trying"
+    tables = run(tiny_config(tiny_llm, tmp_path, f'strategies=["scratch", "{name}"]'))
+    rows, pool = tables["users"].query("strategy == @name"), tables["pool"]
+    np.testing.assert_allclose(Trying.seen, 0.0, atol=1e-5)
+    assert (rows.chosen == pool.pllm[1]).all()
+    assert (rows.bytes_down == 2 * pool.bytes[0]).all()  # used is billed, asked for twice is not
+
+
+@pytest.mark.parametrize(("steps", "texts"), [(0, 6), (1, 0)])
+def test_a_train_request_that_trains_nothing_is_refused(resident: Resident, steps: int, texts: int) -> None:
+    (phone,) = phones(resident, 1)
+    with pytest.raises(ValueError, match="without steps or without texts"):
+        train(resident, [Train(Start(), phone.texts[:texts], steps)], [phone])
+
+
+def test_trial_steps_are_billed_as_fine_tuning_steps_are() -> None:
+    meter = Meter(Config.load(None, ["billing.tokens_per_step=0"]), llm("smollm2-135m"), None, {})
+    network = {"access": "wifi", "down_mbps": 80.0, "up_mbps": 20.0, "latency_ms": 20.0}
+    outcome = Outcome(0, "oneplus-12", network, ["a"], 12, {}, [], [(0, 1.0)], 15, 1500, 400, 0.1)
+    device, scale = meter.device(outcome), Scale(10.0, 50.0)
+    trials, tuned = meter.selection(device, Work(train_steps=15, train_tokens=1500), scale), meter.finetuning(
+        device, 150.0, outcome
+    )  # fmt: skip
+    assert trials.flops == pytest.approx(tuned.flops)
+    assert trials.seconds == pytest.approx(tuned.seconds)
+    assert trials.joules == pytest.approx(tuned.joules)
+    measured = meter._measured(outcome, Work(train_steps=15, train_tokens=1500))
+    assert measured["model_selection_flops"] == measured["model_finetune_flops"] > 0
+
+
+def test_own_adapters_are_forgotten_after_a_job(tiny_llm: Path, tmp_path: Path) -> None:
+    config = tiny_config(tiny_llm, tmp_path, 'strategies=["fedavg"]')
+    home = Resident(config)
+    make_offer(tmp_path / "offer", make_strategy("fedavg", config), Cloud(home))
+    outcomes = simulate(home, Job(0, "fedavg", (0, 1), offer=str(tmp_path / "offer")))
+    assert [o.start for o in outcomes] == [{"fedavg": 1.0}] * 2
+    assert home.answers.own == {}
