@@ -80,7 +80,7 @@ class PoolSection(Section):
 
 
 class Population(Section):
-    users: int = Field(64, ge=1, le=10_000_000, description="number of users")
+    users: int = Field(60, ge=1, le=10_000_000, description="number of users")
     texts: int = Field(48, ge=1, description="texts that a user has written")
     held_out: int = Field(12, ge=1, description="further texts on which a user's loss is measured")
     styles: Names = Field([], description="styles that users have; empty: those of the pool")
@@ -131,7 +131,7 @@ class Engine(Section):
     cohort: Count | Literal["auto"] = Field(
         "auto", description="users simulated together; decides batches, not who is when"
     )
-    lanes: int = Field(8, ge=1, le=4096, description="users in one training batch")
+    lanes: int = Field(4, ge=1, le=4096, description="users in one training batch")
     address: str = Field("local", description="Ray: 'local', 'auto' or host:port of an existing cluster")
     device: str = Field("cpu", description="torch device of the workers")
     deadline_s: float = Field(86_400, gt=0, description="a run that takes longer ends with an error")

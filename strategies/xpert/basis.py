@@ -10,16 +10,24 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Basis:
-    """Words and their vectors, float32 (words, width); `origin` (width,) is where an unstyled text lies."""
+    """Words and their unit vectors, float32 (words, width); `origin` (width,) is where an unstyled text lies."""
 
     words: tuple[str, ...]
     vectors: np.ndarray
     origin: np.ndarray
 
+    @classmethod
+    def of(cls, vectors: Mapping[str, np.ndarray], origin: np.ndarray) -> Basis:
+        units = [_unit(v) for v in vectors.values()]
+        return cls(tuple(vectors), np.stack(units).astype(np.float32), origin.astype(np.float32))
+
     def coordinates(self, embedding: np.ndarray) -> np.ndarray:
-        """Coordinates z of embeddings (..., width): the least-squares combination of words, (..., words)."""
-        away = np.asarray(embedding, dtype=np.float64) - self.origin
-        return away @ np.linalg.pinv(self.vectors.astype(np.float64))
+        """Coordinates z of embeddings (..., width): their projections onto the words, (..., words).
+
+        Kept words are nearly orthogonal, so a projection is nearly the coefficient; least squares would
+        amplify the noise of words that are still alike (docs/log.md).
+        """
+        return (np.asarray(embedding, dtype=np.float64) - self.origin) @ self.vectors.T.astype(np.float64)
 
     def named(self, z: np.ndarray) -> dict[str, float]:
         """Coordinates by word, largest first."""
@@ -62,6 +70,14 @@ def select_words(
         taken = left.pop(word)
         left = {n: v for n, v in left.items() if abs(float(v @ taken)) < e_ortho}
     return kept
+
+
+def without_common(vectors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Remove from every word's vector the direction that all share: it says "styled", not in which style."""
+    if len(vectors) < 2:
+        return dict(vectors)
+    common = _unit(np.mean([_unit(v) for v in vectors.values()], axis=0))
+    return {word: v - (v @ common) * common for word, v in vectors.items()}
 
 
 def distances(z: np.ndarray, pool: np.ndarray, metric: str) -> np.ndarray:

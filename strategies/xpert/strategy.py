@@ -19,7 +19,7 @@ from strategies.base import (
     Start,
     Strategy,
 )
-from strategies.xpert.basis import Basis, distances, select_words
+from strategies.xpert.basis import Basis, distances, select_words, without_common
 from strategies.xpert.prompts import compare, write
 
 
@@ -38,6 +38,7 @@ class Xpert(Strategy):
         e_decomp: words are added until the mean relative residual is under this.
         metric: "cosine" or "l2".
         answer_tokens: longest answer generated.
+        temperature: of the pLLMs' answers to probes; sampling shows a style that greedy answers hide.
     """
 
     on_phone = frozenset({"texts", "metric"})
@@ -48,16 +49,17 @@ class Xpert(Strategy):
         texts: int = 0,
         candidates: int = 60,
         word_probes: int = 16,
-        e_ortho: float = 0.9,
+        e_ortho: float = 0.7,
         e_decomp: float = 0.1,
         metric: Literal["cosine", "l2"] = "cosine",
         answer_tokens: int = 64,
+        temperature: float = 0.7,
     ) -> None:
         if metric not in ("cosine", "l2"):
             raise ValueError(f"metric = {metric!r}: 'cosine' or 'l2' is expected")
         self.probes, self.texts, self.candidates, self.word_probes = probes, texts, candidates, word_probes
         self.e_ortho, self.e_decomp = e_ortho, e_decomp
-        self.metric, self.answer_tokens = metric, answer_tokens
+        self.metric, self.answer_tokens, self.temperature = metric, answer_tokens, temperature
 
     # ------------------------------------------------------------ cloud
 
@@ -70,16 +72,17 @@ class Xpert(Strategy):
         origin = self._embed(cloud, plain, plain[1:] + plain[:1])
         pairs, embeddings = [], []
         for pllm in cloud.pool.ids:
-            styled = cloud.ask(Generate(prompts, Start({pllm: 1.0}), max_new_tokens=self.answer_tokens))
+            asked = Generate(prompts, Start({pllm: 1.0}), max_new_tokens=self.answer_tokens, temperature=self.temperature)
+            styled = cloud.ask(asked)
             pairs.append([compare(a, b) for a, b in zip(plain, styled, strict=True)])
             embeddings.append(cloud.ask(Embed(pairs[-1])).mean(axis=0))
         away = np.stack(embeddings) - origin
-        vectors = self._word_vectors(cloud, self._proposed(cloud, pairs), prompts, plain, origin)
+        vectors = without_common(self._word_vectors(cloud, self._proposed(cloud, pairs), prompts, plain, origin))
         if not vectors:
             raise ValueError("the summarizer proposed no word for any pLLM; is it an instruction-tuned LLM?")
         # pLLMs that answer exactly as the base does need no word; one is kept so that coordinates exist.
         words = select_words(vectors, away, self.e_ortho, self.e_decomp) or list(vectors)[:1]
-        basis = Basis(tuple(words), np.stack([vectors[w] for w in words]).astype(np.float32), origin.astype(np.float32))
+        basis = Basis.of({word: vectors[word] for word in words}, origin)
         z = basis.coordinates(np.stack(embeddings)).astype(np.float32)
         return Offer(
             pllms=cloud.pool.ids,

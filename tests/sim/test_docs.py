@@ -31,5 +31,5 @@ def test_config_page_has_every_key_with_default_and_meaning() -> None:
             rows = [line for line in page.splitlines() if line.startswith(f"| `{key}` |")]
             assert len(rows) == 1, key
             assert all(cell.strip() for cell in rows[0].strip("|").split(" | ")), rows[0]
-    assert "| `population.users` | whole number, at least 1, at most 10,000,000 | `64` | number of users |" in page
+    assert "| `population.users` | whole number, at least 1, at most 10,000,000 | `60` | number of users |" in page
     assert '| `pool.ship` | `"adapter"`, `"model"` | `"adapter"` |' in page

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from strategies.xpert import Basis, distances, select_words
+from strategies.xpert import Basis, distances, select_words, without_common
 
 WIDTH = 24
 TRUE = ["formal", "rude", "terse", "witty"]
@@ -90,31 +90,47 @@ def test_nothing_to_compose_or_to_choose_from_gives_no_words() -> None:
     assert select_words(words, np.zeros((3, WIDTH)), 0.9, 0.1) == []
 
 
-def oblique() -> Basis:
-    """Words that are neither orthogonal nor of one length, and an origin."""
-    rng = np.random.default_rng(4)
-    return Basis(tuple(TRUE), rng.normal(size=(4, WIDTH)).astype(np.float32), rng.normal(size=WIDTH).astype(np.float32))
+def basis_of(vectors: np.ndarray) -> Basis:
+    """Words with these vectors, and an origin."""
+    origin = np.random.default_rng(4).normal(size=WIDTH)
+    return Basis.of(dict(zip(TRUE, vectors, strict=True)), origin)
 
 
-def test_coordinates_of_a_combination_are_its_weights() -> None:
-    basis = oblique()
+def orthogonal() -> np.ndarray:
+    return np.linalg.qr(np.random.default_rng(4).normal(size=(WIDTH, 4)))[0].T * np.array([[1.0], [2.0], [3.0], [4.0]])
+
+
+def test_coordinates_over_orthogonal_words_are_the_lengths_along_them() -> None:
+    vectors = orthogonal()
+    basis = basis_of(vectors)
     z = np.random.default_rng(5).normal(size=(7, 4))
-    away = z @ basis.vectors.astype(np.float64)
-    np.testing.assert_allclose(basis.coordinates(basis.origin + away), z, atol=1e-6)
-    np.testing.assert_allclose(basis.coordinates(basis.origin + away[0]), z[0], atol=1e-6)
+    away = z @ (vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+    np.testing.assert_allclose(basis.coordinates(basis.origin + away), z, atol=1e-5)
+    np.testing.assert_allclose(basis.coordinates(basis.origin + away[0]), z[0], atol=1e-5)
     np.testing.assert_allclose(basis.coordinates(basis.origin), np.zeros(4), atol=1e-12)
 
 
 def test_coordinates_ignore_what_no_word_says() -> None:
-    basis = oblique()
+    basis = basis_of(np.random.default_rng(6).normal(size=(4, WIDTH)))
     other = np.linalg.svd(basis.vectors.astype(np.float64))[2][-1]  # orthogonal to every word
-    z = np.array([0.1, 0.2, 0.3, 0.4])
-    away = z @ basis.vectors.astype(np.float64)
-    np.testing.assert_allclose(basis.coordinates(basis.origin + away + 5 * other), z, atol=1e-6)
+    away = np.array([0.1, 0.2, 0.3, 0.4]) @ basis.vectors.astype(np.float64)
+    expected = basis.coordinates(basis.origin + away)
+    np.testing.assert_allclose(basis.coordinates(basis.origin + away + 5 * other), expected, atol=1e-5)
+
+
+def test_what_all_words_share_is_removed() -> None:
+    rng = np.random.default_rng(7)
+    own, shared = rng.normal(size=(4, WIDTH)), rng.normal(size=WIDTH) * 10
+    words = dict(zip(TRUE, own + shared, strict=True))
+    left = np.stack(list(without_common(words).values()))
+    units = left / np.linalg.norm(left, axis=1, keepdims=True)
+    before = np.stack([v / np.linalg.norm(v) for v in words.values()])
+    assert (before @ before.T).min() > 0.5  # all alike
+    assert (units @ units.T - np.eye(4)).max() < 0.5  # told apart
 
 
 def test_explanation_names_words_largest_first() -> None:
-    assert list(oblique().named(np.array([0.1, -2.0, 0.7, 0.3]))) == ["terse", "witty", "formal", "rude"]
+    assert list(basis_of(orthogonal()).named(np.array([0.1, -2.0, 0.7, 0.3]))) == ["terse", "witty", "formal", "rude"]
 
 
 def test_cosine_ignores_the_strength_of_a_style_and_l2_does_not() -> None:
