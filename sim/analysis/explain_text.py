@@ -45,14 +45,14 @@ def in_words(words: Words, count: int = 5) -> str:
 
 
 def shared(e: Explanation) -> list[str]:
-    """Words that are strong, and of the same sign, in the user and in the (first) chosen pLLM; best first."""
+    """Words strong in both the user and the (first) chosen pLLM, or "not WORD" where both lack it; best first."""
     if not e.words or not e.chosen_words:
         return []
     theirs = dict(next(iter(e.chosen_words.values())))
     product = {word: z * theirs.get(word, 0.0) for word, z in e.words}
     total = sum(abs(p) for p in product.values())
     strong = sorted((w for w, p in product.items() if p > 0.1 * total), key=lambda w: -product[w])
-    return strong[:4]
+    return [word if theirs[word] > 0 else f"not {word}" for word in strong[:4]]
 
 
 def _who(e: Explanation) -> str:
