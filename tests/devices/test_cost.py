@@ -212,6 +212,7 @@ def test_errors():
         Network.fixed(0, 1)
 
 
+@pytest.mark.benchmark
 def test_a_million_phones_in_under_ten_seconds():
     rng, n = np.random.default_rng(0), 1_000_000
     began = time.perf_counter()
