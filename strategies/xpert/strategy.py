@@ -72,7 +72,9 @@ class Xpert(Strategy):
         origin = self._embed(cloud, plain, plain[1:] + plain[:1])
         pairs, embeddings = [], []
         for pllm in cloud.pool.ids:
-            asked = Generate(prompts, Start({pllm: 1.0}), max_new_tokens=self.answer_tokens, temperature=self.temperature)
+            asked = Generate(
+                prompts, Start({pllm: 1.0}), max_new_tokens=self.answer_tokens, temperature=self.temperature
+            )
             styled = cloud.ask(asked)
             pairs.append([compare(a, b) for a, b in zip(plain, styled, strict=True)])
             embeddings.append(cloud.ask(Embed(pairs[-1])).mean(axis=0))
