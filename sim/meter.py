@@ -109,10 +109,14 @@ class Meter:
         training = self.finetuning(device, billed_steps, outcome)
         chosen = sorted(outcome.start)
         losses = [value for _, value in outcome.curve]
-        # FLOPs also where the LLM does not fit: those on the same phone with room for anything
-        roomy = replace(device, usable_bytes=np.array(np.inf))
-        chosen_with = self.selection(roomy, work, scale) if choosing.refused else choosing
-        trained_with = self.finetuning(roomy, billed_steps, outcome) if training.refused else training
+        chosen_with, trained_with = choosing, training
+        if choosing.refused or training.refused:
+            # FLOPs also where the LLM does not fit: those on the same phone with room for anything
+            roomy = replace(device, usable_bytes=np.array(np.inf))
+            chosen_with, trained_with = (
+                self.selection(roomy, work, scale),
+                self.finetuning(roomy, billed_steps, outcome),
+            )
         return {
             "user_id": outcome.user_id,
             "strategy": job.strategy,
