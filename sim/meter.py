@@ -61,16 +61,13 @@ class Meter:
         model, summarizer: architectures of the LLMs that are really run (FLOPs that were really spent).
     """
 
-    def __init__(
-        self, config: Config, model: Llm, summarizer: Llm | None, pool_similarity: Mapping[str, float]
-    ) -> None:
+    def __init__(self, config: Config, model: Llm, summarizer: Llm | None) -> None:
         self.config, self.model, self.summarizer = config, model, summarizer
         self.deploy = llm(config.llm.deploy)
         self.judge = llm(config.llm.summarizer_deploy)
         self.phones, self.hours = known_phones(config), Hours(config)
         training = config.training
         self.targets = "all-linear" if training.targets == ["all-linear"] else list(training.targets)
-        self.similarity = pool_similarity
 
     @property
     def pllm_bytes(self) -> float:

@@ -95,14 +95,10 @@ class Run:
         """Do the run on nodes. Raises RunFailed; finished cohorts are kept then."""
         began = time.perf_counter()
         resident = Resident(self.config, progress=self.watcher.building)
-        offers = self._offers(resident)
+        offers, costs = self._offers(resident)
         plans = plan(self.config, {name: str(path) for name, path in offers.items()})
-        costs = {
-            name: make_offer(path, make_strategy(name, self.config), Cloud(resident)) for name, path in offers.items()
-        }
         summarizer = resident.summarizer_architecture if self._judges(costs) else None
-        similarity = {name: card.similarity for name, card in resident.pool.cards.items()}
-        meter = Meter(self.config, resident.architecture, summarizer, similarity)
+        meter = Meter(self.config, resident.architecture, summarizer)
         text_tokens = self._text_tokens(resident)
         dispatcher = Dispatcher(
             nodes,
@@ -152,9 +148,10 @@ class Run:
 
     # ------------------------------------------------------------ cloud side
 
-    def _offers(self, resident: Resident) -> dict[str, Path]:
-        """Every strategy's offer, made now or found."""
-        folders = {}
+    def _offers(self, resident: Resident) -> tuple[dict[str, Path], Costs]:
+        """Every strategy's offer, made now or found, and what it cost the cloud."""
+        folders: dict[str, Path] = {}
+        costs: dict[str, dict[str, dict[str, int]]] = {}
         for name in dict.fromkeys([*self.config.strategies, REFERENCE]):
             strategy = make_strategy(name, self.config)
             made_of = {"llm": resident.lm_digest, "summarizer": resident.summarizer_digest}
@@ -163,9 +160,8 @@ class Run:
             )
             if not folder.is_dir():
                 self.watcher.building(f"offer of {name}", 0, 1)
-            make_offer(folder, strategy, Cloud(resident))
-            folders[name] = folder
-        return folders
+            folders[name], costs[name] = folder, make_offer(folder, strategy, Cloud(resident))
+        return folders, costs
 
     def _judges(self, costs: Costs) -> bool:
         """Whether the summarizer is run; a large one is not loaded for nothing."""

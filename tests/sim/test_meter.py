@@ -49,7 +49,7 @@ def tables(
 ) -> Mapping[str, Sequence[Row]]:
     """The rows of an outcome; a measured step counts ten times, a mean text has 50 measured tokens."""
     config = Config.load(None, ["training.steps=40", *overrides])
-    meter = Meter(config, llm("smollm2-135m"), None, {})
+    meter = Meter(config, llm("smollm2-135m"), None)
     return meter.rows(Job(0, "random", (some.user_id,), amount), [some], {some.user_id: loss}, Scale(10.0, 50.0))
 
 

@@ -118,7 +118,7 @@ def test_a_train_request_that_trains_nothing_is_refused(resident: Resident, step
 
 
 def test_trial_steps_are_billed_as_fine_tuning_steps_are() -> None:
-    meter = Meter(Config.load(None, ["billing.tokens_per_step=0"]), llm("smollm2-135m"), None, {})
+    meter = Meter(Config.load(None, ["billing.tokens_per_step=0"]), llm("smollm2-135m"), None)
     network = {"access": "wifi", "down_mbps": 80.0, "up_mbps": 20.0, "latency_ms": 20.0}
     outcome = Outcome(0, "oneplus-12", network, ["a"], 12, {}, [], [(0, 1.0)], 15, 1500, 400, 0.1)
     device, scale = meter.device(outcome), Scale(10.0, 50.0)
