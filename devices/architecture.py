@@ -48,8 +48,9 @@ class Llm:
     """The shape of a decoder-only LLM. Build it with `llm(name_or_path)` or `Llm.from_config(dict)`.
 
     `family` names the layout of a layer: "llama" (separate q, k, v and a gated MLP), "phi3" (the same,
-    fused), "gpt2" and "neox" (fused q, k, v; plain MLP). `parallel` means that attention and MLP read the
-    same input. `small_parameters` counts what is in no matrix product: norms, biases, learned positions.
+    fused), "gpt2" and "neox" (fused q, k, v; plain MLP), "opt" and "phi" (separate q, k, v; plain MLP).
+    `parallel` means that attention and MLP read the same input. `small_parameters` counts what is in no
+    matrix product: norms, biases, learned positions.
     """
 
     name: str
@@ -60,7 +61,6 @@ class Llm:
     kv_heads: int
     head_dim: int
     mlp_width: int
-    gated: bool
     tied: bool
     family: str = "llama"
     parallel: bool = False
@@ -86,8 +86,13 @@ class Llm:
         return cls(
             name=name or f"{parameters / 1e9:g}b", vocab=vocab, width=width, layers=layers,
             heads=max(1, width // 64), kv_heads=max(1, width // 64), head_dim=64,
-            mlp_width=round(width * 8 / 3), gated=True, tied=True,
+            mlp_width=round(width * 8 / 3), tied=True,
         )  # fmt: skip
+
+    @property
+    def gated(self) -> bool:
+        """Whether the MLP has a gate: two matrices lead into it."""
+        return self.family in ("llama", "phi3")
 
     @cached_property
     def matrices(self) -> tuple[Matrix, ...]:
@@ -103,11 +108,13 @@ class Llm:
             rows = [("qkv_proj", d, q + 2 * kv, 0, "qkv"), ("o_proj", q, d, 1, ""),
                     ("gate_up_proj", d, 2 * m, 2, ""), ("down_proj", m, d, 3, "")]  # fmt: skip
         else:
-            rows = [("q_proj", d, q, 0, "q"), ("k_proj", d, kv, 0, "k"), ("v_proj", d, kv, 0, "v"),
-                    ("o_proj", q, d, 1, ""), ("gate_proj", d, m, 2, ""), ("up_proj", d, m, 2, ""),
-                    ("down_proj", m, d, 3, "")]  # fmt: skip
-            if not self.gated:
-                rows.remove(("gate_proj", d, m, 2, ""))
+            rows = [("q_proj", d, q, 0, "q"), ("k_proj", d, kv, 0, "k"), ("v_proj", d, kv, 0, "v")]
+            if self.family == "llama":
+                rows += [("o_proj", q, d, 1, ""), ("gate_proj", d, m, 2, ""), ("up_proj", d, m, 2, ""),
+                         ("down_proj", m, d, 3, "")]  # fmt: skip
+            else:
+                out = "out_proj" if self.family == "opt" else "dense"
+                rows += [(out, q, d, 1, ""), ("fc1", d, m, 2, ""), ("fc2", m, d, 3, "")]
         return tuple(Matrix(*row) for row in rows)
 
     @property

@@ -33,7 +33,7 @@ TOKENS = st.integers(1, 4000)
 
 
 def shape(layers=8, width=512):
-    return Llm("test", 32_000, width, layers, width // 64, width // 64, 64, 4 * width, True, True)
+    return Llm("test", 32_000, width, layers, width // 64, width // 64, 64, 4 * width, tied=True)
 
 
 def more_or_refused(small, large, field="seconds"):
