@@ -26,6 +26,7 @@ FREE: dict[str, tuple[str, str]] = {
     "train.gpu_llamacpp": ("train", "gpu_llamacpp"),
     "train.cpu_generic": ("train_flops", "cpu_generic"),
     "prefill.cpu_tuned": ("prefill", "cpu_tuned"),
+    "prefill.cpu_tuned_float": ("prefill_float", "cpu_tuned"),
     "prefill.gpu_llamacpp": ("prefill", "gpu_llamacpp"),
     "decode.cpu_tuned": ("decode", "cpu_tuned"),
     "decode.gpu_llamacpp": ("decode", "gpu_llamacpp"),

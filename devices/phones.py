@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from functools import cache
@@ -60,6 +61,7 @@ class Phone:
     cpu_clusters: str
     cpu_fp32_peak_gflops: float
     cpu_fp32_big_mid_gflops: float
+    cpu_peak_derivation: str
     gpu_name: str
     gpu_fp32_peak_gflops: float | None
     memory_bandwidth_gb_s: float
@@ -92,6 +94,22 @@ class Phone:
             return weight * self.cpu_fp32_peak_gflops
         big = self.cpu_fp32_big_mid_gflops
         return big + weight * (self.cpu_fp32_peak_gflops - big)
+
+    def threads_share(self, threads: int | None) -> float:
+        """Share of `cpu_scale_gflops` that software has which runs this many threads, one a core.
+
+        The fastest cores are taken. None means all of them. Where the cores are not known (their derivation
+        is empty) eight equal ones are assumed.
+        """
+        if threads is None:
+            return 1.0
+        weight, big = stated()["peak.inorder_weight"], self.cpu_fp32_big_mid_gflops
+        cores: list[float] = []
+        for count, ghz, flop in re.findall(r"(\d+)\*([\d.]+)\*([\d.]+)", self.cpu_peak_derivation):
+            little = sum(cores) > big - 0.1  # clusters are listed from big to little
+            cores += [float(ghz) * float(flop) * (weight if little else 1.0)] * int(count)
+        cores = sorted(cores or [1.0] * 8, reverse=True)
+        return sum(cores[:threads]) / sum(cores)
 
     @property
     def has_5g(self) -> bool:
@@ -213,19 +231,34 @@ def phones() -> dict[str, Phone]:
 
 
 def find_phone(name: str, known: Mapping[str, Phone] | None = None) -> Phone:
-    """A phone by id or by "Brand Model", without regard to case; a unique ending ("OnePlus 12R") will do.
+    """A phone by its id or by what people call it: "Samsung Galaxy S23", "galaxy s23", "S23", "iphone15pro".
 
-    `known`: phones by id; default: the catalogue. Raises UnknownName with the nearest names.
+    Case, spaces and hyphens do not matter; the brand and words such as "Galaxy" or "5G" may be left out.
+    `known`: phones by id; default: the catalogue. Raises UnknownName with the nearest names, also where
+    several phones have the name ("12").
     """
-    wanted = " ".join(name.lower().replace("-", " ").split())
     known = phones() if known is None else known
     if name in known:
         return known[name]
-    for phone in known.values():
-        if wanted and wanted in (
-            phone.phone_id.lower().replace("-", " "),
-            phone.name.lower().replace("-", " "),
-            phone.model.lower(),
-        ):
-            return phone
-    raise UnknownName("phone", name, known)
+    wanted = _words(name)
+    found = [phone for phone in known.values() if _is_called(phone, wanted)]
+    if len(found) == 1:
+        return found[0]
+    raise UnknownName("phone", name, known, [phone.phone_id for phone in found])
+
+
+OPTIONAL_WORDS = ("galaxy", "moto", "snapdragon", "4g", "5g")
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[a-z0-9]+", text.lower())
+
+
+def _is_called(phone: Phone, wanted: list[str]) -> bool:
+    for words in (_words(phone.name), _words(phone.phone_id)):
+        needed = [word for word in words if word not in (*_words(phone.brand), *OPTIONAL_WORDS)] or words
+        if wanted and set(needed) <= set(wanted) <= set(words):
+            return True
+        if "".join(wanted) in ("".join(words), "".join(needed), "".join(_words(phone.model))) and wanted:
+            return True
+    return False

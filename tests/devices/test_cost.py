@@ -116,7 +116,7 @@ def test_units_by_hand():
 
 def test_memory_roof_of_short_training_steps():
     device = Device.of("oneplus-12r", ram_gb=16)
-    assert device.train(ONE_B, 1, 1).seconds == pytest.approx(3 * ONE_B.weight_bytes() / (0.5 * 67.2e9))
+    assert device.train(ONE_B, 1, 1).seconds == pytest.approx(3 * ONE_B.read_bytes() / (0.5 * 67.2e9))
 
 
 def test_8b_on_8_gb_streams_from_flash_and_the_bill_says_so():
@@ -124,7 +124,7 @@ def test_8b_on_8_gb_streams_from_flash_and_the_bill_says_so():
     bill = device.prefill(EIGHT_B, 300)
     assert bill.streamed
     assert bill.fit == "streams"
-    assert bill.bytes_flash == EIGHT_B.weight_bytes("fp16")
+    assert bill.bytes_flash == EIGHT_B.read_bytes("fp16")  # all but the embedding table
     assert bill.seconds >= bill.bytes_flash / device.flash_bytes_s
     assert "streamed from flash" in bill.reason
     assert bill.memory_bytes <= bill.usable_bytes
@@ -187,7 +187,7 @@ def test_devices_can_be_picked():
     many = Device.of(ids, draw_networks(10, rng), rng=rng)
     for i in range(10):
         assert many.at(i).download(1e6).joules == pytest.approx(many.download(1e6).joules[i])
-        assert many.at(i).train(SMALL, 5, 64).seconds == pytest.approx(many.train(SMALL, 5, 64).seconds[i])
+        assert many.at(i).train(SMALL, 5, 64).seconds == pytest.approx(many.train(SMALL, 5, 64).seconds[i], nan_ok=True)
     assert len(many.at(slice(0, 3))) == 3
 
 
