@@ -16,6 +16,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from statistics import median
@@ -244,7 +245,10 @@ def find_phone(name: str, known: Mapping[str, Phone] | None = None) -> Phone:
     found = [phone for phone in known.values() if _is_called(phone, wanted)]
     if len(found) == 1:
         return found[0]
-    raise UnknownName("phone", name, known, [phone.phone_id for phone in found])
+    short = {i.removeprefix(f"{phone.brand.lower()}-"): i for i, phone in known.items()}
+    close = get_close_matches("-".join(wanted), [*known, *short], n=3, cutoff=0.5)
+    several = [phone.phone_id for phone in found]
+    raise UnknownName("phone", name, known, several or dict.fromkeys(short.get(i, i) for i in close))
 
 
 OPTIONAL_WORDS = ("galaxy", "moto", "snapdragon", "4g", "5g")

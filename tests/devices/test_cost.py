@@ -4,6 +4,7 @@ import doctest
 import subprocess
 import sys
 import time
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -70,6 +71,26 @@ def test_cost_never_falls_with_more_layers_or_width(phone, layers_a, layers_b, w
         assert more_or_refused(run(small), run(large), "joules")
 
 
+@given(PHONES, st.integers(1, 9), st.integers(1, 9))
+@settings(max_examples=40, deadline=None)
+def test_fewer_threads_are_never_faster(phone, a, b):
+    few, many = (Device.of(phone, threads=n, ram_gb=24) for n in sorted((a, b)))
+    for run in (lambda d: d.prefill(SMALL, 300), lambda d: d.decode(SMALL, 20), lambda d: d.train(SMALL, 10, 64)):
+        assert run(few).seconds >= run(many).seconds * (1 - 1e-9)
+        assert run(many).seconds >= run(Device.of(phone, ram_gb=24)).seconds * (1 - 1e-9)
+
+
+@given(PHONES, st.sampled_from(BACKENDS[:2]), TOKENS)
+@settings(max_examples=40, deadline=None)
+def test_more_bytes_a_weight_are_never_cheaper(phone, backend, tokens):
+    device = Device.of(phone, backend=backend, ram_gb=24)
+    for run in (device.prefill, device.decode):
+        costs = [run(SMALL, tokens, precision=p) for p in ("int4", "int8", "fp16", "fp32")]
+        for small, large in pairwise(costs):
+            for field in ("seconds", "joules", "memory_bytes"):
+                assert more_or_refused(small, large, field)
+
+
 @given(
     PHONES,
     st.sampled_from(["wifi", "4g", "5g"]),
@@ -109,6 +130,11 @@ def test_units_by_hand():
     step = device.train(ONE_B, 1, 98)
     assert step.seconds == pytest.approx(ONE_B.lora_step_flops(98) / 76.4e9)
     assert step.joules / step.seconds == pytest.approx(0.6 * 4.95, rel=0.01)
+    # integer weights are multiplied in int8, the others in floats
+    for precision, constant in (("int4", "prefill.cpu_tuned"), ("fp16", "prefill.cpu_tuned_float")):
+        bill = device.prefill(ONE_B, 100, precision=precision)
+        rate = calibrated()[constant] * (281.6e9 + 24e9)
+        assert bill.seconds == pytest.approx(ONE_B.forward_flops(100, logits=1) / rate)
     # one token of a 1B LLM reads 2.47 GB of weights at a share of 67.2 GB/s
     share = calibrated()["decode.cpu_tuned"]
     assert device.decode(ONE_B, 1).seconds == pytest.approx(ONE_B.weight_bytes() / (share * 67.2e9), rel=0.001)
@@ -206,6 +232,10 @@ def test_the_example_of_the_package_holds():
 def test_errors():
     with pytest.raises(UnknownName, match="backend"):
         Device.of("oneplus-12r", backend="npu")
+    with pytest.raises(ValueError, match="threads must be 1 or more"):
+        Device.of("oneplus-12r", threads=0)
+    with pytest.raises(ValueError, match="on a CPU backend"):
+        Device.of("oneplus-12r", backend="gpu_llamacpp", threads=4)
     with pytest.raises(ValueError, match="iPhones only"):
         Device.of("oneplus-12r", backend="gpu_mlx")
     with pytest.raises(ValueError, match="down_mbps > 0"):
