@@ -9,7 +9,7 @@ numbers or as arrays: the same formulas cost one phone or a million.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -88,19 +88,6 @@ class Device:
             constants=constants,
             **rates(phones, network, backend, rng, ram_gb, threads, screen_on, constants),
         )
-
-    def __len__(self) -> int:
-        return int(np.size(self.phone_ids))
-
-    def at(self, index: Any) -> Device:
-        """One phone (an int) or some of them (a slice, a mask, indices) out of many."""
-        shape = self.phone_ids.shape
-        named = {f.name: getattr(self, f.name) for f in fields(self)}
-        chosen = {
-            n: np.broadcast_to(v, shape)[index] for n, v in named.items() if isinstance(v, np.ndarray | np.generic)
-        }
-        network = Network(*(np.broadcast_to(getattr(self.network, f.name), shape)[index] for f in fields(Network)))
-        return Device(**{**named, **chosen, "network": network})
 
     # ------------------------------------------------------------ phases
 

@@ -227,7 +227,7 @@ def validate(plot: Plot = None) -> None:
 
         headstart devices validate --plot validation.png
     """
-    from devices.validate import summary, validate, xpert_table
+    from devices.validate import by_phone, summary, validate, xpert_table
 
     _check_picture(plot)
     rows = validate()
@@ -235,6 +235,7 @@ def validate(plot: Plot = None) -> None:
     shown = shown.assign(ratio=rows.ratio, held_out=rows.held_out)
     console.print(frame(shown, {"published": ".4g", "predicted": ".4g", "ratio": ".2f"}), highlight=False)
     shares = dict.fromkeys(("held_out_phones", "each_phone_once", "held_out_papers", "fitted", "within_2x"), ".0%")
+    console.print(frame(by_phone(rows), {"ratio": ".2f"}, "Median ratio by source and phone"), highlight=False)
     console.print(frame(summary(rows), shares, "Median absolute errors"), highlight=False)
     beside = "XPerT's published costs (OnePlus 12R, 16 GB) beside the model's, with its 5 to 95 % range"
     console.print(frame(xpert_table(), {"ratio": ".2f"}, beside), highlight=False)

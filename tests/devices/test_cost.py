@@ -207,16 +207,6 @@ def test_draws_have_the_stated_spread():
     assert np.median(device.train_flop_s) == pytest.approx(76.4e9, rel=0.05)
 
 
-def test_devices_can_be_picked():
-    rng = np.random.default_rng(0)
-    ids = draw_phones(10, "market", rng)
-    many = Device.of(ids, draw_networks(10, rng), rng=rng)
-    for i in range(10):
-        assert many.at(i).download(1e6).joules == pytest.approx(many.download(1e6).joules[i])
-        assert many.at(i).train(SMALL, 5, 64).seconds == pytest.approx(many.train(SMALL, 5, 64).seconds[i], nan_ok=True)
-    assert len(many.at(slice(0, 3))) == 3
-
-
 def test_the_package_stands_alone():
     """It imports neither the simulator nor strategies, and matplotlib only to draw."""
     code = "import sys, devices, devices.tables, devices.validate, devices.draw; print(*sys.modules)"
