@@ -44,6 +44,7 @@ def _check_picture(path: Path | None) -> None:
 @devices.command("list")
 def list_phones(
     tier: Annotated[str, typer.Option(help="only this tier: entry, low-mid, mid, flagship")] = "",
+    llms: Annotated[bool, typer.Option("--llms", help="list the LLMs that can be named instead")] = False,
     plot: Plot = None,
 ) -> None:
     """List every phone with the figures that decide its cost; `filled` names those without a source.
@@ -54,10 +55,15 @@ def list_phones(
 
         headstart devices list --tier flagship
 
+        headstart devices list --llms
+
         headstart devices list --plot costs.png
     """
     from devices.phones import TIERS
-    from devices.tables import cost_table, phones_table
+    from devices.tables import cost_table, llms_table, phones_table
+
+    if llms:
+        return console.print(frame(llms_table()), highlight=False)
 
     _check_picture(plot)
     table = phones_table()

@@ -25,6 +25,12 @@ def test_list_and_its_picture(tmp_path: Path) -> None:
     assert result.output.splitlines()[-1] == str(tmp_path / "costs.png")
 
 
+def test_list_of_llms() -> None:
+    shown = headstart("list", "--llms").output.splitlines()
+    names = [line.split()[0] for line in shown if line.split()]
+    assert names.index("smollm2-135m") < names.index("llama-3.2-1b") < names.index("llama-2-13b")
+
+
 def test_show_and_compare() -> None:
     shown = headstart("show", "OnePlus 12R").output
     assert "Snapdragon" in shown
