@@ -92,7 +92,7 @@ def test_calibrate_writes_where_asked(tmp_path: Path) -> None:
         (["compare", "oneplus-12r"], "two phones or more"),
         (["list", "--tier", "cheap"], "--tier 'cheap': allowed are entry"),
         (["list", "--plot", "costs.bmp"], "must end in .png"),
-        (["show", "nokia"], "unknown phone 'nokia' (96 known)"),
+        (["show", "nokia"], "unknown phone 'nokia' (97 known)"),
         (["cost", "s23", "--llm", "lama-3.2-1b"], "unknown LLM 'lama-3.2-1b'; nearest: llama-3.2-1b"),
         (["cost", "s23", "--backend", "npu"], "unknown backend 'npu'; known: cpu_tuned"),
         (["cost", "s23", "--backend", "gpu_mlx"], "exists on iPhones only"),
