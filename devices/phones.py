@@ -35,6 +35,8 @@ FILLED_BY_MEDIAN = (
 )  # fmt: skip
 NO_TREND = ("cpu_allcore_power_w", "gpu_3dmark_stability_pct")
 """Filled from the whole tier: the recent phones that have these figures are nearly all of one SoC line."""
+OPTIONAL_WORDS = ("galaxy", "moto", "snapdragon", "4g", "5g")
+"""Words of a phone's name that people leave out, as they do with the brand."""
 FLASH_BY_TIER: dict[str, tuple[tuple[int, str], ...]] = {
     # from this release year on; an assumption from what was usual in the tier
     "entry": ((0, "emmc_5_1"), (2024, "ufs_2")),
@@ -251,18 +253,15 @@ def find_phone(name: str, known: Mapping[str, Phone] | None = None) -> Phone:
     raise UnknownName("phone", name, known, several or dict.fromkeys(short.get(i, i) for i in close))
 
 
-OPTIONAL_WORDS = ("galaxy", "moto", "snapdragon", "4g", "5g")
-
-
 def _words(text: str) -> list[str]:
     return re.findall(r"[a-z0-9]+", text.lower())
 
 
 def _is_called(phone: Phone, wanted: list[str]) -> bool:
+    """Whether these words are the phone's name or id, in any order, or written as one, optional words or not."""
     for words in (_words(phone.name), _words(phone.phone_id)):
         needed = [word for word in words if word not in (*_words(phone.brand), *OPTIONAL_WORDS)] or words
-        if wanted and set(needed) <= set(wanted) <= set(words):
-            return True
-        if "".join(wanted) in ("".join(words), "".join(needed), "".join(_words(phone.model))) and wanted:
+        as_one = ("".join(words), "".join(needed), "".join(_words(phone.model)))
+        if wanted and ("".join(wanted) in as_one or set(needed) <= set(wanted) <= set(words)):
             return True
     return False
