@@ -177,9 +177,10 @@ class Meter:
                 parts.append(device.decode(self.deploy, written, context=tokens / n, precision=precision))
         if n := work.judge_sequences:
             tokens = work.judge_tokens * unit
-            parts.append(device.prefill(self.judge, tokens, context=tokens / n, logits=0))
+            parts.append(device.prefill(self.judge, tokens, context=tokens / n, logits=0, precision=precision))
             if work.judge_decode_tokens:
-                parts.append(device.decode(self.judge, work.judge_decode_tokens * unit, context=tokens / n))
+                written = work.judge_decode_tokens * unit
+                parts.append(device.decode(self.judge, written, context=tokens / n, precision=precision))
         if n := work.train_steps:
             tokens = self._step_tokens(work.train_tokens, n)
             parts.append(self._train(device, n * scale.steps, tokens, self.config.training.rank))
