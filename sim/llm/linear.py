@@ -1,7 +1,7 @@
 """Linear layers by oneDNN on CPUs.
 
-torch multiplies fp32 matrices with MKL, which on AMD processors does not use AVX-512: oneDNN, which torch carries as well,
-is twice as fast there and as fast elsewhere (tests/benchmarks). Results differ in the last bits only.
+torch multiplies fp32 matrices with MKL, which does not use AVX-512 on AMD processors: oneDNN, which torch carries as
+well, is twice as fast there (docs/log.md). Results differ in the last bits only.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 def _onednn() -> Any:
     """torch's operator for a linear layer by oneDNN, or None: not on this machine, or not in this torch."""
-    operators = getattr(torch.ops, "mkldnn", None)
+    operators: Any = getattr(torch.ops, "mkldnn", None)
     if not torch.backends.mkldnn.is_available() or not hasattr(operators, "_linear_pointwise"):
         return None
     try:
