@@ -51,7 +51,7 @@ class Xpert(Strategy):
         texts: int = 0,
         candidates: int = 60,
         word_probes: int = 24,
-        e_ortho: float = 0.7,
+        e_ortho: float = 0.5,
         e_decomp: float = 0.1,
         metric: Literal["cosine", "l2"] = "cosine",
         answer_tokens: int = 64,
