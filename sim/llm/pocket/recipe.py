@@ -63,7 +63,7 @@ class Recipe:
     version: int = 2
 
 
-QUICK = Recipe(vocabulary=2048, base_steps=1000, reader_steps=300, summarizer_steps=150, compare_tokens=256)
+QUICK = Recipe(vocabulary=2048, base_steps=1500, reader_steps=500, summarizer_steps=700, compare_tokens=256)
 """For corpora of long real texts: minutes, not a quarter of an hour."""
 
 
