@@ -189,7 +189,7 @@ def pocket_build(
 def pool_build(
     arguments: Annotated[list[str] | None, typer.Argument(metavar="[CONFIG] [KEY=VALUE ...]")] = None,
 ) -> None:
-    """Build (or find) a config's pool and print its folder."""
+    """Build (or find) a config's pool, on all workers, and print its folder."""
     say_path(_pool(arguments).folder)
 
 
@@ -209,11 +209,15 @@ def pool_list(
 
 def _pool(arguments: list[str] | None) -> Any:
     from sim.config import Config
-    from sim.display import Log
-    from sim.resident import Resident
+    from sim.corpus import open_corpus
+    from sim.display import shown
+    from sim.engine import build_pool
+    from sim.pool import Pool
 
     path, overrides = split_arguments(arguments or [])
-    return Resident(Config.load(path, overrides).anchored(Path.cwd()), progress=Log().building).pool
+    config = Config.load(path, overrides).anchored(Path.cwd())
+    with shown(console) as watcher:
+        return Pool(build_pool(config, watcher), open_corpus(config.corpus))
 
 
 if __name__ == "__main__":

@@ -33,6 +33,17 @@ class Job:
     targets: tuple[float, ...] = ()
     offer: str = ""
 
+    @property
+    def label(self) -> str:
+        return f"users {self.users[0]} to {self.users[-1]}, strategy {self.strategy}, {self.amount:.0%} of the texts"
+
+    def order(self) -> dict[str, Any]:
+        return {"job": asdict(self)}
+
+    def read(self, reply: Any) -> list[Outcome]:
+        """The outcomes in a reply, whose JSON knows no tuples."""
+        return [Outcome(**{**o, "curve": [(int(s), float(v)) for s, v in o["curve"]]}) for o in reply["outcomes"]]
+
 
 @dataclass(frozen=True)
 class Outcome:

@@ -13,8 +13,10 @@ import numpy as np
 import torch
 
 from devices import BACKENDS, Device, draw_networks, draw_phones, llm
+from sim.building import make_pool
 from sim.cache import cache_dir
 from sim.cloud import Cloud
+from sim.cohort import Job
 from sim.collect import Collector, Watcher
 from sim.config import ELSEWHERE, Config
 from sim.corpus import open_corpus
@@ -94,13 +96,14 @@ class Run:
     def serve(self, nodes: Nodes) -> None:
         """Do the run on nodes. Raises RunFailed; finished cohorts are kept then."""
         began = time.perf_counter()
-        resident = Resident(self.config, progress=self.watcher.building)
+        resident = Resident(self.config, self.watcher.building)
+        text_tokens = self._text_tokens(resident)  # refuses too few texts before anything is built
+        make_pool(resident, nodes, self.watcher.building)
         offers, costs = self._offers(resident)
         plans = plan(self.config, {name: str(path) for name, path in offers.items()})
         summarizer = resident.summarizer_architecture if self._judges(costs) else None
         meter = Meter(self.config, resident.architecture, summarizer)
-        text_tokens = self._text_tokens(resident)
-        dispatcher = Dispatcher(
+        dispatcher: Dispatcher[Job] = Dispatcher(
             nodes,
             {"config": self.config.model_dump_json(), "pool": str(resident.pool.folder.resolve())},
             self.config.engine.retries,
