@@ -61,7 +61,7 @@ class Outcome:
     train_tokens: int
     evaluated_tokens: int
     wall_s: float
-    work: Mapping[str, int] = field(default_factory=dict)
+    work: Mapping[str, Any] = field(default_factory=dict)
     scores: Mapping[str, float] = field(default_factory=dict)
     explanation: Mapping[str, float] = field(default_factory=dict)
 

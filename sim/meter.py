@@ -163,26 +163,28 @@ class Meter:
 
     def selection(self, device: Device, work: Work, scale: Scale) -> Cost:
         """What choosing cost: the deployed LLM's forward passes, tokens written and trial steps; the summarizer's."""
-        per_text, precision = self.config.billing.tokens_per_text, self.config.billing.precision
+        billing = self.config.billing
+        per_text, precision, at_once = billing.tokens_per_text, billing.precision, billing.answers_at_once
         unit = per_text / scale.text_tokens if per_text and scale.text_tokens else 1.0
         parts: list[Cost] = []
         if n := work.evaluate_sequences:
             tokens = work.evaluate_tokens * unit
             parts.append(device.evaluate(self.deploy, tokens, context=tokens / n, precision=precision))
         if n := work.prefill_sequences:
-            tokens = work.prefill_tokens * unit
+            tokens = (work.prefill_tokens - work.prefill_fixed_tokens) * unit + work.prefill_fixed_tokens
             parts.append(device.prefill(self.deploy, tokens, context=tokens / n, precision=precision))
             if work.decode_tokens:
                 written = work.decode_tokens * unit
-                parts.append(device.decode(self.deploy, written, context=tokens / n, precision=precision))
+                parts.append(device.decode(self.deploy, written, precision=precision, **_answers(tokens, n, at_once)))
         if n := work.judge_sequences:
-            tokens = work.judge_tokens * unit
+            tokens = (work.judge_tokens - work.judge_fixed_tokens) * unit + work.judge_fixed_tokens
             parts.append(device.prefill(self.judge, tokens, context=tokens / n, logits=0))
             if work.judge_decode_tokens:
-                parts.append(device.decode(self.judge, work.judge_decode_tokens * unit, context=tokens / n))
-        if n := work.train_steps:
-            tokens = self._step_tokens(work.train_tokens, n)
-            parts.append(self._train(device, n * scale.steps, tokens, self.config.training.rank))
+                written = work.judge_decode_tokens * unit
+                parts.append(device.decode(self.judge, written, **_answers(tokens, n, at_once)))
+        if work.train_steps:
+            tokens = self._step_tokens(work.train_tokens, work.train_batches)
+            parts.append(self._train(device, work.train_steps * scale.steps, tokens, self.config.training.rank))
         return total(parts or [device.wait(0)])
 
     def download(self, device: Device, work: Work) -> Cost:
@@ -218,7 +220,7 @@ class Meter:
     # ------------------------------------------------------------ what was really spent
 
     def _measured(self, outcome: Outcome, work: Work) -> dict[str, float]:
-        trials = self._lora_flops(work.train_steps, work.train_tokens, self.config.training.rank)
+        trials = self._lora_flops(work.train_batches, work.train_tokens, self.config.training.rank)
         held_out = self.config.population.held_out * max(len(outcome.curve), 1)
         evaluated = outcome.evaluated_tokens
         return {
@@ -248,6 +250,11 @@ class Meter:
             flops += judge.forward_flops(work.judge_tokens, work.judge_tokens / n, 0)
             flops += judge.forward_flops(work.judge_decode_tokens, work.judge_tokens / n)
         return float(flops)
+
+
+def _answers(prompt_tokens: float, count: int, at_once: int) -> dict[str, Any]:
+    """How `Device.decode` is told of as many answers as there were prompts of so many tokens together."""
+    return {"context": prompt_tokens / count, "answers": count, "batch": min(at_once, count)}
 
 
 def _fits(choosing: Cost, training: Cost) -> str:

@@ -26,7 +26,7 @@ def offer_folder(pool: Path, cache: Path, strategy: Strategy, made_of: dict[str,
     return beside if beside.is_dir() else cache / name
 
 
-def make_offer(folder: Path, strategy: Strategy, cloud: Cloud) -> dict[str, dict[str, int]]:
+def make_offer(folder: Path, strategy: Strategy, cloud: Cloud) -> dict[str, dict[str, Any]]:
     """Ask a strategy for its offer and write it, unless it is there; returns what it cost the cloud."""
 
     def build(into: Path) -> None:

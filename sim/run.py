@@ -35,7 +35,7 @@ from sim.streams import stream
 from sim.users import draw_user, known_phones, phone_mix, possible_styles
 from sim.work import Work
 
-Costs = Mapping[str, Mapping[str, Mapping[str, int]]]
+Costs = Mapping[str, Mapping[str, Mapping[str, Any]]]
 """Work of the cloud by strategy and kind of request."""
 
 TEXT_SAMPLE = 64
@@ -154,7 +154,7 @@ class Run:
     def _offers(self, resident: Resident) -> tuple[dict[str, Path], Costs]:
         """Every strategy's offer, made now or found, and what it cost the cloud."""
         folders: dict[str, Path] = {}
-        costs: dict[str, dict[str, dict[str, int]]] = {}
+        costs: dict[str, dict[str, dict[str, Any]]] = {}
         for name in dict.fromkeys([*self.config.strategies, REFERENCE]):
             strategy = make_strategy(name, self.config)
             made_of = {"llm": resident.lm_digest, "summarizer": resident.summarizer_digest}
