@@ -33,7 +33,7 @@ def cohort(message: Message, context: Context) -> Message:
 
 
 def answer(order: dict[str, Any]) -> dict[str, Any]:
-    """Do an order: a job (with config and pool), or a group of pLLMs (with config).
+    """Do an order: a job (with config, pool, shared), or a group of pLLMs (with config).
 
     An error comes back as text, since an escaping one would only fill Flower's log: `refused` is one that the user can
     mend, `error` any other, with its `traceback`.
@@ -44,7 +44,7 @@ def answer(order: dict[str, Any]) -> dict[str, Any]:
             group = Group(**order["group"])
             build_group(home, group)
             return {"pllms": group.names, **me}
-        home.pool_folder = Path(order["pool"])
+        home.pool_folder, home.shared = Path(order["pool"]), Path(order["shared"]) if order["shared"] else None
         return {"outcomes": [asdict(o) for o in simulate(home, Job(**order["job"]))], **me}
     except UserError as error:
         return {"refused": str(error)}

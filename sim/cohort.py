@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from sim.llm.finetune import Lane, Trained, finetune
 from sim.offers import load_offer, offer_adapters, offer_bytes
 from sim.phone import UserPhone
 from sim.resident import Resident, make_strategy
+from sim.shared import from_scratch
 from sim.streams import stream
 from sim.training import beginning, train, training_plan
 from sim.users import draw_user
@@ -173,5 +174,9 @@ def _finetune(
                 target=job.targets[i] if job.targets and config.training.stop_at_target else None,
             )
         )
-    done = {r.key: r for r in finetune(resident.lm, resident.lanes, lanes, training_plan(resident))}
-    return [done[phone.user.id] for phone in phones]
+
+    def train_all() -> list[Trained[int]]:
+        done = {r.key: r for r in finetune(resident.lm, resident.lanes, lanes, training_plan(resident))}
+        return [replace(done[phone.user.id], adapter=None) for phone in phones]  # nobody needs the adapters
+
+    return train_all() if any(c.start.weights for c in choices) else from_scratch(resident, job, train_all)

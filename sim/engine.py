@@ -30,18 +30,20 @@ from sim.client_app import app as client_app  # noqa: E402
 from sim.config import Config  # noqa: E402
 from sim.corpus import open_corpus  # noqa: E402
 from sim.nodes import FlowerNodes, InlineNodes, Nodes  # noqa: E402
-from sim.plan import plan  # noqa: E402
+from sim.plan import job_count  # noqa: E402
 from sim.pllms import plan_pool  # noqa: E402
 from sim.resident import Resident  # noqa: E402
 from sim.run import Run, Watcher  # noqa: E402
 
 
-def start(config: Config, folder: Path, watcher: Watcher) -> None:
-    """Do a run on the config's backend. Raises RunFailed; what was finished is kept."""
-    names = dict.fromkeys([*config.strategies, "scratch"], "")
-    jobs = sum(1 + len(p.followers) for p in plan(config, names))
-    run = Run(config, folder, watcher)
-    _on_nodes(config, max(jobs, _groups(config)), run.serve)
+def start(config: Config, folder: Path, watcher: Watcher, shared: Path | None = None) -> None:
+    """Do a run on the config's backend. Raises RunFailed; what was finished is kept.
+
+    Args:
+        shared: folder of what runs of a sweep share (`sim.shared`).
+    """
+    run = Run(config, folder, watcher, shared)
+    _on_nodes(config, max(job_count(config), _groups(config)), run.serve)
 
 
 def build_pool(config: Config, watcher: Watcher) -> Path:

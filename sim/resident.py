@@ -34,7 +34,7 @@ class Resident:
     """Lazy: what a job does not need is not loaded.
 
     Attributes: `pool_folder`, where the pool lies. Left None, `pool` makes here what is missing of it; a run has nodes
-    do that (`sim.building`), and tells its workers.
+    do that (`sim.building`), and tells its workers. `shared`, where the runs of a sweep keep what they share.
 
     Args:
         progress: called with (what, done, of) on long work.
@@ -45,6 +45,7 @@ class Resident:
         torch.set_num_threads(max(1, int(os.environ.get("OMP_NUM_THREADS", "1"))))
         self.config, self._progress = config, progress
         self.pool_folder: Path | None = None
+        self.shared: Path | None = None
 
     @cached_property
     def corpus(self) -> Corpus:

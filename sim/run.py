@@ -88,10 +88,10 @@ def _naming(key: str) -> Iterator[None]:
 
 
 class Run:
-    """One run in its folder."""
+    """One run in its folder; `shared` is that of what runs of a sweep share (`sim.shared`)."""
 
-    def __init__(self, config: Config, folder: Path, watcher: Watcher) -> None:
-        self.config, self.folder, self.watcher = config, folder, watcher
+    def __init__(self, config: Config, folder: Path, watcher: Watcher, shared: Path | None = None) -> None:
+        self.config, self.folder, self.watcher, self.shared = config, folder, watcher, shared
 
     def serve(self, nodes: Nodes) -> None:
         """Do the run on nodes. Raises RunFailed; finished cohorts are kept then."""
@@ -105,7 +105,11 @@ class Run:
         meter = Meter(self.config, resident.architecture, summarizer)
         dispatcher: Dispatcher[Job] = Dispatcher(
             nodes,
-            {"config": self.config.model_dump_json(), "pool": str(resident.pool.folder.resolve())},
+            {
+                "config": self.config.model_dump_json(),
+                "pool": str(resident.pool.folder.resolve()),
+                "shared": str(self.shared.resolve()) if self.shared else "",
+            },
             self.config.engine.retries,
             self.config.engine.deadline_s,
         )
