@@ -129,10 +129,10 @@ def test_bad_tables_are_one_line(tmp_path: Path, text: str, said: str) -> None:
         grid(path, [])
 
 
-@pytest.mark.parametrize("name", ["selection_cost", "similarity"])
+@pytest.mark.parametrize("name", ["selection_cost", "similarity", "mixed_styles", "pool_size"])
 def test_shipped_sweeps_are_sound(name: str) -> None:
     points = grid(ROOT / "configs" / "sweeps" / f"{name}.toml", [])
-    assert len(points) > 3
+    assert len(points) > 2
     try:
         for point in points:
             check(point.config)
@@ -289,6 +289,7 @@ def fake_sweep(folder: Path, **cells: Any) -> Path:
 def test_published_values_stand_beside_billed_ones(tmp_path: Path) -> None:
     table = beside_published(load_sweep(fake_sweep(tmp_path)))
     assert set(table["strategy"]) == {"exhaustive"}
+    assert set(table["network"]) == {"market"}
     found = table.set_index(["pool", "quantity"])
     assert found.loc[(28, "communication"), ["published", "basis", "billed", "low"]].tolist() == [
         75.6,
