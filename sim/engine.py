@@ -46,12 +46,13 @@ def start(config: Config, folder: Path, watcher: Watcher, shared: Path | None = 
     _on_nodes(config, max(job_count(config), _groups(config)), run.serve)
 
 
-def build_pool(config: Config, watcher: Watcher) -> Path:
-    """The folder of the config's pool, after its missing pLLMs were built on the config's backend. Raises RunFailed."""
+def build_pool(config: Config, watcher: Watcher) -> Resident:
+    """Build what is missing of the config's pool on the config's backend; returns who has it open. Raises RunFailed."""
     home = Resident(config, watcher.building)
     if (plan := home.pool_plan).missing():
         _on_nodes(config, _groups(config), lambda nodes: make_pool(home, nodes, watcher.building))
-    return plan.assemble()
+    home.pool_folder = plan.assemble()
+    return home
 
 
 def _groups(config: Config) -> int:

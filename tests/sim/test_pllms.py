@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from sim.building import make_pool
+from sim.building import hand_on, make_pool
 from sim.cli import app
 from sim.config import Config
 from sim.dispatch import RunFailed
 from sim.llm.lora import WEIGHTS
 from sim.nodes import InlineNodes
+from sim.offers import make_offers
 from sim.pllms import GROUP
 from sim.pool import Pool
 from sim.resident import Resident
@@ -133,3 +134,23 @@ def test_pool_build_makes_the_pool_of_a_run(tiny_llm: Path, tmp_path: Path) -> N
     built = CliRunner().invoke(app, ["pool", "build", *settings])
     folder = Path(built.output.splitlines()[-1])
     assert folder == Resident(Config.load(None, settings)).pool.folder
+
+
+def test_a_pool_that_is_handed_on_needs_nothing_made(
+    tiny_llm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = small_config(tiny_llm, tmp_path, "strategies=scratch,xpert", f"corpus.styles={STYLES}")
+    copy = hand_on(Resident(config), tmp_path / "to")
+    assert len(list((copy / "offers").iterdir())) == 2
+    assert hand_on(Resident(config), tmp_path / "to") == copy
+    monkeypatch.setenv("HEADSTART_CACHE", str(tmp_path / "empty"))
+    said: list[str] = []
+    given = Resident(config.model_copy(update={"pool": config.pool.model_copy(update={"path": str(copy)})}))
+    make_offers(given, config.strategies, lambda what, *_: said.append(what))
+    monkeypatch.setattr("sim.pllms.SHIPPED", tmp_path / "to")
+    shipped = Resident(config)
+    assert shipped.pool_plan.missing() == []
+    assert shipped.pool.folder == copy
+    make_offers(shipped, config.strategies, lambda what, *_: said.append(what))
+    assert said == []
+    assert not (tmp_path / "empty").exists()
