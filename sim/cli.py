@@ -103,6 +103,7 @@ def finish(folder: Path, plots: bool) -> None:
     from sim.analysis.plots import draw_all
     from sim.analysis.summary import summarise, table
     from sim.analysis.tables import load_run
+    from sim.analysis.verdict import nobody_chose
 
     done = load_run(folder)
     summary = summarise(done)
@@ -110,6 +111,8 @@ def finish(folder: Path, plots: bool) -> None:
     if plots:
         draw_all(done, folder / "plots")
     console.print(table(summary))
+    if said := nobody_chose(done):
+        console.print(said)
     say_path(folder)
 
 
