@@ -7,6 +7,7 @@ common LLMs are in `llms/`. FLOPs are in `flops.py`, memory in `memory.py`.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -48,8 +49,9 @@ class Llm:
     """The shape of a decoder-only LLM. Build it with `llm(name_or_path)` or `Llm.from_config(dict)`.
 
     `family` names the layout of a layer: "llama" (separate q, k, v and a gated MLP), "phi3" (the same,
-    fused), "gpt2" and "neox" (fused q, k, v; plain MLP). `parallel` means that attention and MLP read the
-    same input. `small_parameters` counts what is in no matrix product: norms, biases, learned positions.
+    fused), "gpt2" and "neox" (fused q, k, v; plain MLP), "opt" and "phi" (separate q, k, v; plain MLP).
+    `parallel` means that attention and MLP read the same input. `small_parameters` counts what is in no
+    matrix product: norms, biases, learned positions.
     """
 
     name: str
@@ -60,7 +62,6 @@ class Llm:
     kv_heads: int
     head_dim: int
     mlp_width: int
-    gated: bool
     tied: bool
     family: str = "llama"
     parallel: bool = False
@@ -86,8 +87,13 @@ class Llm:
         return cls(
             name=name or f"{parameters / 1e9:g}b", vocab=vocab, width=width, layers=layers,
             heads=max(1, width // 64), kv_heads=max(1, width // 64), head_dim=64,
-            mlp_width=round(width * 8 / 3), gated=True, tied=True,
+            mlp_width=round(width * 8 / 3), tied=True,
         )  # fmt: skip
+
+    @property
+    def gated(self) -> bool:
+        """Whether the MLP has a gate: two matrices lead into it."""
+        return self.family in ("llama", "phi3")
 
     @cached_property
     def matrices(self) -> tuple[Matrix, ...]:
@@ -103,11 +109,13 @@ class Llm:
             rows = [("qkv_proj", d, q + 2 * kv, 0, "qkv"), ("o_proj", q, d, 1, ""),
                     ("gate_up_proj", d, 2 * m, 2, ""), ("down_proj", m, d, 3, "")]  # fmt: skip
         else:
-            rows = [("q_proj", d, q, 0, "q"), ("k_proj", d, kv, 0, "k"), ("v_proj", d, kv, 0, "v"),
-                    ("o_proj", q, d, 1, ""), ("gate_proj", d, m, 2, ""), ("up_proj", d, m, 2, ""),
-                    ("down_proj", m, d, 3, "")]  # fmt: skip
-            if not self.gated:
-                rows.remove(("gate_proj", d, m, 2, ""))
+            rows = [("q_proj", d, q, 0, "q"), ("k_proj", d, kv, 0, "k"), ("v_proj", d, kv, 0, "v")]
+            if self.family == "llama":
+                rows += [("o_proj", q, d, 1, ""), ("gate_proj", d, m, 2, ""), ("up_proj", d, m, 2, ""),
+                         ("down_proj", m, d, 3, "")]  # fmt: skip
+            else:
+                out = "out_proj" if self.family == "opt" else "dense"
+                rows += [(out, q, d, 1, ""), ("fc1", d, m, 2, ""), ("fc2", m, d, 3, "")]
         return tuple(Matrix(*row) for row in rows)
 
     @property
@@ -161,6 +169,10 @@ class Llm:
         """Size of the whole LLM, in bytes."""
         return self.parameters * bytes_per_weight(precision)
 
+    def read_bytes(self, precision: str = "fp16") -> float:
+        """What one pass over the LLM reads, in bytes: the weights in matrix products, no embedding look-up."""
+        return self.matmul_parameters * bytes_per_weight(precision)
+
     def kv_bytes(self, tokens: Numbers) -> Any:
         """Size of the key-value cache after `tokens` tokens, in bytes (fp16)."""
         return 4.0 * self.layers * self.kv_heads * self.head_dim * tokens
@@ -199,29 +211,35 @@ def bytes_per_weight(precision: str) -> float:
     return known[name].value
 
 
+def quantised(precision: str) -> bool:
+    """Whether the weights are integers, so that engines multiply in int8: faster than in floats."""
+    return bytes_per_weight(precision) < 2
+
+
 def llm_names() -> list[str]:
     """Names of the LLM shapes that come with the package."""
     return sorted(p.stem for p in LLMS.glob("*.json"))
 
 
+VARIANT = re.compile(
+    r"-(instruct|chat|it|pt|hf|base|sft|dpo|gguf|mlx|awq|gptq|spinquant|qlora|v[\d.]+|\d+k|\d{4}|\d-?bit|"
+    r"int[48]|fp16|bf16|q\d(-[k\d](-[sml])?)?)(?=-|$)"
+)
+"""Parts of a name that change the weights or their format, not the shape."""
+
+
 def llm(name_or_path: str | Path) -> Llm:
     """The shape of an LLM: a name in `llms/`, a config.json, or a folder that holds one.
 
-    Names match without regard to case and publisher ("meta-llama/Llama-3.2-1B" finds "llama-3.2-1b").
-    Raises UnknownName where nothing is found, ValueError where the file is no config that is supported.
+    Case, publisher, spaces and variant do not matter: "meta-llama/Llama-3.2-1B-Instruct" and "Llama 3.2 1B"
+    find "llama-3.2-1b". Raises UnknownName where nothing is found, ValueError where the file is no config
+    that is supported.
     """
     path = Path(name_or_path)
     if path.is_dir():
         path = path / "config.json"
     if not path.is_file():
-        name = str(name_or_path).lower().rsplit("/", maxsplit=1)[-1]
-        known = llm_names()
-        if name not in known:  # an instruction-tuned or base variant has the same shape
-            close = [k for k in known if name.startswith(k)]
-            if not close:
-                raise UnknownName("LLM", str(name_or_path), known, get_close_matches(name, known, n=3, cutoff=0.3))
-            name = max(close, key=len)
-        path = LLMS / f"{name}.json"
+        path = LLMS / f"{_shipped(str(name_or_path))}.json"
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
@@ -230,3 +248,14 @@ def llm(name_or_path: str | Path) -> Llm:
         raise ValueError(f"{path} is no config.json of an LLM")
     name = path.stem if path.parent == LLMS else path.parent.name if path.name == "config.json" else path.stem
     return Llm.from_config(config, name=name)
+
+
+def _shipped(asked: str) -> str:
+    """Which of the shipped shapes is meant."""
+    known = llm_names()
+    name = re.sub(r"[\s_:]+", "-", asked.strip().lower().rsplit("/", maxsplit=1)[-1]).removeprefix("meta-")
+    for candidate in (name, VARIANT.sub("", name)):
+        found = [k for k in known if k.replace("-", "") == candidate.replace("-", "")]
+        if found:
+            return found[0]
+    raise UnknownName("LLM", asked, known, get_close_matches(name, known, n=3, cutoff=0.3))

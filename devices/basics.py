@@ -15,9 +15,11 @@ Numbers = float | int | npt.NDArray[Any]
 
 
 class UnknownName(ValueError):  # noqa: N818 - it names what is unknown
-    """A name that is not known: one line with the kind, the name, and the nearest known names."""
+    """A name that is not known: one line with the kind, the name, and the nearest known names (all, if few)."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str], nearest: Iterable[str] | None = None) -> None:
         names = list(known)
-        close = list(nearest or get_close_matches(name.lower(), names, n=3, cutoff=0.5)) or names[:5]
-        super().__init__(f"unknown {kind} {name!r}; nearest: {', '.join(close)} ({len(names)} known)")
+        close = list(nearest or get_close_matches(name.lower(), names, n=3, cutoff=0.5))
+        few = names if len(names) <= 8 else []
+        hint = f"; nearest: {', '.join(close)}" if close else f"; known: {', '.join(few)}" if few else ""
+        super().__init__(f"unknown {kind} {name!r}{hint} ({len(names)} known)")

@@ -5,7 +5,7 @@ model is right for the middle phone-row: for every phone the median of ln(publis
 rows, then the mean over phones, is zero. So a phone with a hundred rows weighs as much as one with three.
 The log-sd is the standard deviation of those medians between phones.
 
-`python -m devices.calibrate` redoes the fit and writes calibration.json with the date and the data's hash.
+`headstart devices calibrate` redoes the fit and writes calibration.json with the date and the data's hash.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ FREE: dict[str, tuple[str, str]] = {
     "train.gpu_llamacpp": ("train", "gpu_llamacpp"),
     "train.cpu_generic": ("train_flops", "cpu_generic"),
     "prefill.cpu_tuned": ("prefill", "cpu_tuned"),
+    "prefill.cpu_tuned_float": ("prefill_float", "cpu_tuned"),
     "prefill.gpu_llamacpp": ("prefill", "gpu_llamacpp"),
     "decode.cpu_tuned": ("decode", "cpu_tuned"),
     "decode.gpu_llamacpp": ("decode", "gpu_llamacpp"),
@@ -106,9 +107,3 @@ def calibrate(path: str | Path = CALIBRATION, today: date | None = None) -> dict
     }
     Path(path).write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     return result
-
-
-if __name__ == "__main__":
-    for name, entry in calibrate()["constants"].items():
-        spread = f"log-sd {entry['log_sd']}, {entry['phones']} phones"
-        print(f"{name:22} {entry['value']:.4g} {entry['unit']} ({spread})")

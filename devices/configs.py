@@ -7,7 +7,7 @@ from typing import Any
 
 GEMMA = ("gemma", "gemma2", "gemma3", "gemma3_text")
 LLAMA_LIKE = ("llama", "mistral", "qwen2", "qwen3", "smollm3", "phi3", *GEMMA)
-SUPPORTED = (*LLAMA_LIKE, "gpt2", "gpt_neox")
+SUPPORTED = (*LLAMA_LIKE, "gpt2", "gpt_neox", "opt", "phi")
 
 
 def read_config(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -20,9 +20,8 @@ def read_config(config: Mapping[str, Any]) -> dict[str, Any]:
     if any("expert" in key for key in config):
         raise ValueError("mixtures of experts are not supported: which weights work depends on the text")
     try:
-        if kind == "gpt2":
-            return _gpt2(config)
-        return _neox(config) if kind == "gpt_neox" else _llama_like(config, str(kind))
+        readers = {"gpt2": _gpt2, "gpt_neox": _neox, "opt": _opt, "phi": _phi}
+        return readers[kind](config) if kind in readers else _llama_like(config, kind)
     except KeyError as error:
         raise ValueError(f"config of model_type {kind!r} lacks {error}") from error
     except (TypeError, ZeroDivisionError) as error:
@@ -48,7 +47,7 @@ def _llama_like(c: Mapping[str, Any], kind: str) -> dict[str, Any]:
         small += 2 * m + d
     return {
         "vocab": c["vocab_size"], "width": d, "layers": layers, "heads": heads, "kv_heads": kv_heads,
-        "head_dim": head_dim, "mlp_width": m, "gated": True,
+        "head_dim": head_dim, "mlp_width": m,
         "tied": c.get("tie_word_embeddings", kind in GEMMA), "family": "phi3" if kind == "phi3" else "llama",
         "small_parameters": layers * small + d,
     }  # fmt: skip
@@ -60,7 +59,7 @@ def _gpt2(c: Mapping[str, Any]) -> dict[str, Any]:
     small = 4 * d + 3 * d + d + m + d  # two LayerNorms, then the biases of the four matrices
     return {
         "vocab": c["vocab_size"], "width": d, "layers": layers, "heads": heads, "kv_heads": heads,
-        "head_dim": d // heads, "mlp_width": m, "gated": False, "tied": c.get("tie_word_embeddings", True),
+        "head_dim": d // heads, "mlp_width": m, "tied": c.get("tie_word_embeddings", True),
         "family": "gpt2", "small_parameters": layers * small + 2 * d + c.get("n_positions", 1024) * d,
     }  # fmt: skip
 
@@ -72,7 +71,34 @@ def _neox(c: Mapping[str, Any]) -> dict[str, Any]:
     small = 4 * d + m + d + (4 * d if c.get("attention_bias", True) else 0)
     return {
         "vocab": c["vocab_size"], "width": d, "layers": layers, "heads": heads, "kv_heads": heads,
-        "head_dim": d // heads, "mlp_width": m, "gated": False, "tied": c.get("tie_word_embeddings", False),
+        "head_dim": d // heads, "mlp_width": m, "tied": c.get("tie_word_embeddings", False),
         "family": "neox", "parallel": c.get("use_parallel_residual", True),
         "small_parameters": layers * small + 2 * d,
+    }  # fmt: skip
+
+
+def _opt(c: Mapping[str, Any]) -> dict[str, Any]:
+    d, layers, heads, m = (c[k] for k in ("hidden_size", "num_hidden_layers", "num_attention_heads", "ffn_dim"))
+    if c.get("word_embed_proj_dim", d) != d:
+        raise ValueError("OPT with embeddings of another width than its layers (opt-350m) is not supported")
+    small = 4 * d + 4 * d + m + d  # two LayerNorms, then the biases of q, k, v, out and of the MLP
+    positions = (c.get("max_position_embeddings", 2048) + 2) * d
+    return {
+        "vocab": c["vocab_size"], "width": d, "layers": layers, "heads": heads, "kv_heads": heads,
+        "head_dim": d // heads, "mlp_width": m, "tied": c.get("tie_word_embeddings", True),
+        "family": "opt", "small_parameters": layers * small + 2 * d + positions,
+    }  # fmt: skip
+
+
+def _phi(c: Mapping[str, Any]) -> dict[str, Any]:
+    d, layers, heads, m = (
+        c[k] for k in ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
+    )
+    kv_heads = c.get("num_key_value_heads") or heads
+    kv = kv_heads * (d // heads)
+    small = 2 * d + 2 * d + 2 * kv + m + d  # one LayerNorm, then the biases of q, dense, k, v and of the MLP
+    return {
+        "vocab": c["vocab_size"], "width": d, "layers": layers, "heads": heads, "kv_heads": kv_heads,
+        "head_dim": d // heads, "mlp_width": m, "tied": c.get("tie_word_embeddings", False),
+        "family": "phi", "parallel": True, "small_parameters": layers * small + 2 * d + c["vocab_size"],
     }  # fmt: skip

@@ -67,7 +67,8 @@ class Cost:
             return ""
         need, have = float(self.memory_bytes) / 1e9, float(self.usable_bytes) / 1e9
         if self.status == STREAMS:
-            return f"{self.phase}: the LLM does not fit the {have:.2f} GB an app may use; streamed from flash"
+            why = f"the LLM does not fit the {have:.2f} GB an app may use"
+            return f"{self.phase}: {why}; {float(self.bytes_flash) / 1e9:.3g} GB streamed from flash"
         return f"{self.phase} needs {need:.2f} GB, an app may use {have:.2f} GB on this phone"
 
     def at(self, index: int) -> Cost:

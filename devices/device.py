@@ -9,14 +9,14 @@ numbers or as arrays: the same formulas cost one phone or a million.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from devices import flops, memory
-from devices.architecture import Llm, Targets
+from devices.architecture import Llm, Targets, quantised
 from devices.basics import Floats, Numbers
 from devices.constants import Constants, calibrated
 from devices.cost import Cost, choose
@@ -39,6 +39,7 @@ class Device:
     network: Network
     train_flop_s: Floats
     prefill_flop_s: Floats
+    prefill_float_flop_s: Floats
     decode_bytes_s: Floats
     read_bytes_s: Floats
     flash_bytes_s: Floats
@@ -65,14 +66,17 @@ class Device:
         backend: str = "cpu_tuned",
         rng: np.random.Generator | None = None,
         ram_gb: Numbers | Literal["smallest", "largest"] = "smallest",
+        threads: int | None = None,
         screen_on: bool = False,
         constants: Constants | None = None,
     ) -> Device:
         """The device of a phone (scalars) or of a sequence of phone ids (arrays).
 
         `network` defaults to the median Wi-Fi. With `rng` every phone draws its own rates from the stated
-        log-sd; without, it has the medians. `ram_gb` picks the variant, or states it. Raises UnknownName
-        for an unknown phone or backend, ValueError where a backend does not exist on a phone.
+        log-sd; without, it has the medians. `ram_gb` picks the variant, or states it. `threads`: how many
+        CPU cores the software uses, the fastest first (default: all; 4 is what many engines start with).
+        Raises UnknownName for an unknown phone or backend, ValueError where a backend does not exist on a
+        phone, or for threads below 1 or of a GPU.
         """
         from devices.rates import rates
 
@@ -82,21 +86,8 @@ class Device:
             network=network,
             backend=backend,
             constants=constants,
-            **rates(phones, network, backend, rng, ram_gb, screen_on, constants),
+            **rates(phones, network, backend, rng, ram_gb, threads, screen_on, constants),
         )
-
-    def __len__(self) -> int:
-        return int(np.size(self.phone_ids))
-
-    def at(self, index: Any) -> Device:
-        """One phone (an int) or some of them (a slice, a mask, indices) out of many."""
-        shape = self.phone_ids.shape
-        named = {f.name: getattr(self, f.name) for f in fields(self)}
-        chosen = {
-            n: np.broadcast_to(v, shape)[index] for n, v in named.items() if isinstance(v, np.ndarray | np.generic)
-        }
-        network = Network(*(np.broadcast_to(getattr(self.network, f.name), shape)[index] for f in fields(Network)))
-        return Device(**{**named, **chosen, "network": network})
 
     # ------------------------------------------------------------ phases
 
@@ -121,13 +112,13 @@ class Device:
         length = tokens if context is None else np.minimum(context, tokens)
         sequences = np.where(tokens > 0, tokens / np.maximum(length, 1), 0.0)
         work = flops.forward(llm, tokens, length, sequences if logits is None else logits)
-        weights = llm.weight_bytes(precision)
+        weights = llm.read_bytes(precision)
         whole = memory.inference_bytes(llm, length, precision, self.constants)
         waiting = 2 * 4.0 * llm.width * tokens / passes  # hidden states of the other sequences
         streaming = memory.streaming_bytes(llm, length, precision, self.constants) + waiting
         reads = np.ceil(sequences)
         return self._inference(
-            phase, work, reads * weights / self.read_bytes_s, passes * weights * (tokens > 0), whole,
+            phase, precision, work, reads * weights / self.read_bytes_s, passes * weights * (tokens > 0), whole,
             streaming, self.prefill_w, self.prefill_floor,
         )  # fmt: skip
 
@@ -161,13 +152,13 @@ class Device:
         """
         tokens = np.asarray(tokens, dtype=np.float64)
         length, reads = tokens / answers, tokens / batch
-        weights = llm.weight_bytes(precision)
+        weights = llm.read_bytes(precision)
         cache = llm.kv_bytes(1) * tokens * (context + (length + 1) / 2)
         whole = memory.inference_bytes(llm, (length + context) * batch, precision, self.constants)
         streaming = memory.streaming_bytes(llm, (length + context) * batch, precision, self.constants)
         return self._inference(
-            "decode", answers * flops.decode(llm, length, context), (reads * weights + cache) / self.decode_bytes_s,
-            reads * weights, whole, streaming, self.decode_w, self.decode_floor,
+            "decode", precision, answers * flops.decode(llm, length, context),
+            (reads * weights + cache) / self.decode_bytes_s, reads * weights, whole, streaming, self.decode_w, self.decode_floor,
         )  # fmt: skip
 
     def train(
@@ -203,7 +194,7 @@ class Device:
         else:
             step_flops = llm.lora_step_flops(tokens, rank, targets, context, checkpointing=checkpointing)
         reads = self.constants["memory.train_weight_reads"] + bool(checkpointing)
-        step_s = np.maximum(step_flops / self.train_flop_s, reads * llm.weight_bytes(precision) / self.read_bytes_s)
+        step_s = np.maximum(step_flops / self.train_flop_s, reads * llm.read_bytes(precision) / self.read_bytes_s)
         peak = memory.training_bytes(llm, tokens, precision, self.constants, rank=rank, targets=targets,
                                      context=context, checkpointing=checkpointing)  # fmt: skip
         status = np.where(peak <= self.usable_bytes, memory.FITS, memory.REFUSED)
@@ -231,6 +222,7 @@ class Device:
     def _inference(
         self,
         phase: str,
+        precision: str,
         work: Any,
         memory_s: Any,
         flash_bytes: Any,
@@ -242,7 +234,8 @@ class Device:
         fits = whole <= self.usable_bytes
         status = np.where(fits, memory.FITS, np.where(streaming <= self.usable_bytes, memory.STREAMS, memory.REFUSED))
         roof = np.where(fits, memory_s, np.maximum(memory_s, flash_bytes / self.flash_bytes_s))
-        cold_s = np.maximum(work / self.prefill_flop_s, roof)
+        flop_s = self.prefill_flop_s if quantised(precision) else self.prefill_float_flop_s
+        cold_s = np.maximum(work / flop_s, roof)
         seconds = throttled(cold_s, floor, self.constants)
         joules = cold_s * watts + seconds * (self.screen_w + np.where(fits, 0.0, self.constants["power.flash_w"]))
         peak = np.where(fits, whole, streaming)

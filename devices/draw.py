@@ -66,9 +66,10 @@ def _scatter(axes: Axes, rows: pd.DataFrame) -> None:
     axes.fill_between(line, line / 2, line * 2, color="#e9e9e9", lw=0, label="within 2x")
     axes.fill_between(line, line * 0.75, line * 1.25, color="#cfcfcf", lw=0, label="within 25 %")
     axes.plot(line, line, color=QUIET, lw=0.8)
-    for colour, (device, group) in zip(COLOURS * 2, rows.groupby("device"), strict=False):
+    looks = [(marker, colour) for marker in "o^s" for colour in COLOURS]
+    for (marker, colour), (device, group) in zip(looks, rows.groupby("device"), strict=False):
         axes.scatter(group.published.astype(float), group.predicted, s=16, color=colour, alpha=0.75, lw=0,
-                     label=str(device), zorder=3)  # fmt: skip
+                     marker=marker, label=str(device), zorder=3)  # fmt: skip
     axes.set(xscale="log", yscale="log", xlim=line, ylim=line)
     axes.set_aspect("equal")
     for axis in (axes.xaxis, axes.yaxis):

@@ -4,11 +4,13 @@ measurements.csv holds one figure a row, with its source; the operations are
 
 - `train`: seconds of `steps` LoRA steps of `tokens` tokens (adapters on all linear layers; MLX: q and v);
 - `train_flops`: seconds of a step of another network whose FLOPs (in `tokens`) are known;
-- `prefill`, `decode`: tokens a second; `context` is the prompt's length, `tokens` those read or written;
+- `prefill` (weights in integers), `prefill_float` (in fp32, fp16 or bf16), `decode`: tokens a second;
+  `context` is the prompt's length, `tokens` those read or written;
 - `prefill_power`, `decode_power`: watts of the whole phone, screen on;
 - `memory`: peak GB of a training step; `fits`: 1 where training ran, 0 where it was out of memory.
 
-XPerT's OnePlus 12R figures are not among them: they are compared in `validate.xpert_table` and never fitted.
+`threads` is what the engine was set to where its source says so; empty: all cores are taken. XPerT's OnePlus
+12R figures are not among them: they are compared in `validate.xpert_table` and never fitted.
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ PLENTY_GB = 1000.0
 @cache
 def _read(path: Path) -> pd.DataFrame:
     text = ("llm", "stand_in", "note", "phone_id")
-    return pd.read_csv(path, keep_default_na=False, na_values={c: [""] for c in ("params_b", "context")},
+    return pd.read_csv(path, keep_default_na=False, na_values={c: [""] for c in ("params_b", "context", "threads")},
                        dtype=dict.fromkeys(text, str))  # fmt: skip
 
 
@@ -61,7 +63,7 @@ def predict(rows: pd.DataFrame, constants: Constants) -> pd.Series:
     rule.
     """
     values = pd.Series(np.nan, index=rows.index)
-    same = ["operation", "phone_id", "backend", "llm", "params_b", "precision", "paper"]
+    same = ["operation", "phone_id", "backend", "llm", "params_b", "precision", "threads"]
     for _, group in rows.groupby(same, dropna=False):
         values.loc[group.index] = _predict(group, constants)
     return values
@@ -76,6 +78,7 @@ def _predict(group: pd.DataFrame, constants: Constants) -> Any:
                                      targets=EVERY) / 1e9  # fmt: skip
     power = row.operation.endswith("_power")
     device = Device.of(row.phone_id, backend=row.backend, screen_on=power, constants=constants,
+                       threads=int(row.threads) if np.isfinite(row.threads) else None,
                        ram_gb="smallest" if row.operation == "fits" else PLENTY_GB)  # fmt: skip
     if row.operation == "train_flops":
         return tokens / device.train_flop_s

@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from statistics import median
@@ -33,6 +35,8 @@ FILLED_BY_MEDIAN = (
 )  # fmt: skip
 NO_TREND = ("cpu_allcore_power_w", "gpu_3dmark_stability_pct")
 """Filled from the whole tier: the recent phones that have these figures are nearly all of one SoC line."""
+OPTIONAL_WORDS = ("galaxy", "moto", "snapdragon", "4g", "5g")
+"""Words of a phone's name that people leave out, as they do with the brand."""
 FLASH_BY_TIER: dict[str, tuple[tuple[int, str], ...]] = {
     # from this release year on; an assumption from what was usual in the tier
     "entry": ((0, "emmc_5_1"), (2024, "ufs_2")),
@@ -60,6 +64,7 @@ class Phone:
     cpu_clusters: str
     cpu_fp32_peak_gflops: float
     cpu_fp32_big_mid_gflops: float
+    cpu_peak_derivation: str
     gpu_name: str
     gpu_fp32_peak_gflops: float | None
     memory_bandwidth_gb_s: float
@@ -92,6 +97,22 @@ class Phone:
             return weight * self.cpu_fp32_peak_gflops
         big = self.cpu_fp32_big_mid_gflops
         return big + weight * (self.cpu_fp32_peak_gflops - big)
+
+    def threads_share(self, threads: int | None) -> float:
+        """Share of `cpu_scale_gflops` that software has which runs this many threads, one a core.
+
+        The fastest cores are taken. None means all of them. Where the cores are not known (their derivation
+        is empty) eight equal ones are assumed.
+        """
+        if threads is None:
+            return 1.0
+        weight, big = stated()["peak.inorder_weight"], self.cpu_fp32_big_mid_gflops
+        cores: list[float] = []
+        for count, ghz, flop in re.findall(r"(\d+)\*([\d.]+)\*([\d.]+)", self.cpu_peak_derivation):
+            little = sum(cores) > big - 0.1  # clusters are listed from big to little
+            cores += [float(ghz) * float(flop) * (weight if little else 1.0)] * int(count)
+        cores = sorted(cores or [1.0] * 8, reverse=True)
+        return sum(cores[:threads]) / sum(cores)
 
     @property
     def has_5g(self) -> bool:
@@ -213,19 +234,34 @@ def phones() -> dict[str, Phone]:
 
 
 def find_phone(name: str, known: Mapping[str, Phone] | None = None) -> Phone:
-    """A phone by id or by "Brand Model", without regard to case; a unique ending ("OnePlus 12R") will do.
+    """A phone by its id or by what people call it: "Samsung Galaxy S23", "galaxy s23", "S23", "iphone15pro".
 
-    `known`: phones by id; default: the catalogue. Raises UnknownName with the nearest names.
+    Case, spaces and hyphens do not matter; the brand and words such as "Galaxy" or "5G" may be left out.
+    `known`: phones by id; default: the catalogue. Raises UnknownName with the nearest names, also where
+    several phones have the name ("12").
     """
-    wanted = " ".join(name.lower().replace("-", " ").split())
     known = phones() if known is None else known
     if name in known:
         return known[name]
-    for phone in known.values():
-        if wanted and wanted in (
-            phone.phone_id.lower().replace("-", " "),
-            phone.name.lower().replace("-", " "),
-            phone.model.lower(),
-        ):
-            return phone
-    raise UnknownName("phone", name, known)
+    wanted = _words(name)
+    found = [phone for phone in known.values() if _is_called(phone, wanted)]
+    if len(found) == 1:
+        return found[0]
+    short = {i.removeprefix(f"{phone.brand.lower()}-"): i for i, phone in known.items()}
+    close = get_close_matches("-".join(wanted), [*known, *short], n=3, cutoff=0.5)
+    several = [phone.phone_id for phone in found]
+    raise UnknownName("phone", name, known, several or dict.fromkeys(short.get(i, i) for i in close))
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[a-z0-9]+", text.lower())
+
+
+def _is_called(phone: Phone, wanted: list[str]) -> bool:
+    """Whether these words are the phone's name or id, in any order, or written as one, optional words or not."""
+    for words in (_words(phone.name), _words(phone.phone_id)):
+        needed = [word for word in words if word not in (*_words(phone.brand), *OPTIONAL_WORDS)] or words
+        as_one = ("".join(words), "".join(needed), "".join(_words(phone.model)))
+        if wanted and ("".join(wanted) in as_one or set(needed) <= set(wanted) <= set(words)):
+            return True
+    return False

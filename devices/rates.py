@@ -24,12 +24,16 @@ def rates(
     backend: str,
     rng: np.random.Generator | None,
     ram_gb: Numbers | Literal["smallest", "largest"],
+    threads: int | None,
     screen_on: bool,
     constants: Constants,
 ) -> dict[str, Any]:
     """The fields of `Device` that follow from the phone; arguments as in `Device.of`."""
     if backend not in BACKENDS:
         raise UnknownName("backend", backend, BACKENDS)
+    cpu = backend.startswith("cpu")
+    if threads is not None and (threads < 1 or not cpu):
+        raise ValueError(f"threads must be 1 or more, on a CPU backend, not {threads} on {backend}")
     ids, kinds, index = _catalogue_index(which)
     if backend == "gpu_mlx" and (android := [p.name for p in kinds if p.os != "iOS"]):
         raise ValueError(f"backend 'gpu_mlx' exists on iPhones only, not on {android[0]}")
@@ -37,14 +41,14 @@ def rates(
     def each(figure: Callable[[Phone], float]) -> Any:
         return np.array([figure(phone) for phone in kinds], dtype=np.float64)[index]
 
+    def spread(log_sd: float) -> Any:
+        return 1.0 if rng is None or not log_sd else np.exp(log_sd * rng.standard_normal(ids.shape))
+
     def draw(name: str, scale: Any = 1.0) -> Any:
         constant = constants.of(name)
-        if rng is None or not constant.log_sd:
-            return scale * np.full(ids.shape, constant.value)[()]
-        return scale * constant.value * np.exp(constant.log_sd * rng.standard_normal(ids.shape))
+        return scale * constant.value * spread(constant.log_sd) * np.ones(ids.shape)[()]
 
-    cpu = backend.startswith("cpu")
-    cpu_flop_s = each(lambda p: p.cpu_scale_gflops * 1e9)
+    scale = each(lambda p: p.cpu_scale_gflops * p.threads_share(threads) * 1e9) if cpu else 1.0
     bandwidth = each(lambda p: p.memory_bandwidth_gb_s * 1e9)
     all_core_w = each(lambda p: p.cpu_allcore_power_w)
     if cpu:
@@ -67,26 +71,25 @@ def rates(
         ram = each(lambda p: pick(p.ram_options_gb or (p.ram_gb,)))
     else:
         ram = np.asarray(ram_gb, dtype=np.float64)
+    train_flop_s, prefill_flop_s = (draw(f"{work}.{backend}", scale) for work in ("train", "prefill"))
+    in_floats = constants.get(f"prefill.{backend}_float", constants[f"prefill.{backend}"])
     return {
         "phone_ids": ids,
-        "train_flop_s": draw(f"train.{backend}", cpu_flop_s if cpu else 1.0),
-        "prefill_flop_s": draw(f"prefill.{backend}", cpu_flop_s if cpu else 1.0),
+        "train_flop_s": train_flop_s,
+        "prefill_flop_s": prefill_flop_s,
+        "prefill_float_flop_s": prefill_flop_s * in_floats / constants[f"prefill.{backend}"],
         "decode_bytes_s": draw(f"decode.{backend}", bandwidth),
         "read_bytes_s": constants["memory.read_fraction"] * bandwidth,
-        "flash_bytes_s": flash * _spread(constants.of("flash.ufs_3").log_sd, ids.shape, rng),
+        "flash_bytes_s": flash * spread(constants.of("flash.ufs_3").log_sd),
         "usable_bytes": usable_bytes(ram, constants),
         **{f"{phase}_w": w for phase, w in watts.items()},
         **{f"{phase}_floor": floor for phase, floor in floors.items()},
-        "radio_w": radio["w"] * _spread(constants.of("radio.4g_w").log_sd, ids.shape, rng),
+        "radio_w": radio["w"] * spread(constants.of("radio.4g_w").log_sd),
         "screen_w": np.float64(screen_w),
         "radio_down_w_per_mbps": radio["down_w_per_mbps"],
         "radio_up_w_per_mbps": radio["up_w_per_mbps"],
         "battery_j": each(lambda p: p.battery_wh * 3600),
     }
-
-
-def _spread(log_sd: float, shape: tuple[int, ...], rng: np.random.Generator | None) -> Any:
-    return 1.0 if rng is None else np.exp(log_sd * rng.standard_normal(shape))
 
 
 def _catalogue_index(which: Any) -> tuple[npt.NDArray[Any], list[Phone], npt.NDArray[Any]]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from devices.architecture import llm
+from devices.architecture import llm, llm_names
 from devices.device import Device
 from devices.phones import Phone, find_phone, phones
 
@@ -29,6 +29,20 @@ def phones_table() -> pd.DataFrame:
                 "filled": ", ".join(sorted(p.filled)),
             }
             for p in phones().values()
+        ]
+    )  # fmt: skip
+
+
+def llms_table() -> pd.DataFrame:
+    """One row an LLM whose shape comes with the package, from small to large; sizes of the weights in GB."""
+    shapes = sorted((llm(name) for name in llm_names()), key=lambda shape: (shape.parameters, shape.name))
+    return pd.DataFrame(
+        [
+            {
+                "llm": s.name, "billions": s.parameters / 1e9, "layers": s.layers, "width": s.width,
+                "vocabulary": s.vocab, "fp16_gb": s.weight_bytes("fp16") / 1e9, "int4_gb": s.weight_bytes("int4") / 1e9,
+            }
+            for s in shapes
         ]
     )  # fmt: skip
 

@@ -123,7 +123,9 @@ class Billing(Section):
     tokens_per_step: float = Field(98, ge=0, description="tokens a step of the deployed LLM; 0: measured tokens")
     tokens_per_text: float = Field(98, ge=0, description="tokens a text (prompt and answer) has for it; 0: measured")
     answers_at_once: int = Field(1, ge=1, description="answers that a phone writes side by side when it chooses")
-    precision: Literal["fp32", "fp16", "int8", "int4"] = Field("int4", description="weights of the deployed LLM")
+    precision: Literal["fp32", "fp16", "int8", "int4"] = Field(
+        "int4", description="weights of the deployed LLM and summarizer"
+    )
     backend: str = Field("cpu_tuned", description="software on the phone (docs/devices.md)")
     reference_users: int = Field(64, ge=1, description="users whose measured steps from scratch set the scale of steps")
 

@@ -178,10 +178,10 @@ class Meter:
                 parts.append(device.decode(self.deploy, written, precision=precision, **_answers(tokens, n, at_once)))
         if n := work.judge_sequences:
             tokens = (work.judge_tokens - work.judge_fixed_tokens) * unit + work.judge_fixed_tokens
-            parts.append(device.prefill(self.judge, tokens, context=tokens / n, logits=0))
+            parts.append(device.prefill(self.judge, tokens, context=tokens / n, logits=0, precision=precision))
             if work.judge_decode_tokens:
                 written = work.judge_decode_tokens * unit
-                parts.append(device.decode(self.judge, written, **_answers(tokens, n, at_once)))
+                parts.append(device.decode(self.judge, written, precision=precision, **_answers(tokens, n, at_once)))
         if work.train_steps:
             tokens = self._step_tokens(work.train_tokens, work.train_batches)
             parts.append(self._train(device, work.train_steps * scale.steps, tokens, self.config.training.rank))

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from devices.basics import UnknownName
 from sim.commands.terminal import console, frame, say_path
 from sim.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from devices import Network
 
 devices = typer.Typer(help="Phones: figures, costs, and how far the cost model can be believed.", no_args_is_help=True)
 
@@ -20,10 +24,12 @@ Plot = Annotated[Path | None, typer.Option(metavar="FILE", help="also draw a pic
 
 @contextmanager
 def _one_line() -> Iterator[None]:
-    """Unknown phones and files that cannot be written are the user's to mend."""
+    """What the library refuses, such as unknown names, and files that cannot be written are the user's to mend."""
     try:
         yield
-    except UnknownName as error:
+    except UserError:
+        raise
+    except ValueError as error:
         raise UserError(f"devices: {error}.") from None
     except OSError as error:
         raise UserError(f"devices: cannot write {error.filename!r}: {error.strerror}.") from None
@@ -38,6 +44,7 @@ def _check_picture(path: Path | None) -> None:
 @devices.command("list")
 def list_phones(
     tier: Annotated[str, typer.Option(help="only this tier: entry, low-mid, mid, flagship")] = "",
+    llms: Annotated[bool, typer.Option("--llms", help="list the LLMs that can be named instead")] = False,
     plot: Plot = None,
 ) -> None:
     """List every phone with the figures that decide its cost; `filled` names those without a source.
@@ -48,10 +55,15 @@ def list_phones(
 
         headstart devices list --tier flagship
 
+        headstart devices list --llms
+
         headstart devices list --plot costs.png
     """
     from devices.phones import TIERS
-    from devices.tables import cost_table, phones_table
+    from devices.tables import cost_table, llms_table, phones_table
+
+    if llms:
+        return console.print(frame(llms_table()), highlight=False)
 
     _check_picture(plot)
     table = phones_table()
@@ -112,6 +124,103 @@ def compare(
 
 
 @devices.command()
+def cost(
+    phone: Annotated[str, typer.Argument(metavar="PHONE", help="an id or a name")],
+    llm: Annotated[
+        str, typer.Option(metavar="LLM", help="name, config.json, or a folder that holds one")
+    ] = "llama-3.2-1b",
+    steps: Annotated[int, typer.Option(min=0, help="LoRA steps; 1000 where nothing else is asked")] = 0,
+    tokens_per_step: Annotated[int, typer.Option(min=1, help="tokens of a step, one sequence")] = 98,
+    prompt: Annotated[int, typer.Option(min=0, help="tokens that are read (prefill)")] = 0,
+    answer: Annotated[int, typer.Option(min=0, help="tokens that are written after them (decode)")] = 0,
+    down_mb: Annotated[float, typer.Option(min=0, help="MB to download")] = 0.0,
+    up_mb: Annotated[float, typer.Option(min=0, help="MB to upload")] = 0.0,
+    precision: Annotated[str, typer.Option(help="weights: fp32, fp16, bf16, int8, int4, ternary")] = "fp16",
+    backend: Annotated[str, typer.Option(help="cpu_tuned, cpu_generic, gpu_llamacpp, gpu_mlx")] = "cpu_tuned",
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU cores used, the fastest first; default: all")] = None,
+    ram: Annotated[str, typer.Option(help="GB, or smallest, or largest of the variants sold")] = "smallest",
+    rank: Annotated[int, typer.Option(min=0, help="rank of LoRA; 0: full fine-tuning in fp32")] = 8,
+    targets: Annotated[str, typer.Option(help="matrices with an adapter, e.g. all-linear; default: q and v")] = "",
+    network: Annotated[str, typer.Option(help="median wifi, 4g, 5g, or DOWN/UP in Mbit/s, e.g. 122/60")] = "wifi",
+    screen: Annotated[bool, typer.Option(help="count the screen's power, as benchmarks have it on")] = False,
+    phone_file: Annotated[Path | None, typer.Option(metavar="CSV", help="phones of your own, by their id")] = None,
+) -> None:
+    """Cost any work of any LLM on any phone: seconds, joules, tokens/s, memory, each with its 5 to 95 % range.
+
+    Examples:
+
+        headstart devices cost "OnePlus 12R" --llm llama-3.2-1b --steps 1000 --tokens-per-step 98 --ram 16
+
+        headstart devices cost "Galaxy S23" --llm qwen2.5-1.5b --precision int4 --threads 4 --prompt 512 --answer 128
+
+        headstart devices cost "Pixel 8" --llm my-llm/config.json --prompt 300 --down-mb 25 --network 4g
+    """
+    from devices import architecture, find_phone, phones, read_phones
+    from devices.bill import Job, bill
+
+    if phone_file is not None and not phone_file.is_file():
+        raise UserError(f"--phone-file {str(phone_file)!r}: no such file.")
+    with _one_line():
+        known = {**phones(), **(read_phones(phone_file) if phone_file else {})}
+        found = find_phone(phone, known)
+        job = Job(
+            steps=steps if steps or prompt or answer or down_mb or up_mb else 1000,
+            tokens_per_step=tokens_per_step, prompt=prompt, answer=answer, down_mb=down_mb, up_mb=up_mb,
+            rank=rank or None, targets=targets.split(",") if targets else None,
+        )  # fmt: skip
+        shape = architecture.llm(llm)
+        table = bill(
+            found, shape, job, precision=precision, network=_network(network), backend=backend, threads=threads,
+            ram_gb=_ram(ram), screen_on=screen,
+        )  # fmt: skip
+    title = f"{found.name}, {shape.name} ({shape.parameters / 1e9:.3g} billion weights in {precision}), {backend}"
+    console.print(frame(_bill_columns(table), {"battery": ".2%"}, title), highlight=False)
+    for line in filter(None, table.reason[table.phase != "total"]):
+        console.print(line, highlight=False, soft_wrap=True)
+
+
+def _bill_columns(table: pd.DataFrame) -> pd.DataFrame:
+    """What of a bill is printed, with ranges as text."""
+    ranges = {
+        f"{unit}, 5-95 %": [
+            f"{low:.3g}-{high:.3g}" if low == low else ""  # NaN where it does not fit
+            for low, high in zip(table[f"{unit}_low"], table[f"{unit}_high"], strict=True)
+        ]
+        for unit in ("seconds", "joules")
+    }
+    rest = {"watts": "watts", "tokens_per_s": "tokens/s", "joules_per_token": "J/token", "battery_share": "battery",
+            "memory_gb": "peak GB", "usable_gb": "may use GB", "fit": "fit"}  # fmt: skip
+    order = ["phase", "seconds", "seconds, 5-95 %", "joules", "joules, 5-95 %"]
+    return table.assign(**ranges)[[*order, *rest]].rename(columns=rest)
+
+
+def _network(given: str) -> Network:
+    """The median network of an access type, or one of DOWN/UP Mbit/s."""
+    from devices import Network
+
+    down, slash, up = given.partition("/")
+    if not slash:
+        return Network.median(given)
+    try:
+        return Network.fixed(float(down), float(up))
+    except ValueError:
+        raise UserError(f"--network {given!r}: expected wifi, 4g, 5g, or DOWN/UP in Mbit/s such as 122/60.") from None
+
+
+def _ram(given: str) -> Any:
+    """GB, or which of the variants sold."""
+    if given in ("smallest", "largest"):
+        return given
+    try:
+        size = float(given)
+    except ValueError:
+        size = 0.0
+    if not 0 < size < 1e6:
+        raise UserError(f"--ram {given!r}: expected GB above 0, smallest or largest.")
+    return size
+
+
+@devices.command()
 def validate(plot: Plot = None) -> None:
     """Print every usable measurement beside the model's figure, and the errors on phones that were held out.
 
@@ -124,7 +233,7 @@ def validate(plot: Plot = None) -> None:
 
         headstart devices validate --plot validation.png
     """
-    from devices.validate import summary, validate, xpert_table
+    from devices.validate import by_phone, summary, validate, xpert_table
 
     _check_picture(plot)
     rows = validate()
@@ -132,6 +241,7 @@ def validate(plot: Plot = None) -> None:
     shown = shown.assign(ratio=rows.ratio, held_out=rows.held_out)
     console.print(frame(shown, {"published": ".4g", "predicted": ".4g", "ratio": ".2f"}), highlight=False)
     shares = dict.fromkeys(("held_out_phones", "each_phone_once", "held_out_papers", "fitted", "within_2x"), ".0%")
+    console.print(frame(by_phone(rows), {"ratio": ".2f"}, "Median ratio by source and phone"), highlight=False)
     console.print(frame(summary(rows), shares, "Median absolute errors"), highlight=False)
     beside = "XPerT's published costs (OnePlus 12R, 16 GB) beside the model's, with its 5 to 95 % range"
     console.print(frame(xpert_table(), {"ratio": ".2f"}, beside), highlight=False)

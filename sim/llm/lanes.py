@@ -9,11 +9,37 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from sim.llm.linear import product
 from sim.llm.lora import Layout, widen
+
+
+class _LaneProduct(torch.autograd.Function):
+    """x (lanes, n, in) times a frozen weight (out, in), plus one low-rank delta per lane: (lanes, n, out).
+
+    One function and not four operations, so that sums are made in place, forward and backward.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, a: Tensor, b: Tensor, scale: float) -> Tensor:
+        low = torch.bmm(x, a.transpose(1, 2))
+        ctx.save_for_backward(x, weight, a, b, low)
+        ctx.scale = scale
+        return product(x, weight).baddbmm_(low, b.transpose(1, 2), alpha=scale)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        (grad,) = grads
+        x, weight, a, b, low = ctx.saved_tensors
+        grad_low = torch.bmm(grad, b).mul_(ctx.scale)
+        grad_x = product(grad, weight.t()).baddbmm_(grad_low, a) if ctx.needs_input_grad[0] else None
+        grad_a = torch.bmm(grad_low.transpose(1, 2), x)
+        grad_b = torch.bmm(grad.transpose(1, 2), low).mul_(ctx.scale)
+        return grad_x, None, grad_a, grad_b, None
 
 
 class LaneLinear(nn.Module):
@@ -30,14 +56,12 @@ class LaneLinear(nn.Module):
         return self.base.weight
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.base(x)
         if self.pair is None:
-            return y
+            return self.base(x)
         a, b = self.pair
-        lanes = len(a)
-        low = torch.bmm(x.reshape(lanes, -1, x.shape[-1]), a.transpose(1, 2))
-        flat = y.reshape(lanes, -1, y.shape[-1])
-        return torch.baddbmm(flat, low, b.transpose(1, 2), alpha=self.scale).view_as(y)
+        by_lane = x.reshape(len(a), -1, x.shape[-1])
+        y = _LaneProduct.apply(by_lane, self.base.weight, a, b, self.scale).view(*x.shape[:-1], -1)
+        return y if self.base.bias is None else y + self.base.bias
 
 
 class Lanes:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from sim.errors import UserError
+from sim.llm.linear import speed_up
 from strategies.base import Text
 
 
@@ -78,6 +79,7 @@ class LanguageModel:
             raise UserError(f"llm: cannot load {str(source)!r} (a model folder or a hub name): {first}") from error
         self.source = str(source)
         self.model: nn.Module = model.to(device).eval().requires_grad_(False)
+        speed_up(self.model)
         self.device = torch.device(device)
         self.template = Template.of(self.tokenizer)
         self._head = self._checked_head()

@@ -31,6 +31,9 @@ CONFIGS = {
     "gpt2": transformers.GPT2Config(vocab_size=320, n_embd=64, n_layer=2, n_head=4, n_positions=128,
                                     bos_token_id=1, eos_token_id=2),
     "gpt_neox": transformers.GPTNeoXConfig(**NEOX),
+    "opt": transformers.OPTConfig(vocab_size=320, hidden_size=64, word_embed_proj_dim=64, num_hidden_layers=3,
+                                  num_attention_heads=4, ffn_dim=160, max_position_embeddings=64, dropout=0.0),
+    "phi": transformers.PhiConfig(**LIKE_LLAMA),
     "gpt_neox-sequential": transformers.GPTNeoXConfig(**NEOX, use_parallel_residual=False),
 }  # fmt: skip
 BATCH, LENGTH, RANK = 2, 32, 4

@@ -7,10 +7,22 @@ import pytest
 from devices import Llm, UnknownName, llm, llm_names
 
 PUBLISHED_BILLIONS = {
-    "llama-3.2-1b": 1.236, "llama-3.1-8b": 8.03, "qwen2-0.5b": 0.494, "qwen2.5-1.5b": 1.543,
+    # model cards and papers; Gemma 3 and Qwen count the embedding once where it is tied
+    "llama-2-7b": 6.738, "llama-2-13b": 13.016, "llama-3-8b": 8.03, "llama-3.1-8b": 8.03,
+    "llama-3.2-1b": 1.236, "llama-3.2-3b": 3.213, "tinyllama-1.1b": 1.1, "open-llama-3b": 3.426,
+    "mistral-7b": 7.242, "redpajama-3b": 2.776,
+    "qwen1.5-0.5b": 0.464, "qwen1.5-1.8b": 1.837, "qwen2-0.5b": 0.494, "qwen2-1.5b": 1.544,
+    "qwen2.5-0.5b": 0.494, "qwen2.5-1.5b": 1.544, "qwen2.5-3b": 3.086, "qwen2.5-7b": 7.616,
     "qwen3-0.6b": 0.596, "qwen3-1.7b": 1.72, "qwen3-4b": 4.02, "qwen3-8b": 8.19,
-    "gemma-3-1b": 1.0, "smollm-360m": 0.362, "smollm2-135m": 0.1345, "smollm2-1.7b": 1.711,
-    "smollm3-3b": 3.075, "phi-4-mini": 3.84, "gpt2": 0.1244,
+    "deepseek-r1-distill-qwen-1.5b": 1.777,
+    "gemma-2b": 2.506, "gemma-2-2b": 2.614, "gemma-3-270m": 0.268, "gemma-3-1b": 1.0,
+    "phi-1.5": 1.418, "phi-2": 2.78, "phi-3-mini": 3.821, "phi-3.5-mini": 3.821, "phi-4-mini": 3.84,
+    "smollm-135m": 0.1345, "smollm-360m": 0.362, "smollm-1.7b": 1.711, "smollm2-135m": 0.1345,
+    "smollm2-360m": 0.362, "smollm2-1.7b": 1.711, "smollm3-3b": 3.075,
+    "mobilellm-125m": 0.1246, "mobilellm-350m": 0.3453, "mobilellm-600m": 0.6031, "mobilellm-1b": 1.01,
+    "opt-125m": 0.1252, "opt-1.3b": 1.316, "opt-2.7b": 2.652,
+    "pythia-160m": 0.1623, "pythia-410m": 0.4053, "pythia-1b": 1.0118, "pythia-1.4b": 1.4146, "pythia-2.8b": 2.7752,
+    "gpt2": 0.1244, "gpt2-medium": 0.3548, "gpt2-large": 0.774, "gpt2-xl": 1.5576,
 }  # fmt: skip
 
 
@@ -20,9 +32,34 @@ def test_every_shipped_shape_has_its_published_size():
         assert llm(name).parameters / 1e9 == pytest.approx(billions, rel=0.005), name
 
 
-@pytest.mark.parametrize("name", ["meta-llama/Llama-3.2-1B-Instruct", "LLAMA-3.2-1b"])
-def test_names_ignore_publisher_case_and_variant(name):
-    assert llm(name) == llm("llama-3.2-1b")
+@pytest.mark.parametrize(
+    ("name", "shipped"),
+    [
+        ("meta-llama/Llama-3.2-1B-Instruct", "llama-3.2-1b"),
+        ("LLAMA-3.2-1b", "llama-3.2-1b"),
+        ("Llama 3.2 3B", "llama-3.2-3b"),
+        ("llama3.2:1b", "llama-3.2-1b"),
+        ("meta-llama/Meta-Llama-3-8B-Instruct", "llama-3-8b"),
+        ("meta-llama/Llama-2-7b-chat-hf", "llama-2-7b"),
+        ("TinyLlama/TinyLlama-1.1B-Chat-v1.0", "tinyllama-1.1b"),
+        ("mistralai/Mistral-7B-Instruct-v0.2", "mistral-7b"),
+        ("google/gemma-2-2b-it", "gemma-2-2b"),
+        ("Qwen/Qwen2.5-1.5B-Instruct-GGUF", "qwen2.5-1.5b"),
+        ("Qwen/Qwen3-4B-Instruct-2507", "qwen3-4b"),
+        ("microsoft/Phi-3-mini-4k-instruct", "phi-3-mini"),
+        ("openai-community/gpt2", "gpt2"),
+        ("facebook/MobileLLM-125M", "mobilellm-125m"),
+        ("SmolLM2-135M-Instruct-Q4_K_M", "smollm2-135m"),
+    ],
+)
+def test_names_ignore_publisher_case_and_variant(name, shipped):
+    assert llm(name) == llm(shipped)
+
+
+@pytest.mark.parametrize("name", ["gpt2-xxl", "phi-2.7b", "qwen2.5-14b", "llama-3.2-1b-vision", "gemma-2-27b-it"])
+def test_another_size_is_never_taken_for_one_that_is_shipped(name):
+    with pytest.raises(UnknownName, match=f"unknown LLM '{name}'; nearest: "):
+        llm(name)
 
 
 def test_config_from_file_and_folder(tmp_path):

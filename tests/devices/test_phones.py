@@ -33,7 +33,7 @@ EVIDENCE = {
 
 
 def test_catalogue_has_all_phones_once():
-    assert len(ROWS) == len(phones()) == 65
+    assert len(ROWS) == len(phones()) == 97
 
 
 @pytest.mark.parametrize("column", EVIDENCE)
@@ -75,10 +75,65 @@ def test_scale_counts_inorder_cores_half():
     assert find_phone("xiaomi-poco-x7-pro").cpu_scale_gflops == pytest.approx(330.4)
 
 
-def test_find_phone():
-    assert find_phone("oneplus 12r") is find_phone("oneplus-12r") is find_phone("ONEPLUS 12R")
-    with pytest.raises(UnknownName, match=r"unknown phone 'one plus 12 r'.*oneplus-12r"):
-        find_phone("one plus 12 r")
+@pytest.mark.parametrize(
+    ("name", "phone_id"),
+    [
+        ("oneplus-12r", "oneplus-12r"),
+        ("ONEPLUS 12R", "oneplus-12r"),
+        ("one plus 12 r", "oneplus-12r"),
+        ("  OnePlus   12 ", "oneplus-12"),
+        ("Samsung Galaxy S23", "samsung-galaxy-s23"),
+        ("S23 Ultra", "samsung-galaxy-s23-ultra"),
+        ("galaxy s24", "samsung-galaxy-s24-snapdragon"),
+        ("Samsung A54", "samsung-galaxy-a54-5g"),
+        ("iPhone 15 Pro", "apple-iphone-15-pro"),
+        ("iphone15pro", "apple-iphone-15-pro"),
+        ("Pixel_9_Pro", "google-pixel-9-pro"),
+        ("Redmi Note 8", "xiaomi-redmi-note-8"),
+        ("Motorola G34", "motorola-moto-g34-5g"),
+        ("Nothing Phone (1)", "nothing-phone-1"),
+        ("mi 11", "xiaomi-mi-11"),
+    ],
+)
+def test_find_phone(name, phone_id):
+    assert find_phone(name).phone_id == phone_id
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("one plus 12 q", "oneplus-12"),
+        ("Samsung Galaxy S23 FE", "samsung-galaxy-s23"),  # another phone than any of the catalogue
+        ("Galaxy A52 5G", "samsung-galaxy-a52"),
+        ("12", "xiaomi-12, oneplus-12 "),  # the name of two
+        ("xiaomi-12" + "2", "xiaomi-12"),
+    ],
+)
+def test_an_unknown_phone_is_refused_with_the_nearest(name, nearest):
+    with pytest.raises(UnknownName) as error:
+        find_phone(name)
+    assert f"unknown phone {name!r}; nearest: " in str(error.value)
+    assert nearest in str(error.value)
+
+
+def test_every_phone_is_found_by_its_name_and_its_id():
+    for phone in phones().values():
+        assert find_phone(phone.phone_id) is phone
+        assert find_phone(phone.name.upper()) is phone
+
+
+def test_the_fastest_threads_are_taken():
+    sd = find_phone("Xiaomi 15 Pro")  # 2 x 4.32 and 6 x 3.53 GHz, all of one kind
+    assert sd.threads_share(4) == pytest.approx((2 * 4.32 + 2 * 3.53) / (2 * 4.32 + 6 * 3.53))
+    v30 = find_phone("Honor V30 Pro")  # two pairs of A76, four A55 that count half
+    big, little = 2 * 2.86 * 16 + 2 * 2.36 * 16, 4 * 1.95 * 8 / 2
+    assert v30.threads_share(4) == pytest.approx(big / (big + little))
+    assert v30.threads_share(5) == pytest.approx((big + little / 4) / (big + little))
+    for phone in phones().values():
+        shares = [phone.threads_share(n) for n in range(1, 11)]
+        assert shares == sorted(shares)
+        assert shares[-1] == pytest.approx(phone.threads_share(None)) == 1
+    assert find_phone("iPhone 17 Pro").threads_share(2) == 2 / 8  # cores unknown
 
 
 def test_a_phone_of_ones_own(tmp_path):

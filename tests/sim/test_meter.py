@@ -182,14 +182,15 @@ def test_summarizer_too_large_for_memory_is_streamed_and_said_so() -> None:
 
 def test_choice_that_does_not_fit_has_flops_and_a_reason_but_no_time_or_energy() -> None:
     settings = ["billing.tokens_per_text=50"]
-    some = outcome(work=Work(judge_tokens=10_000_000, judge_sequences=100_000))  # their hidden states alone: 330 GB
+    phone, work = "google-pixel-8", Work(judge_tokens=10_000_000, judge_sequences=100_000)
+    some = outcome(phone=phone, work=work)  # streamed, with hidden states of 330 GB
     found = row(some, overrides=settings)
     assert found["fits"].startswith("choosing: ")
     assert "GB" in found["fits"]
     assert (found["selection_s"], found["selection_j"], found["hours_until_done"]) == ("", "", "")
     assert found["selection_flops"] == pytest.approx(2 * 6.98e9 * 10_000_000, rel=0.03)
     assert found["finetune_s"] > 0
-    fitting = row(outcome(work=Work(judge_tokens=500, judge_sequences=5)), overrides=settings)
+    fitting = row(outcome(phone=phone, work=Work(judge_tokens=500, judge_sequences=5)), overrides=settings)
     assert found["selection_flops"] == pytest.approx(20_000 * fitting["selection_flops"])
 
 

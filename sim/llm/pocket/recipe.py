@@ -23,6 +23,7 @@ from sim.corpus.base import Corpus
 from sim.corpus.stylometry import VOCABULARY, adjectives
 from sim.llm.batches import collate, lane_losses
 from sim.llm.model import Encoded, LanguageModel, pad
+from sim.llm.pocket.babble import Babble
 from sim.llm.pocket.tokenizer import build_tokenizer
 from sim.memory import keep_pages
 from sim.streams import stream
@@ -178,20 +179,40 @@ def _train_base(lm: LanguageModel, corpus: Corpus, recipe: Recipe, progress: Pro
 
 @dataclass(frozen=True)
 class _Pair:
-    """A default text, a text of some style (on the same prompt where there is one), and words for the second."""
+    """A default text, a text of some style (on the same prompt where there is one), and words for the second.
+
+    `read` are the two answers as the summarizer reads them.
+    """
 
     plain: Text
     styled: Text
     words: list[str]
+    read: tuple[str, str]
 
 
-def _pair(corpus: Corpus, rng: np.random.Generator) -> _Pair:
-    names = list(corpus.styles)
-    style = names[int(rng.integers(len(names)))]
-    styled = _some(corpus, style, 1, rng)[0]
-    plain = corpus.answer_to(styled.prompt, rng) or _some(corpus, corpus.default, 1, rng)[0]
-    known = corpus.styles[style].adjectives
-    return _Pair(plain, styled, sorted(known) if known else list(adjectives(plain.answer, styled.answer)))
+class _Pairs:
+    """Draws pairs. Each answer is read as it is or, as often, as babble of its style: what a small LLM writes is
+    nonsense with the right sound, and the summarizer has to hear its style as well."""
+
+    def __init__(self, corpus: Corpus, rng: np.random.Generator) -> None:
+        self.corpus, self.rng = corpus, rng
+        self.babble = {
+            style: Babble([t.answer for t in _some(corpus, style, 200, rng)])
+            for style in (corpus.default, *corpus.styles)
+        }
+
+    def draw(self) -> _Pair:
+        corpus, rng = self.corpus, self.rng
+        names = list(corpus.styles)
+        style = names[int(rng.integers(len(names)))]
+        styled = _some(corpus, style, 1, rng)[0]
+        plain = corpus.answer_to(styled.prompt, rng) or _some(corpus, corpus.default, 1, rng)[0]
+        known = corpus.styles[style].adjectives
+        words = sorted(known) if known else list(adjectives(plain.answer, styled.answer))
+        return _Pair(plain, styled, words, (self._read(corpus.default, plain), self._read(style, styled)))
+
+    def _read(self, style: str, text: Text) -> str:
+        return self.babble[style](self.rng) if self.rng.random() < 0.5 else text.answer
 
 
 def _train_summarizer(lm: LanguageModel, corpus: Corpus, recipe: Recipe, progress: Progress) -> None:
@@ -204,12 +225,12 @@ def _train_summarizer(lm: LanguageModel, corpus: Corpus, recipe: Recipe, progres
     rng = stream(recipe.seed, "summarizer")
     words = sorted({w for s in corpus.styles.values() for w in s.adjectives} or VOCABULARY)
     probe = torch.nn.Linear(recipe.summarizer.width, len(words)).to(lm.device)
-    names = _Names(lm, words)
+    names, drawn = _Names(lm, words), _Pairs(corpus, rng)
 
     def batches() -> Iterator[list[_Pair]]:
         while True:
-            pairs = [p for p in (_pair(corpus, rng) for _ in range(8 * recipe.batch)) if p.words]
-            pairs.sort(key=lambda p: len(p.plain.answer) + len(p.styled.answer))
+            pairs = [p for p in (drawn.draw() for _ in range(8 * recipe.batch)) if p.words]
+            pairs.sort(key=lambda p: len(p.read[0]) + len(p.read[1]))
             for start in rng.permutation(range(0, len(pairs) - recipe.batch + 1, recipe.batch)):
                 yield pairs[start : start + recipe.batch]
 
@@ -253,8 +274,8 @@ class _Names:
     def loss(self, pairs: list[_Pair], said: list[str], probe: torch.nn.Linear, max_tokens: int) -> Tensor:
         """Cross-entropy of reply and probe against all fitting words alike, and of the end after the word said."""
         lm = self.lm
-        prompts = lm.encode_prompts([compare(p.plain.answer, p.styled.answer) for p in pairs], max_tokens)
-        second = lm.encode_prompts([f"{compare(p.plain.answer, '')}" for p in pairs], max_tokens)
+        prompts = lm.encode_prompts([compare(*p.read) for p in pairs], max_tokens)
+        second = lm.encode_prompts([compare(p.read[0], "") for p in pairs], max_tokens)
         reply = [int(self.tokens[self.words.index(w)]) for w in said]
         rows = [np.append(ids, token) for ids, token in zip(prompts, reply, strict=True)]
         ids = torch.from_numpy(pad(rows, lm.pad_id)).to(lm.device)
