@@ -158,7 +158,8 @@ class Device:
         streaming = memory.streaming_bytes(llm, (length + context) * batch, precision, self.constants)
         return self._inference(
             "decode", precision, answers * flops.decode(llm, length, context),
-            (reads * weights + cache) / self.decode_bytes_s, reads * weights, whole, streaming, self.decode_w, self.decode_floor,
+            (reads * weights + cache) / self.decode_bytes_s, reads * weights, whole, streaming,
+            self.decode_w, self.decode_floor,
         )  # fmt: skip
 
     def train(

@@ -126,6 +126,9 @@ class Billing(Section):
     precision: Literal["fp32", "fp16", "int8", "int4"] = Field(
         "int4", description="weights of the deployed LLM and summarizer"
     )
+    ship_precision: Literal["same", "fp32", "fp16", "int8", "int4"] = Field(
+        "same", description="weights of a whole model as it is downloaded; 'same': as billing.precision"
+    )
     backend: str = Field("cpu_tuned", description="software on the phone (docs/devices.md)")
     reference_users: int = Field(64, ge=1, description="users whose measured steps from scratch set the scale of steps")
 

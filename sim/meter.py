@@ -71,9 +71,11 @@ class Meter:
 
     @property
     def pllm_bytes(self) -> float:
-        """What a phone downloads for one pLLM: the adapter in fp16, or the whole model in the deployed precision."""
+        """What a phone downloads for one pLLM: the adapter in fp16, or the whole model as `billing` says."""
         if self.config.pool.ship == "model":
-            return float(self.deploy.weight_bytes(self.config.billing.precision))
+            billing = self.config.billing
+            shipped = billing.precision if billing.ship_precision == "same" else billing.ship_precision
+            return float(self.deploy.weight_bytes(shipped))
         return float(self.deploy.adapter_bytes(self.config.training.rank, self.targets, "fp16"))
 
     # ------------------------------------------------------------ rows
