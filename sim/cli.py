@@ -20,6 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
+Arguments = Annotated[list[str] | None, typer.Argument(metavar="[CONFIG] [KEY=VALUE ...]")]
 Overrides = Annotated[list[str] | None, typer.Argument(help="key=value, e.g. population.users=1000")]
 
 
@@ -102,6 +103,7 @@ def finish(folder: Path, plots: bool) -> None:
     from sim.analysis.plots import draw_all
     from sim.analysis.summary import summarise, table
     from sim.analysis.tables import load_run
+    from sim.analysis.verdict import nobody_chose
 
     done = load_run(folder)
     summary = summarise(done)
@@ -109,6 +111,8 @@ def finish(folder: Path, plots: bool) -> None:
     if plots:
         draw_all(done, folder / "plots")
     console.print(table(summary))
+    if said := nobody_chose(done):
+        console.print(said)
     say_path(folder)
 
 
@@ -187,33 +191,46 @@ def pocket_build(
 
 @pool.command("build")
 def pool_build(
-    arguments: Annotated[list[str] | None, typer.Argument(metavar="[CONFIG] [KEY=VALUE ...]")] = None,
+    arguments: Arguments = None,
+    to: Annotated[Path | None, typer.Option(metavar="DIR", help="also copy it there, offers included")] = None,
 ) -> None:
-    """Build (or find) a config's pool and print its folder."""
-    say_path(_pool(arguments).folder)
+    """Build (or find) a config's pool on all workers, and print its folder.
+
+    With --to, a copy goes to DIR under the pool's name, with the offers of the config's strategies: all that a run with
+    `pool.path` set to it, or with the same config, would otherwise have to make.
+
+    Example:
+
+        headstart pool build configs/quickstart.toml --to /data/pools
+    """
+    from sim.building import hand_on
+
+    home = _pool(arguments)
+    say_path(home.pool.folder if to is None else hand_on(home, to))
 
 
 @pool.command("list")
-def pool_list(
-    arguments: Annotated[list[str] | None, typer.Argument(metavar="[CONFIG] [KEY=VALUE ...]")] = None,
-) -> None:
-    """List the pLLMs of a config's pool."""
+def pool_list(arguments: Arguments = None) -> None:
+    """List the pLLMs of a config's pool, building it where it is missing."""
     from rich.table import Table
 
     columns = ("id", "style", "similarity", "texts", "steps", "loss")
     shown = Table(*columns)
-    for card in _pool(arguments).cards.values():
+    for card in _pool(arguments).pool.cards.values():
         shown.add_row(*(f"{v:.3f}" if isinstance(v, float) else str(v) for v in (getattr(card, c) for c in columns)))
     console.print(shown)
 
 
 def _pool(arguments: list[str] | None) -> Any:
+    """The `Resident` that has the pool of a config open."""
     from sim.config import Config
-    from sim.display import Log
-    from sim.resident import Resident
+    from sim.display import shown
+    from sim.engine import build_pool
 
     path, overrides = split_arguments(arguments or [])
-    return Resident(Config.load(path, overrides).anchored(Path.cwd()), progress=Log().building).pool
+    config = Config.load(path, overrides).anchored(Path.cwd())
+    with shown(console) as watcher:
+        return build_pool(config, watcher)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The Flower ClientApp: a cohort of phones. One message is one job; the reply carries its outcomes.
+"""The Flower ClientApp: a cohort of phones, or a group of pLLMs to build. One message is one order.
 
 Kept in an importable module, or the resident LLM would be lost between messages (Flower pickles `__main__` by value).
 """
@@ -9,6 +9,7 @@ import json
 import os
 import traceback
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from flwr.app import ConfigRecord, Context, Message, RecordDict
@@ -16,6 +17,7 @@ from flwr.clientapp import ClientApp
 
 from sim.cohort import Job, simulate
 from sim.errors import UserError
+from sim.pllms import Group, build_group
 from sim.resident import resident
 
 ACTION = "train.cohort"
@@ -24,21 +26,26 @@ app = ClientApp()
 
 @app.train("cohort")
 def cohort(message: Message, context: Context) -> Message:
-    """Simulate a cohort."""
+    """Do the order of a message."""
     order = json.loads(str(message.content["order"]["json"]))
     content = RecordDict({"reply": ConfigRecord({"json": json.dumps(answer(order))})})
     return Message(content, reply_to=message)
 
 
 def answer(order: dict[str, Any]) -> dict[str, Any]:
-    """Do an order (job, config, pool). An error comes back as text: an escaping one would only fill Flower's log.
+    """Do an order: a job (with config, pool, shared), or a group of pLLMs (with config).
 
-    `refused` is one that the user can mend, `error` any other, with its `traceback`.
+    An error comes back as text, since an escaping one would only fill Flower's log: `refused` is one that the user can
+    mend, `error` any other, with its `traceback`.
     """
     try:
-        job = Job(**order["job"])
-        outcomes = simulate(resident(order["config"], order["pool"]), job)
-        return {"outcomes": [asdict(o) for o in outcomes], "host": os.uname().nodename, "pid": os.getpid()}
+        home, me = resident(order["config"]), {"host": os.uname().nodename, "pid": os.getpid()}
+        if "group" in order:
+            group = Group(**order["group"])
+            build_group(home, group)
+            return {"pllms": group.names, **me}
+        home.pool_folder, home.shared = Path(order["pool"]), Path(order["shared"]) if order["shared"] else None
+        return {"outcomes": [asdict(o) for o in simulate(home, Job(**order["job"]))], **me}
     except UserError as error:
         return {"refused": str(error)}
     except Exception as error:

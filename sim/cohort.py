@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from sim.llm.finetune import Lane, Trained, finetune
 from sim.offers import load_offer, offer_adapters, offer_bytes
 from sim.phone import UserPhone
 from sim.resident import Resident, make_strategy
+from sim.shared import from_scratch
 from sim.streams import stream
 from sim.training import beginning, train, training_plan
 from sim.users import draw_user
@@ -33,6 +34,17 @@ class Job:
     targets: tuple[float, ...] = ()
     offer: str = ""
 
+    @property
+    def label(self) -> str:
+        return f"users {self.users[0]} to {self.users[-1]}, strategy {self.strategy}, {self.amount:.0%} of the texts"
+
+    def order(self) -> dict[str, Any]:
+        return {"job": asdict(self)}
+
+    def read(self, reply: Any) -> list[Outcome]:
+        """The outcomes in a reply, whose JSON knows no tuples."""
+        return [Outcome(**{**o, "curve": [(int(s), float(v)) for s, v in o["curve"]]}) for o in reply["outcomes"]]
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -50,7 +62,7 @@ class Outcome:
     train_tokens: int
     evaluated_tokens: int
     wall_s: float
-    work: Mapping[str, int] = field(default_factory=dict)
+    work: Mapping[str, Any] = field(default_factory=dict)
     scores: Mapping[str, float] = field(default_factory=dict)
     explanation: Mapping[str, float] = field(default_factory=dict)
 
@@ -162,5 +174,9 @@ def _finetune(
                 target=job.targets[i] if job.targets and config.training.stop_at_target else None,
             )
         )
-    done = {r.key: r for r in finetune(resident.lm, resident.lanes, lanes, training_plan(resident))}
-    return [done[phone.user.id] for phone in phones]
+
+    def train_all() -> list[Trained[int]]:
+        done = {r.key: r for r in finetune(resident.lm, resident.lanes, lanes, training_plan(resident))}
+        return [replace(done[phone.user.id], adapter=None) for phone in phones]  # nobody needs the adapters
+
+    return train_all() if any(c.start.weights for c in choices) else from_scratch(resident, job, train_all)

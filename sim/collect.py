@@ -45,7 +45,7 @@ class Collector:
         for note in journal.notes:
             self._learn(note)
 
-    def collect(self, dispatcher: Dispatcher, watcher: Watcher) -> None:
+    def collect(self, dispatcher: Dispatcher[Job], watcher: Watcher) -> None:
         """Do all that is missing. Raises RunFailed."""
         kept, waiting = len(self.journal.notes), []
         followers = {p.reference.index: p.followers for p in self._plans}

@@ -87,7 +87,9 @@ class Population(Section):
     styles_per_user: int = Field(1, ge=1, le=10, description="styles that a user mixes")
     phones: Mix = Field("market", description="'market', 'tier:NAME', a phone, or a list of phones")
     phone_file: str = Field("", description="CSV of own phones that join or replace the built-in (docs/devices.md)")
-    network: str = Field("market", description="'market', or an access type: 'wifi', '4g', '5g'")
+    network: str = Field(
+        "market", description="'market', 'wifi', '4g', '5g', or one for all: 'wifi:median', 'wifi:122' (Mbit/s down)"
+    )
     availability: str = Field(
         ALWAYS, description="when phones may work: 'always', 'daily' (charging at night) or a trace file"
     )
@@ -120,7 +122,13 @@ class Billing(Section):
     )
     tokens_per_step: float = Field(98, ge=0, description="tokens a step of the deployed LLM; 0: measured tokens")
     tokens_per_text: float = Field(98, ge=0, description="tokens a text (prompt and answer) has for it; 0: measured")
-    precision: Literal["fp32", "fp16", "int8", "int4"] = Field("int4", description="weights of the deployed LLM and summarizer")
+    answers_at_once: int = Field(1, ge=1, description="answers that a phone writes side by side when it chooses")
+    precision: Literal["fp32", "fp16", "int8", "int4"] = Field(
+        "int4", description="weights of the deployed LLM and summarizer"
+    )
+    ship_precision: Literal["same", "fp32", "fp16", "int8", "int4"] = Field(
+        "same", description="weights of a whole model as it is downloaded; 'same': as billing.precision"
+    )
     backend: str = Field("cpu_tuned", description="software on the phone (docs/devices.md)")
     reference_users: int = Field(64, ge=1, description="users whose measured steps from scratch set the scale of steps")
 

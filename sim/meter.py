@@ -71,9 +71,11 @@ class Meter:
 
     @property
     def pllm_bytes(self) -> float:
-        """What a phone downloads for one pLLM: the adapter in fp16, or the whole model in the deployed precision."""
+        """What a phone downloads for one pLLM: the adapter in fp16, or the whole model as `billing` says."""
         if self.config.pool.ship == "model":
-            return float(self.deploy.weight_bytes(self.config.billing.precision))
+            billing = self.config.billing
+            shipped = billing.precision if billing.ship_precision == "same" else billing.ship_precision
+            return float(self.deploy.weight_bytes(shipped))
         return float(self.deploy.adapter_bytes(self.config.training.rank, self.targets, "fp16"))
 
     # ------------------------------------------------------------ rows
@@ -163,27 +165,28 @@ class Meter:
 
     def selection(self, device: Device, work: Work, scale: Scale) -> Cost:
         """What choosing cost: the deployed LLM's forward passes, tokens written and trial steps; the summarizer's."""
-        per_text, precision = self.config.billing.tokens_per_text, self.config.billing.precision
+        billing = self.config.billing
+        per_text, precision, at_once = billing.tokens_per_text, billing.precision, billing.answers_at_once
         unit = per_text / scale.text_tokens if per_text and scale.text_tokens else 1.0
         parts: list[Cost] = []
         if n := work.evaluate_sequences:
             tokens = work.evaluate_tokens * unit
             parts.append(device.evaluate(self.deploy, tokens, context=tokens / n, precision=precision))
         if n := work.prefill_sequences:
-            tokens = work.prefill_tokens * unit
+            tokens = (work.prefill_tokens - work.prefill_fixed_tokens) * unit + work.prefill_fixed_tokens
             parts.append(device.prefill(self.deploy, tokens, context=tokens / n, precision=precision))
             if work.decode_tokens:
                 written = work.decode_tokens * unit
-                parts.append(device.decode(self.deploy, written, context=tokens / n, precision=precision))
+                parts.append(device.decode(self.deploy, written, precision=precision, **_answers(tokens, n, at_once)))
         if n := work.judge_sequences:
-            tokens = work.judge_tokens * unit
+            tokens = (work.judge_tokens - work.judge_fixed_tokens) * unit + work.judge_fixed_tokens
             parts.append(device.prefill(self.judge, tokens, context=tokens / n, logits=0, precision=precision))
             if work.judge_decode_tokens:
                 written = work.judge_decode_tokens * unit
-                parts.append(device.decode(self.judge, written, context=tokens / n, precision=precision))
-        if n := work.train_steps:
-            tokens = self._step_tokens(work.train_tokens, n)
-            parts.append(self._train(device, n * scale.steps, tokens, self.config.training.rank))
+                parts.append(device.decode(self.judge, written, precision=precision, **_answers(tokens, n, at_once)))
+        if work.train_steps:
+            tokens = self._step_tokens(work.train_tokens, work.train_batches)
+            parts.append(self._train(device, work.train_steps * scale.steps, tokens, self.config.training.rank))
         return total(parts or [device.wait(0)])
 
     def download(self, device: Device, work: Work) -> Cost:
@@ -219,7 +222,7 @@ class Meter:
     # ------------------------------------------------------------ what was really spent
 
     def _measured(self, outcome: Outcome, work: Work) -> dict[str, float]:
-        trials = self._lora_flops(work.train_steps, work.train_tokens, self.config.training.rank)
+        trials = self._lora_flops(work.train_batches, work.train_tokens, self.config.training.rank)
         held_out = self.config.population.held_out * max(len(outcome.curve), 1)
         evaluated = outcome.evaluated_tokens
         return {
@@ -249,6 +252,11 @@ class Meter:
             flops += judge.forward_flops(work.judge_tokens, work.judge_tokens / n, 0)
             flops += judge.forward_flops(work.judge_decode_tokens, work.judge_tokens / n)
         return float(flops)
+
+
+def _answers(prompt_tokens: float, count: int, at_once: int) -> dict[str, Any]:
+    """How `Device.decode` is told of as many answers as there were prompts of so many tokens together."""
+    return {"context": prompt_tokens / count, "answers": count, "batch": min(at_once, count)}
 
 
 def _fits(choosing: Cost, training: Cost) -> str:

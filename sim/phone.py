@@ -18,7 +18,7 @@ class Trial:
     """An adapter that a phone trained before it chose: what it grew from, and the steps since then."""
 
     origin: Start
-    steps: int
+    steps: float
 
 
 class UserPhone:
@@ -51,7 +51,7 @@ class UserPhone:
         self.work.pllm_downloads += len(new)
         self._here |= new
 
-    def keep(self, start: Start, steps: int) -> Start:
+    def keep(self, start: Start, steps: float) -> Start:
         """Name what `steps` more steps from a start made; it is on the phone without a download."""
         name = f"user {self.user.id}, trial {len(self._trials) + 1}"
         self._trials[name] = Trial(self.origin(start), self.trained(start) + steps)
@@ -67,6 +67,6 @@ class UserPhone:
                 weights[pllm] = weights.get(pllm, 0.0) + weight * share
         return Start(weights)
 
-    def trained(self, start: Start) -> int:
+    def trained(self, start: Start) -> float:
         """Steps already trained in a start."""
         return max((self._trials[name].steps for name in start.weights if name in self._trials), default=0)

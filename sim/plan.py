@@ -36,12 +36,25 @@ def plan(config: Config, offers: Mapping[str, str]) -> list[CohortPlan]:
         climbing = tuple(u for u in users if u < config.ladder.users)
         jobs = [Job(index, REFERENCE, users, offer=offers[REFERENCE])]
         jobs += [Job(0, s, users, offer=offers[s]) for s in others]
-        for amount in sorted(a for a in config.ladder.amounts if a < 1.0 and climbing):
+        for amount in _rungs(config) if climbing else ():
             jobs += [Job(0, s, climbing, amount, offer=offers[s]) for s in config.strategies]
         jobs = [replace(job, index=index + i) for i, job in enumerate(jobs)]
         index += len(jobs)
         plans.append(CohortPlan(jobs[0], tuple(jobs[1:])))
     return plans
+
+
+def job_count(config: Config) -> int:
+    """How many jobs `plan` makes."""
+    size, count = cohort_size(config), config.population.users
+    cohorts, climbing = -(-count // size), -(-min(config.ladder.users, count) // size)
+    others = len(set(config.strategies) - {REFERENCE})
+    return cohorts * (1 + others) + climbing * len(_rungs(config)) * len(config.strategies)
+
+
+def _rungs(config: Config) -> list[float]:
+    """The ladder's amounts that are not all texts, ascending."""
+    return sorted(a for a in config.ladder.amounts if a < 1.0)
 
 
 def with_targets(jobs: Sequence[Job], targets: Mapping[int, float]) -> list[Job]:

@@ -24,7 +24,8 @@ from sim.llm.lora import layout_for
 from sim.llm.model import LanguageModel
 from sim.llm.pocket import pocket_digest, pocket_folder
 from sim.memory import keep_pages
-from sim.pool import Pool, pool_folder
+from sim.pllms import PoolPlan, build_group, plan_pool
+from sim.pool import Pool
 from sim.users import possible_styles
 from strategies.base import Strategy
 
@@ -32,20 +33,19 @@ from strategies.base import Strategy
 class Resident:
     """Lazy: what a job does not need is not loaded.
 
+    Attributes: `pool_folder`, where the pool lies. Left None, `pool` makes here what is missing of it; a run has nodes
+    do that (`sim.building`), and tells its workers. `shared`, where the runs of a sweep keep what they share.
+
     Args:
-        pool: the pool's folder; None: found or built from the config (the cloud does that, workers are told).
         progress: called with (what, done, of) on long work.
     """
 
-    def __init__(
-        self,
-        config: Config,
-        pool: Path | None = None,
-        progress: Callable[[str, int, int], None] = lambda *_: None,
-    ) -> None:
+    def __init__(self, config: Config, progress: Callable[[str, int, int], None] = lambda *_: None) -> None:
         keep_pages()
         torch.set_num_threads(max(1, int(os.environ.get("OMP_NUM_THREADS", "1"))))
-        self.config, self._pool_folder, self._progress = config, pool, progress
+        self.config, self._progress = config, progress
+        self.pool_folder: Path | None = None
+        self.shared: Path | None = None
 
     @cached_property
     def corpus(self) -> Corpus:
@@ -95,17 +95,18 @@ class Resident:
         targets = "all-linear" if training.targets == ["all-linear"] else training.targets
         return Lanes(self.lm.model, layout_for(self.lm.model, training.rank, training.alpha, targets))
 
+    @property
+    def pool_plan(self) -> PoolPlan:
+        return plan_pool(self.config, self.corpus, self.lm_digest)
+
     @cached_property
     def pool(self) -> Pool:
-        folder = self._pool_folder or pool_folder(
-            self.config,
-            self.corpus,
-            self.lm,
-            self.lm_digest,
-            self.lanes,
-            lambda done, of: self._progress("pool", done, of),
-        )
-        pool = Pool(folder, self.corpus)
+        if self.pool_folder is None:
+            plan = self.pool_plan
+            for group in plan.missing():
+                build_group(self, group)
+            self.pool_folder = plan.assemble()
+        pool = Pool(self.pool_folder, self.corpus)
         for name in pool.ids[:1]:
             pool.adapter(name, self.lanes.layout)  # a pool of another rank or model fails here, early and clearly
         return pool
@@ -166,6 +167,6 @@ def load_object(reference: str) -> Any:
 
 
 @functools.lru_cache(maxsize=2)
-def resident(config_json: str, pool: str) -> Resident:
+def resident(config_json: str) -> Resident:
     """A worker's resident for a config, kept between messages."""
-    return Resident(Config.model_validate_json(config_json), Path(pool))
+    return Resident(Config.model_validate_json(config_json))

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 
 from devices import BACKENDS, Device, draw_networks, draw_phones, llm
-from sim.cache import cache_dir
-from sim.cloud import Cloud
+from sim.building import make_pool
+from sim.cohort import Job
 from sim.collect import Collector, Watcher
 from sim.config import ELSEWHERE, Config
 from sim.corpus import open_corpus
@@ -25,16 +25,13 @@ from sim.journal import Journal, progress
 from sim.manifest import write_manifest
 from sim.meter import Meter
 from sim.nodes import Nodes
-from sim.offers import load_offer, make_offer, offer_folder
+from sim.offers import Costs, load_offer, make_offers
 from sim.plan import REFERENCE, CohortPlan, plan
 from sim.records import Recorder, Row
 from sim.resident import Resident, known_strategies, make_strategy
 from sim.streams import stream
 from sim.users import draw_user, known_phones, phone_mix, possible_styles
 from sim.work import Work
-
-Costs = Mapping[str, Mapping[str, Mapping[str, int]]]
-"""Work of the cloud by strategy and kind of request."""
 
 TEXT_SAMPLE = 64
 """Users on whose texts the mean tokens of a text are measured."""
@@ -86,23 +83,29 @@ def _naming(key: str) -> Iterator[None]:
 
 
 class Run:
-    """One run in its folder."""
+    """One run in its folder; `shared` is that of what runs of a sweep share (`sim.shared`)."""
 
-    def __init__(self, config: Config, folder: Path, watcher: Watcher) -> None:
-        self.config, self.folder, self.watcher = config, folder, watcher
+    def __init__(self, config: Config, folder: Path, watcher: Watcher, shared: Path | None = None) -> None:
+        self.config, self.folder, self.watcher, self.shared = config, folder, watcher, shared
 
     def serve(self, nodes: Nodes) -> None:
         """Do the run on nodes. Raises RunFailed; finished cohorts are kept then."""
         began = time.perf_counter()
-        resident = Resident(self.config, progress=self.watcher.building)
-        offers, costs = self._offers(resident)
+        resident = Resident(self.config, self.watcher.building)
+        text_tokens = self._text_tokens(resident)  # refuses too few texts before anything is built
+        make_pool(resident, nodes, self.watcher.building)
+        names = dict.fromkeys([*self.config.strategies, REFERENCE])
+        offers, costs = make_offers(resident, names, self.watcher.building)
         plans = plan(self.config, {name: str(path) for name, path in offers.items()})
         summarizer = resident.summarizer_architecture if self._judges(costs) else None
         meter = Meter(self.config, resident.architecture, summarizer)
-        text_tokens = self._text_tokens(resident)
-        dispatcher = Dispatcher(
+        dispatcher: Dispatcher[Job] = Dispatcher(
             nodes,
-            {"config": self.config.model_dump_json(), "pool": str(resident.pool.folder.resolve())},
+            {
+                "config": self.config.model_dump_json(),
+                "pool": str(resident.pool.folder.resolve()),
+                "shared": str(self.shared.resolve()) if self.shared else "",
+            },
             self.config.engine.retries,
             self.config.engine.deadline_s,
         )
@@ -147,21 +150,6 @@ class Run:
         return False
 
     # ------------------------------------------------------------ cloud side
-
-    def _offers(self, resident: Resident) -> tuple[dict[str, Path], Costs]:
-        """Every strategy's offer, made now or found, and what it cost the cloud."""
-        folders: dict[str, Path] = {}
-        costs: dict[str, dict[str, dict[str, int]]] = {}
-        for name in dict.fromkeys([*self.config.strategies, REFERENCE]):
-            strategy = make_strategy(name, self.config)
-            made_of = {"llm": resident.lm_digest, "summarizer": resident.summarizer_digest}
-            folder = offer_folder(
-                resident.pool.folder, cache_dir() / "offers" / resident.pool.folder.name, strategy, made_of
-            )
-            if not folder.is_dir():
-                self.watcher.building(f"offer of {name}", 0, 1)
-            folders[name], costs[name] = folder, make_offer(folder, strategy, Cloud(resident))
-        return folders, costs
 
     def _judges(self, costs: Costs) -> bool:
         """Whether the summarizer is run; a large one is not loaded for nothing."""

@@ -13,7 +13,10 @@ from sim.collect import Watcher
 from sim.dispatch import RunFailed
 from sim.errors import UserError
 from sim.grid import Point
+from sim.journal import progress
+from sim.plan import job_count
 from sim.run import check, is_finished
+from sim.shared import FOLDER
 
 SUMMARY = "summary.csv"
 
@@ -21,8 +24,8 @@ SUMMARY = "summary.csv"
 class SweepWatcher(Watcher, Protocol):
     """Who is told how a sweep goes."""
 
-    def run(self, number: int, of: int, label: str) -> None:
-        """Run `number`, counted from 1, begins."""
+    def run(self, number: int, of: int, label: str, before: int, jobs: int) -> None:
+        """Run `number`, counted from 1, begins. Of the `jobs` that the sweep has to do, `before` are behind it."""
         ...
 
 
@@ -34,10 +37,11 @@ def sweep(points: Sequence[Point], watcher: SweepWatcher) -> list[str]:
     for point in points:
         check(point.config)
     failures = []
-    for number, point in enumerate(points, start=1):
-        if is_finished(point.folder):
-            continue
-        watcher.run(number, len(points), point.label)
+    missing = {number: point for number, point in enumerate(points, start=1) if not is_finished(point.folder)}
+    jobs = {number: job_count(point.config) - progress(point.folder)[1] for number, point in missing.items()}
+    for number, point in missing.items():
+        before = sum(count for earlier, count in jobs.items() if earlier < number)
+        watcher.run(number, len(points), point.label, before, sum(jobs.values()))
         try:
             _do(point, watcher)
         except (RunFailed, UserError) as failure:
@@ -57,7 +61,7 @@ def _do(point: Point, watcher: Watcher) -> None:
         (point.folder / SUMMARY).unlink(missing_ok=True)
     except OSError as error:
         raise UserError(f"output: cannot write {str(point.folder)!r}: {error.strerror or error}.") from error
-    start(point.config, point.folder, watcher)
+    start(point.config, point.folder, watcher, shared=point.folder.parent / FOLDER)
 
 
 def _write_runs(points: Sequence[Point]) -> None:

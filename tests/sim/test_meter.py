@@ -279,3 +279,21 @@ def test_rows_go_to_their_tables() -> None:
     assert [r["amount"] for r in part["ladder"]] == [0.5]
     assert {r["amount"] for r in part["curves"]} == {0.5}
     assert part["choices"] == part["words"] == []
+
+
+def test_an_instruction_has_as_many_tokens_on_any_llm() -> None:
+    """Text is 98 tokens for 50 measured, what all prompts share stays as it is."""
+    plain = row(outcome(work=Work(judge_tokens=1000, judge_sequences=10)))
+    partly = row(outcome(work=Work(judge_tokens=1500, judge_fixed_tokens=500, judge_sequences=10)))
+    as_text = row(outcome(work=Work(judge_tokens=1500, judge_sequences=10)))
+    judge = llm("llama-3.1-8b")
+    for some, tokens in ((plain, 1960.0), (partly, 2460.0), (as_text, 2940.0)):
+        assert some["selection_flops"] == pytest.approx(judge.forward_flops(tokens, tokens / 10, 0))
+
+
+def test_answers_at_once_are_billed_as_batches() -> None:
+    work = Work(prefill_tokens=200, prefill_sequences=10, decode_tokens=400)
+    alone, together = (
+        row(outcome(work=work), overrides=[f"billing.answers_at_once={n}"])["selection_s"] for n in (1, 8)
+    )
+    assert together < 0.4 * alone
