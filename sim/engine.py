@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import sys
+import threading
 import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,27 +31,37 @@ from flwr.serverapp import Grid, ServerApp  # noqa: E402
 
 from sim.client_app import app as client_app  # noqa: E402
 from sim.config import Config  # noqa: E402
+from sim.disk import no_space  # noqa: E402
+from sim.errors import RunFailed, UserError  # noqa: E402
+from sim.journal import progress  # noqa: E402
 from sim.nodes import FlowerNodes, InlineNodes  # noqa: E402
-from sim.run import Run, Watcher  # noqa: E402
+from sim.plan import job_count  # noqa: E402
+from sim.run import Run, Watcher, is_finished  # noqa: E402
 
 
 def start(config: Config, folder: Path, watcher: Watcher) -> None:
-    """Do a run on the config's backend. Raises RunFailed; what was finished is kept."""
+    """Do a run on the config's backend. What was finished is kept, whatever happens.
+
+    Raises RunFailed, also where a disk is full or a job is missing in the end; UserError; KeyboardInterrupt.
+    """
     run = Run(config, folder, watcher)
-    if config.engine.backend == "inline":
-        run.serve(InlineNodes())
-    else:
-        _on_flower(run)
+    try:
+        if config.engine.backend == "inline":
+            run.serve(InlineNodes())
+        else:
+            _on_flower(run)
+    except OSError as error:
+        if full := no_space(error, folder):
+            raise RunFailed(full) from error
+        raise
+    if not is_finished(folder):
+        raise RunFailed(f"it ended with {progress(folder)[1]} of {job_count(config)} jobs done")
 
 
-def worker_count(config: Config) -> int:
-    """Worker processes: as many as asked for, or one a core, never more than there are cohorts to share."""
-    from sim.plan import plan
-
-    names = dict.fromkeys([*config.strategies, "scratch"], "")
-    jobs = sum(1 + len(p.followers) for p in plan(config, names))
+def worker_count(config: Config, cores: int) -> int:
+    """Worker processes: as many as asked for, or one a core, never more than there are jobs to share."""
     workers = config.engine.workers
-    return max(1, min(jobs, (os.cpu_count() or 1) if workers == "auto" else workers))
+    return max(1, min(job_count(config), cores if workers == "auto" else workers))
 
 
 def _on_flower(run: Run) -> None:
@@ -57,31 +72,88 @@ def _on_flower(run: Run) -> None:
     """
     from flwr.simulation import run_simulation
 
-    engine, workers = run.config.engine, worker_count(run.config)
+    from sim import actors
+
+    config, stopped = run.config, False
+    workers = _join_ray(config)
+    actors.install(workers)
     failure: list[BaseException] = []
+    nodes: list[FlowerNodes] = []
     server = ServerApp()
 
     @server.main()
     def main(grid: Grid, context: Context) -> None:
+        nodes.append(FlowerNodes(grid))
         try:
-            run.serve(FlowerNodes(grid))
+            if not stopped:
+                run.serve(nodes[0])
         except BaseException as error:  # Flower would log it and hide its type
             failure.append(error)
+            actors.end()  # nobody waits for what is still in work
 
-    init: dict[str, Any] = {"address": engine.address, "logging_level": "ERROR", "log_to_driver": False}
-    if engine.address == "local":
-        init["num_cpus"] = workers
-    logging.getLogger("flwr").setLevel(logging.ERROR)
-    with warnings.catch_warnings():
+    def stop(reason: str) -> None:
+        nonlocal stopped
+        stopped = True
+        for some in nodes:
+            some.stop(reason)
+        actors.end()
+
+    with _interrupted(stop) as interrupted, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        run_simulation(
-            server,
-            client_app,
-            workers,
-            backend_config={
-                "client_resources": {"num_cpus": 1, "num_gpus": 0.0, "max_restarts": -1, "max_task_retries": 0},
-                "init_args": init,
-            },
-        )
+        try:
+            run_simulation(
+                server,
+                client_app,
+                workers,
+                backend_config={
+                    "client_resources": {"num_cpus": 1, "num_gpus": 0.0, "max_restarts": -1, "max_task_retries": 0}
+                },
+            )
+        except Exception as error:
+            stop("Flower ended")  # or the cloud's thread would wait for replies, and the process for the thread
+            failure.append(RunFailed(f"Flower ended: {error}"))
+    if interrupted:
+        raise KeyboardInterrupt
     if failure:
         raise failure[0]
+
+
+def _join_ray(config: Config) -> int:
+    """Start Ray, or join the cluster at `engine.address`; returns the number of workers. Raises UserError."""
+    import ray
+
+    for name in ("flwr", "ray"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    address, here = config.engine.address, worker_count(config, os.cpu_count() or 1)
+    # workers find the code where this process finds it, and what keeps them quiet
+    variables = {name: os.environ[name] for name in QUIET} | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    settings: dict[str, Any] = {"num_cpus": here, "include_dashboard": False} if address == "local" else {}
+    try:
+        ray.init(address, runtime_env={"env_vars": variables}, logging_level="ERROR", log_to_driver=False, **settings)
+    except (ConnectionError, ValueError, RuntimeError, OSError) as error:
+        raise UserError(f"engine.address = {address!r}: {str(error).strip().splitlines()[0]}") from None
+    return here if address == "local" else worker_count(config, int(ray.cluster_resources().get("CPU", 1)))
+
+
+@contextmanager
+def _interrupted(stop: Callable[[str], None]) -> Iterator[list[int]]:
+    """Within, the first Ctrl-C (or SIGTERM) calls `stop` and is noted in the list; a second one acts as ever."""
+    signals: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield signals
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def note(number: int, frame: object) -> None:
+        signals.append(number)
+        for each, handler in before.items():
+            signal.signal(each, handler)
+        threading.Thread(target=stop, args=("interrupted",)).start()  # a handler must not wait for locks
+
+    for number in before:
+        signal.signal(number, note)
+    try:
+        yield signals
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

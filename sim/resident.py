@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -25,6 +25,7 @@ from sim.llm.model import LanguageModel
 from sim.llm.pocket import pocket_digest, pocket_folder
 from sim.memory import keep_pages
 from sim.pool import Pool, pool_folder
+from sim.store import PREFIX, Store, received
 from sim.users import possible_styles
 from strategies.base import Strategy
 
@@ -35,6 +36,7 @@ class Resident:
     Args:
         pool: the pool's folder; None: found or built from the config (the cloud does that, workers are told).
         progress: called with (what, done, of) on long work.
+        store: where names that begin with `store:` are fetched from.
     """
 
     def __init__(
@@ -42,23 +44,28 @@ class Resident:
         config: Config,
         pool: Path | None = None,
         progress: Callable[[str, int, int], None] = lambda *_: None,
+        store: Store | None = None,
     ) -> None:
         keep_pages()
         torch.set_num_threads(max(1, int(os.environ.get("OMP_NUM_THREADS", "1"))))
         self.config, self._pool_folder, self._progress = config, pool, progress
+        self.folder = lru_cache(maxsize=256)((store or Store(config.engine.store)).fetch)
+        """The folder of a name in the store, fetched once."""
 
     @cached_property
     def corpus(self) -> Corpus:
         return open_corpus(self.config.corpus)
 
-    def _source(self, setting: str, part: str) -> str | Path:
-        if setting != "pocket":
-            return setting
-        return pocket_folder(self.corpus, self._progress) / part
+    def source(self, part: Literal["base", "summarizer"]) -> str | Path:
+        """Folder, or name on the hub, of an LLM; a pocket one is built where it is missing."""
+        setting = self.config.llm.model if part == "base" else self.config.llm.summarizer
+        if setting == "pocket":
+            return pocket_folder(self.corpus, self._progress) / part
+        return self.folder(setting) if setting.startswith(PREFIX) else setting
 
     @cached_property
     def lm(self) -> LanguageModel:
-        return LanguageModel(self._source(self.config.llm.model, "base"), device=self.config.engine.device)
+        return LanguageModel(self.source("base"), device=self.config.engine.device)
 
     @cached_property
     def lm_digest(self) -> str:
@@ -87,7 +94,7 @@ class Resident:
 
     @cached_property
     def summarizer(self) -> LanguageModel:
-        return LanguageModel(self._source(self.config.llm.summarizer, "summarizer"), device=self.config.engine.device)
+        return LanguageModel(self.source("summarizer"), device=self.config.engine.device)
 
     @cached_property
     def lanes(self) -> Lanes:
@@ -166,6 +173,8 @@ def load_object(reference: str) -> Any:
 
 
 @functools.lru_cache(maxsize=2)
-def resident(config_json: str, pool: str) -> Resident:
-    """A worker's resident for a config, kept between messages."""
-    return Resident(Config.model_validate_json(config_json), Path(pool))
+def resident(config_json: str, pool: str, store_url: str) -> Resident:
+    """A worker's resident for a config, kept between messages; pool and paths are names in the store."""
+    store = Store(store_url)
+    config = received(Config.model_validate_json(config_json), store)
+    return Resident(config, store.fetch(pool), store=store)

@@ -22,13 +22,14 @@ from sim.dispatch import Dispatcher
 from sim.errors import UserError, nearest
 from sim.hours import Hours
 from sim.journal import Journal, progress
-from sim.manifest import write_manifest
+from sim.manifest import workers_done, write_manifest
 from sim.meter import Meter
 from sim.nodes import Nodes
 from sim.offers import load_offer, make_offer, offer_folder
-from sim.plan import REFERENCE, CohortPlan, plan
+from sim.plan import REFERENCE, job_count, plan
 from sim.records import Recorder, Row
 from sim.resident import Resident, known_strategies, make_strategy
+from sim.store import Store, shipped
 from sim.streams import stream
 from sim.users import draw_user, known_phones, phone_mix, possible_styles
 from sim.work import Work
@@ -96,52 +97,57 @@ class Run:
         began = time.perf_counter()
         resident = Resident(self.config, progress=self.watcher.building)
         offers, costs = self._offers(resident)
-        plans = plan(self.config, {name: str(path) for name, path in offers.items()})
         summarizer = resident.summarizer_architecture if self._judges(costs) else None
         meter = Meter(self.config, resident.architecture, summarizer)
         text_tokens = self._text_tokens(resident)
+        store = Store(self.config.engine.store)
+        plans = plan(self.config, {name: store.put(path) for name, path in offers.items()})
+        worker_config = shipped(self.config, resident.lm.source, str(resident.source("summarizer")), store)
         dispatcher = Dispatcher(
             nodes,
-            {"config": self.config.model_dump_json(), "pool": str(resident.pool.folder.resolve())},
+            {
+                "config": worker_config.model_dump_json(),
+                "pool": store.put(resident.pool.folder),
+                "store": store.url,
+            },
             self.config.engine.retries,
             self.config.engine.deadline_s,
         )
-        write_manifest(self.folder, self.config, resident, text_tokens)
         with Journal(self.folder) as journal:
-            kept = len(journal.notes)
-            if self._is_new(journal, resident, plans):
+            write_manifest(self.folder, self.config, resident, text_tokens)
+            if self._is_new(journal, resident):
                 with Recorder(self.folder) as recorder:
                     recorder.write(self._pool_rows(resident, meter))
                     recorder.write(self._cloud_rows(offers, costs, meter))
-                journal.append(self._identity(resident, plans))
+                journal.append(self._identity(resident))
             Collector(self.config, plans, meter, text_tokens, journal).collect(dispatcher, self.watcher)
-        write_manifest(
-            self.folder,
-            self.config,
-            resident,
-            text_tokens,
-            wall_s=time.perf_counter() - began,
-            workers=len(dispatcher.workers),
-            resent=dispatcher.resent,
-            jobs_kept_from_before=kept,
-        )
+            write_manifest(
+                self.folder,
+                self.config,
+                resident,
+                text_tokens,
+                wall_s=time.perf_counter() - began,
+                workers=workers_done(dispatcher.workers),
+                resent=dispatcher.resent,
+                jobs_kept_from_before=journal.complete,
+            )
 
     # ------------------------------------------------------------ going on with an interrupted run
 
-    def _identity(self, resident: Resident, plans: Sequence[CohortPlan]) -> dict[str, Any]:
+    def _identity(self, resident: Resident) -> dict[str, Any]:
         """What must be the same for rows to belong to one run."""
         return {
             "config": self.config.digest(),
             "llm": resident.lm_digest[:16],
             "pool": resident.pool.folder.name,
-            "jobs": sum(1 + len(p.followers) for p in plans),
+            "jobs": job_count(self.config),
         }
 
-    def _is_new(self, journal: Journal, resident: Resident, plans: Sequence[CohortPlan]) -> bool:
+    def _is_new(self, journal: Journal, resident: Resident) -> bool:
         """Whether nothing of the run is there. Raises UserError where what is there is another run's."""
         if journal.identity is None:
             return True
-        for key, now in self._identity(resident, plans).items():
+        for key, now in self._identity(resident).items():
             if (then := journal.identity.get(key)) != now:
                 raise UserError(f"{self.folder}: cannot go on, its {key} was {then} and is now {now}.")
         return False

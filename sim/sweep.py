@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Protocol
 
 from sim.analysis.summary import summarise
 from sim.analysis.sweep_table import RUNS, runs_table
 from sim.analysis.tables import load_run
 from sim.collect import Watcher
-from sim.dispatch import RunFailed
-from sim.errors import UserError
+from sim.disk import write_whole
+from sim.errors import RunFailed, UserError
 from sim.grid import Point
 from sim.run import check, is_finished
 
@@ -53,7 +52,7 @@ def _do(point: Point, watcher: Watcher) -> None:
 
     try:
         point.folder.mkdir(parents=True, exist_ok=True)
-        _replace(point.folder / "config.toml", point.config.to_toml())
+        write_whole(point.folder / "config.toml", point.config.to_toml())
         (point.folder / SUMMARY).unlink(missing_ok=True)
     except OSError as error:
         raise UserError(f"output: cannot write {str(point.folder)!r}: {error.strerror or error}.") from error
@@ -65,14 +64,7 @@ def _write_runs(points: Sequence[Point]) -> None:
     done = [point for point in points if is_finished(point.folder)]
     for point in done:
         if not (point.folder / SUMMARY).is_file():
-            _replace(point.folder / SUMMARY, summarise(load_run(point.folder)).to_csv(index=False))
+            write_whole(point.folder / SUMMARY, summarise(load_run(point.folder)).to_csv(index=False))
     if done:
         table = runs_table([(point.folder, point.values) for point in done])
-        _replace(points[0].folder.parent / RUNS, table.to_csv(index=False))
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file that is there whole or not at all, whatever happens in between."""
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+        write_whole(points[0].folder.parent / RUNS, table.to_csv(index=False))
