@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 import warnings
@@ -133,6 +134,21 @@ def _join_ray(config: Config) -> int:
     except (ConnectionError, ValueError, RuntimeError, OSError) as error:
         raise UserError(f"engine.address = {address!r}: {str(error).strip().splitlines()[0]}") from None
     return here if address == "local" else worker_count(config, int(ray.cluster_resources().get("CPU", 1)))
+
+
+def _check_there(address: str) -> None:
+    """Raise OSError where nobody listens at host:port, for which Ray would wait ten minutes."""
+    host, _, port = address.rpartition(":")
+    if not port.isdigit():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except OSError:
+        if host not in ("127.0.0.1", "localhost"):
+            raise
+        from ray.util import get_node_ip_address  # which Ray uses instead
+
+        socket.create_connection((get_node_ip_address(), int(port)), timeout=10).close()
 
 
 @contextmanager

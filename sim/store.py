@@ -8,8 +8,8 @@ linked to, which suits workers on this machine or on a file system that all mach
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
-from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 import fsspec
@@ -89,12 +89,12 @@ def _digest(what: Path) -> str:
 
 
 def _link(link: Path, target: Path) -> None:
+    """Lead to where the content was just read: an older place may have changed, or be gone."""
     link.parent.mkdir(parents=True, exist_ok=True)
-    if link.exists():
-        return
-    link.unlink(missing_ok=True)  # what it led to is gone
-    with suppress(FileExistsError):  # another process was faster
-        link.symlink_to(target)
+    temporary = link.with_name(f".{link.name}-{os.getpid()}")
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(target)
+    temporary.replace(link)
 
 
 def shipped(config: Config, model: str, summarizer: str, store: Store) -> Config:
