@@ -130,6 +130,7 @@ def _join_ray(config: Config) -> int:
     variables = {name: os.environ[name] for name in QUIET} | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     settings: dict[str, Any] = {"num_cpus": here, "include_dashboard": False} if address == "local" else {}
     try:
+        _check_there(address)
         ray.init(address, runtime_env={"env_vars": variables}, logging_level="ERROR", log_to_driver=False, **settings)
     except (ConnectionError, ValueError, RuntimeError, OSError) as error:
         raise UserError(f"engine.address = {address!r}: {str(error).strip().splitlines()[0]}") from None
