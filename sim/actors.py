@@ -46,13 +46,11 @@ class ActorPool(BasicActorPool):
         actor = self._future_to_actor.pop(future, None)
         if actor is None:
             return
-        alive = self._answers(actor)
+        if self._answers(actor):
+            self.pool.append(actor)
+        else:
+            ray.kill(actor)
         with self._change:
-            if alive:
-                self.pool.append(actor)
-            else:
-                ray.kill(actor)
-                self.num_actors -= 1
             self._change.notify_all()
 
     def end(self) -> None:
@@ -64,24 +62,25 @@ class ActorPool(BasicActorPool):
             self._change.notify_all()
 
     def _answers(self, actor: Any) -> bool:
-        """Wait for an actor that may be starting again; False where it cannot."""
-        ends = time.monotonic() + START_S
+        """Wait for an actor that may be starting again; False, and one actor less, where it cannot."""
+        ends, ready = time.monotonic() + START_S, actor.__ray_ready__.remote()
         while not self._ended and time.monotonic() < ends:
-            ready = actor.__ray_ready__.remote()
-            while not self._ended and time.monotonic() < ends:
-                done, _ = ray.wait([ready], timeout=1.0)
-                if done:
-                    break
-                if self._room() < self.num_actors:
-                    return False
+            done, _ = ray.wait([ready], timeout=1.0)
             try:
                 if done:
                     ray.get(ready)
                     return True
             except ray.exceptions.ActorUnavailableError:
                 time.sleep(0.5)
+                ready = actor.__ray_ready__.remote()
             except ray.exceptions.RayError:
-                return False
+                break
+            with self._change:
+                if self._room() < self.num_actors:
+                    self.num_actors -= 1
+                    return False
+        with self._change:
+            self.num_actors -= 1
         return False
 
     def _room(self) -> int:
