@@ -1,7 +1,7 @@
 """Peak memory of the driver by number of users: `python tests/benchmarks/driver_memory.py 1000 10000`.
 
-Everything of a run is real but the phones: one cohort is simulated, and every other user's outcome is a copy of one of its
-users'. Each number of users has a process of its own.
+Everything of a run is real but the phones: two users are simulated, and every other user's outcome is a copy of one of
+theirs. Each number of users has a process of its own.
 """
 
 from __future__ import annotations
