@@ -22,14 +22,14 @@ def make_pool(resident: Resident, nodes: Nodes, progress: Callable[[str, int, in
     plan, engine = resident.pool_plan, resident.config.engine
     missing = plan.missing()
     if missing:
-        orders = {"config": resident.config.model_dump_json()}
-        dispatcher: Dispatcher[Group] = Dispatcher(nodes, orders, engine.retries, engine.deadline_s)
+        dispatcher: Dispatcher[Group] = Dispatcher(nodes, resident.orders, engine.retries, engine.deadline_s)
         dispatcher.add(missing)
         needed = sum(len(g.names) for g in plan.groups)
         there = needed - sum(len(g.names) for g in missing)
         progress("pool", there, needed)
-        for _, names in dispatcher:
-            there += len(names)
+        for group, name in dispatcher:
+            group.keep(resident.store.fetch(name))
+            there += len(group.names)
             progress("pool", there, needed)
     resident.pool_folder = plan.assemble()
     return resident.pool_folder

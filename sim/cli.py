@@ -11,7 +11,8 @@ import typer
 from sim.commands.devices import devices
 from sim.commands.sweep import sweep
 from sim.commands.terminal import QUICKSTART, console, errors, say_path, split_arguments
-from sim.errors import UserError
+from sim.disk import no_space, write_whole
+from sim.errors import RunFailed, UserError
 
 app = typer.Typer(
     help="Simulate phone users who personalise an LLM from a shared pool, and measure what it costs them.",
@@ -31,10 +32,16 @@ def main() -> None:
     except UserError as error:
         errors.print(f"headstart: {error}")
         sys.exit(2)
+    except RunFailed as failure:
+        errors.print(f"headstart: {failure}")
+        sys.exit(1)
     except KeyboardInterrupt:
-        errors.print("headstart: interrupted; finished cohorts are kept")
+        errors.print("headstart: interrupted")
         sys.exit(130)
     except Exception as error:
+        if full := no_space(error):
+            errors.print(f"headstart: {full}")
+            sys.exit(1)
         # click's own usage errors come here too, since standalone mode is off
         show, code = getattr(error, "show", None), getattr(error, "exit_code", None)
         if show is None or code is None:
@@ -52,6 +59,9 @@ def run(
     resume: Annotated[
         Path | None, typer.Option(metavar="DIR", help="go on with this run's folder where it was interrupted")
     ] = None,
+    keep_going: Annotated[
+        bool, typer.Option("--keep-going", help="record users whose simulation raises as failed, and go on")
+    ] = False,
 ) -> None:
     """Run an experiment. Without CONFIG, the quickstart. The last line printed is the results folder.
 
@@ -69,6 +79,7 @@ def run(
     from sim.run import check, discard_unbegun, is_finished, make_folder, new_run_id, reopen_folder
 
     path, overrides = split_arguments(arguments or [])
+    overrides = [*overrides, *(["engine.keep_going=true"] if keep_going else [])]
     if resume is not None:
         named = Config.load(path, overrides).anchored(Path.cwd()) if path != QUICKSTART else None
         config, folder = reopen_folder(resume, named, overrides), resume
@@ -79,7 +90,6 @@ def run(
         config = Config.load(path, overrides).anchored(Path.cwd())
     check(config)
     folder = resume or make_folder(config, new_run_id(config))
-    from sim.dispatch import RunFailed
     from sim.display import shown
     from sim.engine import start
 
@@ -89,13 +99,24 @@ def run(
                 start(config, folder, watcher)
     except RunFailed as failure:
         errors.print(f"headstart: the run failed: {failure}")
-        say_path(folder)
+        _say_resume(folder)
         raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        errors.print("headstart: interrupted")
+        _say_resume(folder)
+        raise typer.Exit(130) from None
     except UserError:
         if resume is None:  # another process may be about to begin in a folder that is not ours
             discard_unbegun(folder)
         raise
     finish(folder, plots)
+
+
+def _say_resume(folder: Path) -> None:
+    errors.print(
+        f"headstart: go on with: headstart run --resume {folder}", highlight=False, markup=False, soft_wrap=True
+    )
+    say_path(folder)
 
 
 def finish(folder: Path, plots: bool) -> None:
@@ -104,15 +125,18 @@ def finish(folder: Path, plots: bool) -> None:
     from sim.analysis.summary import summarise, table
     from sim.analysis.tables import load_run
     from sim.analysis.verdict import nobody_chose
+    from sim.records import FAILED
 
     done = load_run(folder)
     summary = summarise(done)
-    summary.to_csv(folder / "summary.csv", index=False)
+    write_whole(folder / "summary.csv", summary.to_csv(index=False))
     if plots:
         draw_all(done, folder / "plots")
     console.print(table(summary))
     if said := nobody_chose(done):
         console.print(said)
+    if failed := len(done.users[done.users["fits"].str.startswith(FAILED)]):
+        errors.print(f"headstart: {failed} of {len(done.users)} rows are of users who failed; see failures.csv")
     say_path(folder)
 
 

@@ -144,9 +144,13 @@ class Engine(Section):
     device: str = Field("cpu", description="torch device of the workers")
     deadline_s: float = Field(86_400, gt=0, description="a run that takes longer ends with an error")
     retries: int = Field(3, ge=0, description="times that a lost cohort is sent again")
+    keep_going: bool = Field(False, description="record users whose simulation raises as failed, and go on")
+    store: str = Field(
+        "", description="where workers elsewhere fetch LLMs and pools: folder or fsspec URL; '': the cache, as is"
+    )
 
 
-ELSEWHERE = {"backend", "workers", "address", "deadline_s", "retries"}
+ELSEWHERE = {"backend", "workers", "address", "deadline_s", "retries", "keep_going", "store"}
 """Keys of `engine` that say where and how long, and change no record."""
 
 
@@ -225,6 +229,9 @@ class Config(Section):
         own = {"phone_file": fixed(self.population.phone_file)}
         if self.population.availability not in (ALWAYS, DAILY):
             own["availability"] = fixed(self.population.availability)
+        store = self.engine.store
+        if store and "://" not in store:
+            store = str((root / Path(store).expanduser()).resolve())
         return self.model_copy(
             update={
                 "output": str((root / Path(self.output).expanduser()).resolve()),
@@ -232,6 +239,7 @@ class Config(Section):
                 "corpus": self.corpus.model_copy(update={"path": fixed(self.corpus.path)}),
                 "pool": self.pool.model_copy(update={"path": fixed(self.pool.path)}),
                 "population": self.population.model_copy(update=own),
+                "engine": self.engine.model_copy(update={"store": store}),
             }
         )
 

@@ -33,7 +33,7 @@ class Savings:
 
     def add(self, job: Job, rows: Sequence[Row]) -> None:
         for row in rows:
-            flops = row["finetune_flops"]
+            flops = row.get("finetune_flops", "")  # a user who failed has none
             if job.strategy == "scratch":
                 if flops:
                     self._scratch[row["user_id"]] = flops

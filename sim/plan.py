@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sim.cohort import Job
@@ -20,6 +20,11 @@ class CohortPlan:
     reference: Job
     followers: tuple[Job, ...]
 
+    @property
+    def last(self) -> int:
+        """Index of the cohort's last job."""
+        return (self.followers or (self.reference,))[-1].index
+
 
 def cohort_size(config: Config) -> int:
     """Decided by the config alone, so that results do not depend on the machine."""
@@ -27,9 +32,12 @@ def cohort_size(config: Config) -> int:
     return COHORT if size == "auto" else max(1, size)
 
 
-def plan(config: Config, offers: Mapping[str, str]) -> list[CohortPlan]:
-    """The jobs of a run, numbered in the order of the records; `offers` gives each strategy's offer folder."""
-    size, count, plans, index = cohort_size(config), config.population.users, [], 0
+def plan(config: Config, offers: Mapping[str, str]) -> Iterator[CohortPlan]:
+    """The jobs of a run, numbered in the order of the records; `offers` gives each strategy's offer.
+
+    Made one cohort at a time, so that a plan's size does not grow with the users.
+    """
+    size, count, index = cohort_size(config), config.population.users, 0
     others = [s for s in config.strategies if s != REFERENCE]
     for first in range(0, count, size):
         users = tuple(range(first, min(first + size, count)))
@@ -40,8 +48,7 @@ def plan(config: Config, offers: Mapping[str, str]) -> list[CohortPlan]:
             jobs += [Job(0, s, climbing, amount, offer=offers[s]) for s in config.strategies]
         jobs = [replace(job, index=index + i) for i, job in enumerate(jobs)]
         index += len(jobs)
-        plans.append(CohortPlan(jobs[0], tuple(jobs[1:])))
-    return plans
+        yield CohortPlan(jobs[0], tuple(jobs[1:]))
 
 
 def job_count(config: Config) -> int:

@@ -36,13 +36,14 @@ SHIPPED = Path(__file__).parent / "llm" / "pocket" / "data" / "pools"
 class Group:
     """Neighbouring styles in one round of dealing pLLMs out over the styles; a task for a node (`sim.dispatch`).
 
-    `round` counts from 0; `folder` is where the pLLMs go, each in a folder named by its id.
+    `round` counts from 0; `digest` is that of all that makes the pLLMs, `model` the base LLM's name in their configs.
     """
 
     index: int
     styles: tuple[str, ...]
     round: int
-    folder: str
+    digest: str
+    model: str
 
     @property
     def names(self) -> list[str]:
@@ -53,11 +54,33 @@ class Group:
     def label(self) -> str:
         return f"pLLMs {self.names[0]} to {self.names[-1]}"
 
+    @property
+    def kind(self) -> str:
+        return "pLLMs"
+
+    @property
+    def size(self) -> int:
+        return len(self.styles)
+
+    @property
+    def folder(self) -> Path:
+        """Where this machine keeps the pLLMs, each in a folder named by its id."""
+        return cache_dir().resolve() / "pllms" / self.digest
+
     def order(self) -> dict[str, Any]:
         return {"group": asdict(self)}
 
-    def read(self, reply: Any) -> list[str]:
-        return list(reply["pllms"])
+    def read(self, reply: Any) -> str:
+        """The name that a node put the pLLMs into the store by."""
+        return str(reply["pllms"])
+
+    def keep(self, source: Path) -> None:
+        """Take over what a node built, unless this is where it built it."""
+
+        def copy(into: Path) -> None:
+            shutil.copytree(source, into, dirs_exist_ok=True)
+
+        built(self.folder, copy)
 
 
 @dataclass(frozen=True)
@@ -74,11 +97,11 @@ class PoolPlan:
 
     def missing(self) -> list[Group]:
         """The groups that have to be built first."""
-        return [] if self.folder.is_dir() else [g for g in self.groups if not Path(g.folder).is_dir()]
+        return [] if self.folder.is_dir() else [g for g in self.groups if not g.folder.is_dir()]
 
     def assemble(self) -> Path:
         """The pool's folder, put together from its groups where it is not there."""
-        members = [(name, Path(group.folder) / name) for group in self.groups for name in group.names][: self.size]
+        members = [(name, group.folder / name) for group in self.groups for name in group.names][: self.size]
 
         def copy(into: Path) -> None:
             for name, source in members:
@@ -108,14 +131,14 @@ def plan_pool(config: Config, corpus: Corpus, lm_digest: str) -> PoolPlan:
         for at in range(0, min(len(styles), size - first), GROUP):
             some, round_ = tuple(styles[at : at + GROUP]), first // len(styles)
             name = digest({**made_of, "styles": some, "round": round_})
-            groups.append(Group(len(groups), some, round_, str((cache_dir() / "pllms" / name).resolve())))
-    name = digest({"size": size, "groups": [Path(g.folder).name for g in groups]})
+            groups.append(Group(len(groups), some, round_, name, config.llm.model))
+    name = digest({"size": size, "groups": [g.digest for g in groups]})
     home = SHIPPED if (SHIPPED / name).is_dir() else cache_dir() / "pools"
     return PoolPlan(home / name, size, tuple(groups))
 
 
-def build_group(resident: Resident, group: Group) -> None:
-    """Train a group's pLLMs into its folder, which appears whole or not at all."""
+def build_group(resident: Resident, group: Group) -> Path:
+    """Train a group's pLLMs into its folder, which appears whole or not at all; returns the folder."""
     config, lm, lanes = resident.config, resident.lm, resident.lanes
     pool, training = config.pool, config.training
     plan = Plan(
@@ -133,11 +156,11 @@ def build_group(resident: Resident, group: Group) -> None:
         for result in finetune(lm, lanes, list(_lanes(resident, styles)), plan):
             assert result.adapter is not None
             name, loss = result.key, result.curve[-1][1]
-            save_adapter(into / name, lanes.layout, result.adapter, config.llm.model, half=True)
+            save_adapter(into / name, lanes.layout, result.adapter, group.model, half=True)
             card = Card(name, styles[name], pool.similarity, pool.texts, result.steps, loss)
             (into / name / "card.json").write_text(json.dumps(asdict(card), indent=2) + "\n")
 
-    built(Path(group.folder), train)
+    return built(group.folder, train)
 
 
 def _lanes(resident: Resident, styles: dict[str, str]) -> Iterator[Lane[str]]:

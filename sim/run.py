@@ -22,11 +22,11 @@ from sim.dispatch import Dispatcher
 from sim.errors import UserError, nearest
 from sim.hours import Hours
 from sim.journal import Journal, progress
-from sim.manifest import write_manifest
+from sim.manifest import workers_done, write_manifest
 from sim.meter import Meter
 from sim.nodes import Nodes
 from sim.offers import Costs, load_offer, make_offers
-from sim.plan import REFERENCE, CohortPlan, plan
+from sim.plan import REFERENCE, job_count, plan
 from sim.records import Recorder, Row
 from sim.resident import Resident, known_strategies, make_strategy
 from sim.streams import stream
@@ -96,55 +96,55 @@ class Run:
         make_pool(resident, nodes, self.watcher.building)
         names = dict.fromkeys([*self.config.strategies, REFERENCE])
         offers, costs = make_offers(resident, names, self.watcher.building)
-        plans = plan(self.config, {name: str(path) for name, path in offers.items()})
         summarizer = resident.summarizer_architecture if self._judges(costs) else None
         meter = Meter(self.config, resident.architecture, summarizer)
+        store = resident.store
+        plans = plan(self.config, {name: store.put(path) for name, path in offers.items()})
         dispatcher: Dispatcher[Job] = Dispatcher(
             nodes,
             {
-                "config": self.config.model_dump_json(),
-                "pool": str(resident.pool.folder.resolve()),
+                **resident.orders,
+                "pool": store.put(resident.pool.folder),
                 "shared": str(self.shared.resolve()) if self.shared else "",
             },
             self.config.engine.retries,
             self.config.engine.deadline_s,
         )
-        write_manifest(self.folder, self.config, resident, text_tokens)
         with Journal(self.folder) as journal:
-            kept = len(journal.notes)
-            if self._is_new(journal, resident, plans):
+            write_manifest(self.folder, self.config, resident, text_tokens)
+            if self._is_new(journal, resident):
                 with Recorder(self.folder) as recorder:
                     recorder.write(self._pool_rows(resident, meter))
                     recorder.write(self._cloud_rows(offers, costs, meter))
-                journal.append(self._identity(resident, plans))
+                journal.append(self._identity(resident))
             Collector(self.config, plans, meter, text_tokens, journal).collect(dispatcher, self.watcher)
-        write_manifest(
-            self.folder,
-            self.config,
-            resident,
-            text_tokens,
-            wall_s=time.perf_counter() - began,
-            workers=len(dispatcher.workers),
-            resent=dispatcher.resent,
-            jobs_kept_from_before=kept,
-        )
+            write_manifest(
+                self.folder,
+                self.config,
+                resident,
+                text_tokens,
+                wall_s=time.perf_counter() - began,
+                workers=workers_done(dispatcher.workers),
+                resent=dispatcher.resent,
+                jobs_kept_from_before=journal.complete,
+            )
 
     # ------------------------------------------------------------ going on with an interrupted run
 
-    def _identity(self, resident: Resident, plans: Sequence[CohortPlan]) -> dict[str, Any]:
+    def _identity(self, resident: Resident) -> dict[str, Any]:
         """What must be the same for rows to belong to one run."""
         return {
             "config": self.config.digest(),
             "llm": resident.lm_digest[:16],
             "pool": resident.pool.folder.name,
-            "jobs": sum(1 + len(p.followers) for p in plans),
+            "jobs": job_count(self.config),
         }
 
-    def _is_new(self, journal: Journal, resident: Resident, plans: Sequence[CohortPlan]) -> bool:
+    def _is_new(self, journal: Journal, resident: Resident) -> bool:
         """Whether nothing of the run is there. Raises UserError where what is there is another run's."""
         if journal.identity is None:
             return True
-        for key, now in self._identity(resident, plans).items():
+        for key, now in self._identity(resident).items():
             if (then := journal.identity.get(key)) != now:
                 raise UserError(f"{self.folder}: cannot go on, its {key} was {then} and is now {now}.")
         return False

@@ -1,6 +1,7 @@
 """What the runs of a sweep share: cohorts fine-tuned from scratch, which neither pool nor strategies have a part in.
 
 Kept in the sweep's folder and not in the cache, so that it goes with the sweep and a single run is always done whole.
+Workers that do not see that folder train everything themselves.
 """
 
 from __future__ import annotations
@@ -23,15 +24,14 @@ FOLDER = "scratch"
 
 
 def from_scratch(resident: Resident, job: Job, train: Callable[[], list[Trained[int]]]) -> list[Trained[int]]:
-    """What became of a cohort that starts from scratch, in the order of its users: found, or trained now and kept."""
-    if resident.shared is None:
+    """What became of a job's users, who start from scratch, in their order: found, or trained now and kept."""
+    if resident.shared is None or not resident.shared.is_dir():
         return train()
     path = resident.shared / f"{digest(_decided_by(resident, job))}.json"
     if path.is_file():
         rows = json.loads(path.read_text(encoding="utf-8"))
         return [Trained(**{**row, "curve": [(int(s), float(v)) for s, v in row["curve"]]}) for row in rows]
     done = train()
-    path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_name(f".{path.name}.{os.getpid()}")
     new.write_text(json.dumps([asdict(result) for result in done]), encoding="utf-8")
     new.replace(path)  # whole or not at all
