@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import traceback
-from dataclasses import asdict
 from typing import Any
 
 from flwr.app import ConfigRecord, Context, Message, RecordDict
@@ -38,7 +37,7 @@ def answer(order: dict[str, Any]) -> dict[str, Any]:
     try:
         job = Job(**order["job"])
         outcomes = simulate(resident(order["config"], order["pool"]), job)
-        return {"outcomes": [asdict(o) for o in outcomes], "host": os.uname().nodename, "pid": os.getpid()}
+        return {"outcomes": [vars(o) for o in outcomes], "host": os.uname().nodename, "pid": os.getpid()}
     except UserError as error:
         return {"refused": str(error)}
     except Exception as error:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from devices import Network
 from sim.llm.finetune import Lane, Trained, finetune
 from sim.offers import load_offer, offer_adapters, offer_bytes
 from sim.phone import UserPhone
 from sim.resident import Resident, make_strategy
 from sim.streams import stream
 from sim.training import beginning, train, training_plan
-from sim.users import draw_user
+from sim.users import draw_users
 from strategies.base import Choice, Download, Offer, Request, Start, Strategy, Train
 
 
@@ -36,7 +37,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was measured for one user, before anything is priced."""
+    """What was measured for one user, before anything is priced. Without training the curve is empty."""
 
     user_id: int
     phone: str
@@ -59,26 +60,26 @@ def simulate(resident: Resident, job: Job) -> list[Outcome]:
     """Run a job: every user chooses and fine-tunes. Outcomes in the order of the job's users."""
     began = time.perf_counter()
     config = resident.config
-    users = [draw_user(config, resident.corpus, resident.user_styles, i) for i in job.users]
+    users = draw_users(config, resident.corpus, resident.user_styles, job.users)
     amount = max(1, round(job.amount * config.population.texts))
     strategy = make_strategy(job.strategy, config)
     offer = load_offer(Path(job.offer))
     resident.answers.own = offer_adapters(Path(job.offer), resident.lanes.layout)
-    nearest = {u.id: resident.pool.nearest(resident.corpus, u.styles) for u in users}
-    phones = [UserPhone(u, u.texts[:amount], config.seed, nearest[u.id], strategy.reads_truth) for u in users]
+    nearest = {styles: resident.pool.nearest(resident.corpus, styles) for styles in {u.styles for u in users}}
+    phones = [UserPhone(u, amount, config.seed, nearest[u.styles], strategy.reads_truth) for u in users]
     choices = _choose(resident, strategy, offer, phones)
-    trained = _finetune(resident, job, phones, choices)
+    trained = [Trained(u.id) for u in users] if config.training.cost_only else _finetune(resident, job, phones, choices)
     resident.answers.forget()
     share = (time.perf_counter() - began) / len(users)
     return [
         Outcome(
             user_id=phone.user.id,
             phone=phone.user.phone,
-            network={"access": str(phone.user.network.access), **_numbers(phone.user.network)},
+            network=_plain(phone.user.network),
             styles=list(phone.user.styles),
             texts=amount,
             start=dict(phone.origin(choice.start).weights),
-            nearest=nearest[phone.user.id],
+            nearest=nearest[phone.user.styles],
             curve=result.curve,
             steps=result.steps,
             train_tokens=result.train_tokens,
@@ -92,8 +93,9 @@ def simulate(resident: Resident, job: Job) -> list[Outcome]:
     ]
 
 
-def _numbers(network: Any) -> dict[str, float]:
-    return {k: float(v) for k, v in asdict(network).items() if k != "access"}
+def _plain(network: Network) -> dict[str, Any]:
+    figures = {k: float(getattr(network, k)) for k in ("down_mbps", "up_mbps", "latency_ms")}
+    return {"access": str(network.access), **figures}
 
 
 def _choose(resident: Resident, strategy: Strategy, offer: Offer, phones: Sequence[UserPhone]) -> list[Choice]:

@@ -40,7 +40,7 @@ class Collector:
         self._needed = min(-(-config.billing.reference_users // size) * size, users)
         self._targets: dict[int, float] = {}
         self._scratch_steps: dict[int, int] = {}
-        self._scale: Scale | None = None
+        self._scale: Scale | None = Scale(1.0, text_tokens) if config.training.cost_only else None
         self._notes: dict[int, Note] = {}
         for note in journal.notes:
             self._learn(note)
@@ -74,7 +74,9 @@ class Collector:
         self.journal.append(self._notes.pop(index, {}))
 
     def _note(self, outcomes: Sequence[Outcome]) -> Note:
-        """What a reference teaches, as the journal keeps it: JSON, whose keys are strings."""
+        """What a reference teaches, as the journal keeps it: JSON, whose keys are strings. Without training nothing."""
+        if self.config.training.cost_only:
+            return {}
         tolerance = self.config.training.target_tolerance
         targets = {str(o.user_id): target_loss(o.curve, tolerance) for o in outcomes}
         steps = {

@@ -107,6 +107,9 @@ class Training(Section):
     max_tokens: int = Field(128, ge=8, description="texts are cut to this many tokens")
     target_tolerance: float = Field(0.01, ge=0, description="the target is the best loss from scratch, plus this share")
     stop_at_target: bool = Field(True, description="end a user's fine-tuning when the target is reached")
+    cost_only: bool = Field(
+        False, description="train nobody: bill everyone billing.scratch_steps steps; losses and steps stay empty"
+    )
 
 
 class Ladder(Section):
@@ -173,6 +176,12 @@ class Config(Section):
                 f"ladder.amounts: {min(self.ladder.amounts)} of population.texts = {self.population.texts} "
                 "is no text at all; raise one of them"
             )
+        if self.training.cost_only:
+            for key in ("scratch_steps", "tokens_per_step"):
+                if not getattr(self.billing, key):
+                    raise ValueError(
+                        f"billing.{key} = 0: with training.cost_only = true nothing is measured, so it must be stated"
+                    )
         if repeated := {s for s in self.strategies if self.strategies.count(s) > 1}:
             raise ValueError(f"strategies: {sorted(repeated)[0]!r} is named twice")
         return self

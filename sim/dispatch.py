@@ -5,7 +5,6 @@ from __future__ import annotations
 import heapq
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from sim.cohort import Job, Outcome
@@ -48,7 +47,7 @@ class Dispatcher:
             while self._queue and free:
                 _, job = heapq.heappop(self._queue)
                 node = free.pop(0)
-                order = {"job": asdict(job), **self._orders}
+                order = {"job": vars(job), **self._orders}
                 flying[self._nodes.send(node, order, max(60.0, self._left()))] = (node, job)
             self._left()
             arrived = False

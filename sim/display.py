@@ -33,6 +33,8 @@ class Savings:
 
     def add(self, job: Job, rows: Sequence[Row]) -> None:
         for row in rows:
+            if row["steps_to_target"] == "":  # nobody trained: nothing is known of savings
+                continue
             flops = row["finetune_flops"]
             if job.strategy == "scratch":
                 if flops:

@@ -11,6 +11,8 @@ from sim.config import Config
 REFERENCE = "scratch"
 """Always run first: it finds every user's target. Recorded only where the config names it."""
 COHORT = 32
+UNTRAINED = 256
+"""Users of a cohort when nobody trains: a message then costs more than the users in it."""
 
 
 @dataclass(frozen=True)
@@ -24,19 +26,22 @@ class CohortPlan:
 def cohort_size(config: Config) -> int:
     """Decided by the config alone, so that results do not depend on the machine."""
     size = config.engine.cohort
-    return COHORT if size == "auto" else max(1, size)
+    if size == "auto":
+        return UNTRAINED if config.training.cost_only else COHORT
+    return max(1, size)
 
 
 def plan(config: Config, offers: Mapping[str, str]) -> list[CohortPlan]:
     """The jobs of a run, numbered in the order of the records; `offers` gives each strategy's offer folder."""
     size, count, plans, index = cohort_size(config), config.population.users, [], 0
+    amounts = [] if config.training.cost_only else sorted(a for a in config.ladder.amounts if a < 1.0)
     others = [s for s in config.strategies if s != REFERENCE]
     for first in range(0, count, size):
         users = tuple(range(first, min(first + size, count)))
         climbing = tuple(u for u in users if u < config.ladder.users)
         jobs = [Job(index, REFERENCE, users, offer=offers[REFERENCE])]
         jobs += [Job(0, s, users, offer=offers[s]) for s in others]
-        for amount in sorted(a for a in config.ladder.amounts if a < 1.0 and climbing):
+        for amount in amounts if climbing else []:
             jobs += [Job(0, s, climbing, amount, offer=offers[s]) for s in config.strategies]
         jobs = [replace(job, index=index + i) for i, job in enumerate(jobs)]
         index += len(jobs)
@@ -45,4 +50,5 @@ def plan(config: Config, offers: Mapping[str, str]) -> list[CohortPlan]:
 
 
 def with_targets(jobs: Sequence[Job], targets: Mapping[int, float]) -> list[Job]:
-    return [replace(job, targets=tuple(targets[u] for u in job.users)) for job in jobs]
+    """The same jobs with their users' targets, of which there are none where nobody trains."""
+    return [replace(job, targets=tuple(targets[u] for u in job.users)) for job in jobs] if targets else list(jobs)
