@@ -1,4 +1,7 @@
-"""One measurement in a process of its own: `python -m tests.benchmarks.case SPEC OUTPUT`, JSON in and out."""
+"""One measurement in a process of its own: `python -m tests.benchmarks.case SPEC OUTPUT`, JSON in and out.
+
+A case imports only what it needs, so that none runs under another's thread settings.
+"""
 
 from __future__ import annotations
 
@@ -10,37 +13,40 @@ from typing import Any
 
 
 def measure(spec: dict[str, Any]) -> dict[str, Any]:
-    """Do what a spec says: `case`, with `workload` and the case's own settings."""
-    import torch
-
-    from tests.benchmarks import flowertune, ours, peft_loop
-    from tests.benchmarks.workload import Workload
-
-    case = spec["case"]
-    work = Workload(**spec["workload"]) if "workload" in spec else None
+    """Do what a spec says: `case`, the `workload` where it has one, and the case's own settings."""
     with tempfile.TemporaryDirectory(prefix="headstart-bench-") as folder:
-        match case:
+        match spec["case"]:
             case "gemm":
-                return ours.gemm(spec["threads"])
-            case "cost_only":
-                return ours.cost_only(spec["users"], Path(folder), spec["backend"])
-        assert work is not None
-        match case:
-            case "flops":
-                from transformers import AutoTokenizer
+                from tests.benchmarks.gemm import gemm
 
-                return {"flops": work.flops(AutoTokenizer.from_pretrained(work.folder, local_files_only=True))}
+                return gemm(spec["threads"])
+            case "cost_only":
+                from tests.benchmarks import ours
+
+                return ours.cost_only(spec["users"], Path(folder), spec["backend"])
+        from tests.benchmarks.workload import Workload
+
+        work = Workload(**spec["workload"])
+        match spec["case"]:
+            case "work":
+                return work.size()
             case "flowertune":
+                from tests.benchmarks import flowertune
+
                 return flowertune.run(work, Path(folder))
             case "peft":
-                if spec["threads"]:
-                    torch.set_num_threads(spec["threads"])
-                return peft_loop.run(work)
+                from tests.benchmarks import peft_loop
+
+                return peft_loop.run(work, spec.get("threads"))
             case "ours":
+                from tests.benchmarks import ours
+
                 return ours.run(work, Path(folder), **spec.get("engine", {}))
             case "lanes":
+                from tests.benchmarks import ours
+
                 return ours.lanes(work, spec["width"], spec["least"])
-    raise ValueError(f"no case {case!r}")
+    raise ValueError(f"no case {spec['case']!r}")
 
 
 if __name__ == "__main__":

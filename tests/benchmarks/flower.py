@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 import warnings
 from collections.abc import Callable
@@ -17,8 +18,6 @@ import sim.engine  # noqa: F401 - sets Flower's and Ray's environment before the
 
 def simulation(client: ClientApp, supernodes: int, serve: Callable[[Grid], Any]) -> Any:
     """What `serve` returns, called as the ServerApp of a simulation with as many clients at once as there are cores."""
-    import os
-
     from flwr.simulation import run_simulation
 
     server, outcome = ServerApp(), []
@@ -41,7 +40,12 @@ def simulation(client: ClientApp, supernodes: int, serve: Callable[[Grid], Any])
             supernodes,
             backend_config={
                 "client_resources": {"num_cpus": 1, "num_gpus": 0.0},
-                "init_args": {"num_cpus": os.cpu_count(), "logging_level": "ERROR", "log_to_driver": False},
+                "init_args": {
+                    "address": "local",
+                    "num_cpus": os.cpu_count(),
+                    "logging_level": "ERROR",
+                    "log_to_driver": False,
+                },
             },
         )
     result, error = outcome[0]

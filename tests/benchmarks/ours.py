@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import torch
 
 from sim.client_app import app as client_app
 from sim.config import Config
@@ -121,14 +120,3 @@ def cost_only(users: int, output: Path, backend: str) -> dict[str, Any]:
         rows = sum(1 for _ in file) - 1
     assert rows == 2 * users
     return {"seconds": seconds, "users": users}
-
-
-def gemm(threads: int, seconds: float = 1.5, size: int = 1536) -> dict[str, Any]:
-    """The machine's rate of fp32 matrix products, FLOP/s: the best of many tries with this many threads."""
-    torch.set_num_threads(threads)
-    a, b = torch.randn(size, size), torch.randn(size, size)
-    out, best, ends = torch.empty(size, size), float("inf"), time.perf_counter() + seconds
-    while (began := time.perf_counter()) < ends:
-        torch.mm(a, b, out=out)
-        best = min(best, time.perf_counter() - began)
-    return {"flop_s": 2 * size**3 / best}

@@ -15,11 +15,16 @@ from sim.llm.model import Encoded
 from tests.benchmarks.workload import Workload, encode
 
 
-def run(work: Workload) -> dict[str, Any]:
-    """Train all users one after another; seconds of the loop and the final held-out losses."""
+def run(work: Workload, threads: int | None = None) -> dict[str, Any]:
+    """Train all users one after another; seconds of the loop and the final held-out losses.
+
+    `threads`: of torch; None: as many as torch takes by itself.
+    """
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    if threads:
+        torch.set_num_threads(threads)
     tokenizer = AutoTokenizer.from_pretrained(work.folder, local_files_only=True)
     base = AutoModelForCausalLM.from_pretrained(work.folder, local_files_only=True)
     config = work.config()
@@ -62,7 +67,7 @@ def run(work: Workload) -> dict[str, Any]:
     train(0, 1)  # warm-up
     began = time.perf_counter()
     losses = [train(user, work.steps)[-1] for user in range(work.users)]
-    return {"seconds": time.perf_counter() - began, "losses": losses}
+    return {"seconds": time.perf_counter() - began, "losses": losses, "threads": torch.get_num_threads()}
 
 
 def collate(rows: list[Encoded]) -> dict[str, Tensor]:

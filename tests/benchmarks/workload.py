@@ -127,19 +127,26 @@ class Workload:
             content = {part: [asdict(t) for t in getattr(user, part)] for part in ("texts", "held_out")}
             (folder / f"{user.id}.json").write_text(json.dumps(content), encoding="utf-8")
 
-    def flops(self, tokenizer: Any) -> float:
-        """FLOPs that the work needs by the formula of `devices`: real tokens, no padding, logits of answers only."""
+    def size(self) -> dict[str, Any]:
+        """Parameters of the LLM, and the FLOPs that the work needs by the formulas of `devices`.
+
+        `flops` is of real tokens, without padding; `step_flops` a user's mean training step.
+        """
+        from transformers import AutoTokenizer
+
+        tokenizer = AutoTokenizer.from_pretrained(self.folder, local_files_only=True)
         shape = Llm.from_config(json.loads((self.folder / "config.json").read_text()))
-        total = 0.0
+        evaluating = training = 0.0
         for user in self._drawn:
             own, held_out = (encode(tokenizer, t, self.config()) for t in (user.texts, user.held_out))
             lengths = np.array([len(own[i]) for i in self.order(user.id)]).reshape(self.steps, self.batch).sum(1)
             rank = self.config().training.rank
-            total += float(shape.lora_step_flops(lengths, rank, "all-linear", lengths / self.batch).sum())
+            training += float(shape.lora_step_flops(lengths, rank, "all-linear", lengths / self.batch).sum())
             tokens, answers = sum(map(len, held_out)), sum(e.answer_tokens for e in held_out)
             evaluations = -(-self.steps // self.evaluate_every) + 1
-            total += evaluations * float(shape.forward_flops(tokens, tokens / len(held_out), answers))
-        return total
+            evaluating += evaluations * float(shape.forward_flops(tokens, tokens / len(held_out), answers))
+        step = training / (self.users * self.steps)
+        return {"parameters": shape.parameters, "flops": training + evaluating, "step_flops": step}
 
 
 def encode(tokenizer: Any, texts: list[Text], config: Config) -> list[Encoded]:

@@ -1,0 +1,88 @@
+"""Which measurements make up the benchmark: quick, to see that all is well, or full, for the record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from tests.benchmarks.workload import POCKET, Workload
+
+Spec = Mapping[str, Any]
+CONTESTANTS: Mapping[str, Spec] = {
+    "flowertune": {"case": "flowertune"},
+    "peft": {"case": "peft"},
+    "peft-1-thread": {"case": "peft", "threads": 1},
+    "one-lane": {"case": "ours", "engine": {"lanes": 1}},
+    "headstart": {"case": "ours"},
+}
+"""(a); (b) twice, of which the faster counts; (c); (d)."""
+
+
+@dataclass(frozen=True)
+class LaneSweep:
+    """Training with each width, for as many users as lanes but `least` at least."""
+
+    workload: Workload
+    least: int
+    widths: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64)
+    repeats: int = 1
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """`key` says what repeats of it have in common."""
+
+    kind: str
+    key: tuple[Any, ...]
+    spec: Spec
+
+
+@dataclass(frozen=True)
+class Suite:
+    races: tuple[Workload, ...]
+    lanes: tuple[LaneSweep, ...]
+    cost_only: tuple[int, ...]
+    repeats: int
+
+    def measurements(self, cores: int) -> Iterator[Measurement]:
+        """All of them, repeats interleaved, so that a busy minute hits no contestant alone."""
+        for race in self.races:
+            yield Measurement("work", (race.llm,), {"case": "work", "workload": asdict(race)})
+        for repeat in range(max([self.repeats, *(s.repeats for s in self.lanes)])):
+            yield Measurement("gemm", (), {"case": "gemm", "threads": cores})
+            if repeat < self.repeats:
+                for race in self.races:
+                    for name, spec in CONTESTANTS.items():
+                        yield Measurement("race", (race.llm, name), {**spec, "workload": asdict(race)})
+            for sweep in self.lanes:
+                if repeat < sweep.repeats:
+                    for width in sweep.widths:
+                        spec = {"width": width, "least": sweep.least, "workload": asdict(sweep.workload)}
+                        yield Measurement("lanes", (sweep.workload.llm, width), {"case": "lanes", **spec})
+        for users in self.cost_only:
+            for backend in ("inline", "flower"):
+                spec = {"case": "cost_only", "users": users, "backend": backend}
+                yield Measurement("cost_only", (users, backend), spec)
+
+
+SMALL = Workload(POCKET, users=32, steps=60)
+MIDDLE = Workload("12m", users=8, steps=12, texts=16, held_out=6, evaluate_every=6)
+LARGE = Workload("135m", users=4, steps=4, texts=8, held_out=2, evaluate_every=4)
+
+FULL = Suite(
+    races=(SMALL, MIDDLE, LARGE),
+    lanes=(
+        LaneSweep(replace(SMALL, steps=20), least=16, repeats=3),
+        LaneSweep(replace(MIDDLE, steps=2), least=8, repeats=2),
+        LaneSweep(replace(LARGE, steps=1), least=2),
+    ),
+    cost_only=(100, 1_000, 10_000, 50_000),
+    repeats=3,
+)
+QUICK = Suite(
+    races=(replace(SMALL, users=8, steps=20),),
+    lanes=(LaneSweep(replace(SMALL, steps=5), least=4, widths=(1, 4, 16)),),
+    cost_only=(100, 1_000),
+    repeats=1,
+)
