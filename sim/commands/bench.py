@@ -37,7 +37,8 @@ def bench(
 
     try:
         output.mkdir(parents=True, exist_ok=True)
-        (output / "machine.json").touch()
+        (output / ".probe").touch()
+        (output / ".probe").unlink()
     except OSError as error:
         raise UserError(f"--output: cannot write {str(output)!r}: {error.strerror}.") from None
     columns = (TextColumn("{task.description:<40}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn())

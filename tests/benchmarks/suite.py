@@ -20,6 +20,14 @@ CONTESTANTS: Mapping[str, Spec] = {
 
 
 @dataclass(frozen=True)
+class Race:
+    """Every contestant does a workload."""
+
+    workload: Workload
+    repeats: int
+
+
+@dataclass(frozen=True)
 class LaneSweep:
     """Training with each width, for as many users as lanes but `least` at least."""
 
@@ -40,21 +48,21 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Suite:
-    races: tuple[Workload, ...]
+    races: tuple[Race, ...]
     lanes: tuple[LaneSweep, ...]
     cost_only: tuple[int, ...]
-    repeats: int
 
     def measurements(self, cores: int) -> Iterator[Measurement]:
         """All of them, repeats interleaved, so that a busy minute hits no contestant alone."""
         for race in self.races:
-            yield Measurement("work", (race.llm,), {"case": "work", "workload": asdict(race)})
-        for repeat in range(max([self.repeats, *(s.repeats for s in self.lanes)])):
+            yield Measurement("work", (race.workload.llm,), {"case": "work", "workload": asdict(race.workload)})
+        for repeat in range(max((part.repeats for part in (*self.races, *self.lanes)), default=0)):
             yield Measurement("gemm", (), {"case": "gemm", "threads": cores})
-            if repeat < self.repeats:
-                for race in self.races:
+            for race in self.races:
+                if repeat < race.repeats:
                     for name, spec in CONTESTANTS.items():
-                        yield Measurement("race", (race.llm, name), {**spec, "workload": asdict(race)})
+                        workload = {"workload": asdict(race.workload)}
+                        yield Measurement("race", (race.workload.llm, name), {**spec, **workload})
             for sweep in self.lanes:
                 if repeat < sweep.repeats:
                     for width in sweep.widths:
@@ -66,23 +74,21 @@ class Suite:
                 yield Measurement("cost_only", (users, backend), spec)
 
 
-SMALL = Workload(POCKET, users=32, steps=60)
-MIDDLE = Workload("12m", users=8, steps=12, texts=16, held_out=6, evaluate_every=6)
-LARGE = Workload("135m", users=4, steps=4, texts=8, held_out=2, evaluate_every=4)
+SMALL = Workload(POCKET, users=16, steps=40)
+MIDDLE = Workload("12m", users=8, steps=6, texts=16, held_out=6, evaluate_every=3)
+LARGE = Workload("135m", users=4, steps=2, texts=8, held_out=2, evaluate_every=2)
 
 FULL = Suite(
-    races=(SMALL, MIDDLE, LARGE),
+    races=(Race(SMALL, 3), Race(MIDDLE, 3), Race(LARGE, 2)),
     lanes=(
-        LaneSweep(replace(SMALL, steps=20), least=16, repeats=3),
-        LaneSweep(replace(MIDDLE, steps=2), least=8, repeats=2),
+        LaneSweep(replace(SMALL, steps=10), least=16),
+        LaneSweep(replace(MIDDLE, steps=2), least=8),
         LaneSweep(replace(LARGE, steps=1), least=2),
     ),
     cost_only=(100, 1_000, 10_000, 50_000),
-    repeats=3,
 )
 QUICK = Suite(
-    races=(replace(SMALL, users=8, steps=20),),
+    races=(Race(replace(SMALL, users=8, steps=10), 1),),
     lanes=(LaneSweep(replace(SMALL, steps=5), least=4, widths=(1, 4, 16)),),
     cost_only=(100, 1_000),
-    repeats=1,
 )

@@ -11,8 +11,8 @@ import pytest
 
 from tests.benchmarks import bench
 from tests.benchmarks.bench import BenchFailed, Results
-from tests.benchmarks.page import break_even, draw, gains, page, slope
-from tests.benchmarks.suite import CONTESTANTS, FULL, QUICK, Measurement
+from tests.benchmarks.page import PAGE, REFERENCE, break_even, draw, gains, load, page, slope
+from tests.benchmarks.suite import CONTESTANTS, FULL, QUICK, Measurement, Suite
 from tests.benchmarks.workload import POCKET
 
 SECONDS = {"flowertune": 20.0, "peft": 9.0, "peft-1-thread": 6.0, "one-lane": 3.0, "headstart": 2.0}
@@ -40,7 +40,7 @@ def test_gains_are_over_the_faster_loop() -> None:
 
 def test_race_says_rates_and_shares() -> None:
     race = results().tables()["race"].set_index("contestant")
-    users, steps = QUICK.races[0].users, QUICK.races[0].steps
+    users, steps = QUICK.races[0].workload.users, QUICK.races[0].workload.steps
     assert race.users_per_s["headstart"] == users / 2
     assert race.s_per_user_step["headstart"] == 2 / (users * steps)
     assert race.gemm_share["headstart"] == pytest.approx(20e9 / 2 / 100e9)
@@ -81,7 +81,7 @@ def test_page_and_picture(tmp_path: Path) -> None:
 
 def test_unequal_losses_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench, "Results", lambda: results(late=1.01))
-    nothing = type(QUICK)(races=(), lanes=(), cost_only=(), repeats=0)
+    nothing = Suite(races=(), lanes=(), cost_only=())
     with pytest.raises(BenchFailed, match=r"headstart on pocket 0\.01"):
         bench.bench(nothing, tmp_path, lambda *_: None)
 
@@ -92,8 +92,15 @@ def test_a_measurement_that_fails_says_why() -> None:
         bench.measured(broken)
 
 
-def test_repeats_are_interleaved_and_complete() -> None:
-    planned = [m for m in FULL.measurements(2) if m.kind == "race"]
-    first = [m.key for m in planned[: len(planned) // FULL.repeats]]
-    assert [m.key for m in planned] == first * FULL.repeats
-    assert set(first) == {(race.llm, name) for race in FULL.races for name in CONTESTANTS}
+def test_every_contestant_does_every_workload_as_often_and_in_turn() -> None:
+    planned = [m.key for m in FULL.measurements(2) if m.kind == "race"]
+    for race in FULL.races:
+        names = [name for llm, name in planned if llm == race.workload.llm]
+        assert names == list(CONTESTANTS) * race.repeats
+    assert len(planned) == len(CONTESTANTS) * sum(race.repeats for race in FULL.races)
+
+
+def test_the_page_is_that_of_the_committed_results() -> None:
+    assert PAGE.is_file() == (REFERENCE / "race.csv").is_file()
+    if PAGE.is_file():
+        assert PAGE.read_text(encoding="utf-8") == page(*load()), "run `python -m tests.benchmarks.page`"
