@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from sim.commands.bench import bench
 from sim.commands.devices import devices
 from sim.commands.sweep import sweep
 from sim.commands.terminal import QUICKSTART, console, errors, say_path, split_arguments
@@ -186,6 +187,7 @@ app.add_typer(pocket, name="pocket")
 app.add_typer(pool, name="pool")
 app.add_typer(devices, name="devices")
 app.command()(sweep)
+app.command()(bench)
 
 
 @pocket.command("build")

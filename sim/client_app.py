@@ -9,7 +9,6 @@ import json
 import os
 import sys
 import traceback
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +60,7 @@ def _do(home: Resident, order: dict[str, Any]) -> dict[str, Any]:
         return {"pllms": home.store.put(build_group(home, Group(**order["group"])))}
     home.pool_folder = home.folder(order["pool"])
     home.shared = Path(order["shared"]) if order["shared"] else None
-    return {"outcomes": [asdict(o) for o in simulate(home, Job(**order["job"]))]}
+    return {"outcomes": [vars(o) for o in simulate(home, Job(**order["job"]))]}
 
 
 def _node(context: Context) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from devices import Network
 from sim.choosing import choose
 from sim.config import Config
 from sim.disk import no_space
@@ -19,7 +20,7 @@ from sim.resident import Resident, make_strategy
 from sim.shared import from_scratch
 from sim.streams import stream
 from sim.training import beginning, training_plan
-from sim.users import User, draw_user
+from sim.users import User, draw_user, draw_users
 from strategies.base import Choice, Offer, Strategy
 
 NO_TARGET = "there is no target loss, for from scratch this user failed"
@@ -54,14 +55,15 @@ class Job:
     def size(self) -> int:
         return len(self.users)
 
-    def only(self, users: Collection[int]) -> Job:
+    def only(self, users: Iterable[int]) -> Job:
         """The same for some of its users."""
-        kept = tuple(u for u in self.users if u in users)
-        targets = tuple(t for u, t in zip(self.users, self.targets, strict=False) if u in users)
+        some = set(users)
+        kept = tuple(u for u in self.users if u in some)
+        targets = tuple(t for u, t in zip(self.users, self.targets, strict=False) if u in some)
         return replace(self, users=kept, targets=targets)
 
     def order(self) -> dict[str, Any]:
-        return {"job": asdict(self)}
+        return {"job": vars(self)}
 
     def read(self, reply: Any) -> list[Outcome]:
         """The outcomes in a reply, whose JSON knows no tuples."""
@@ -70,7 +72,10 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was measured for one user, before anything is priced; or what the user's simulation raised (`failed`)."""
+    """What was measured for one user, before anything is priced; or what the user's simulation raised (`failed`).
+
+    Without training the curve is empty.
+    """
 
     user_id: int
     phone: str
@@ -119,7 +124,8 @@ def simulate(resident: Resident, job: Job) -> list[Outcome]:
             if not config.engine.keep_going:
                 raise failure from error
             user = draw_user(config, resident.corpus, resident.user_styles, some[0])
-            found[user.id] = _failed(resident, job, user, failure)
+            nearest = resident.pool.nearest(resident.corpus, user.styles)
+            found[user.id] = _failed(user, _amount(config, job), nearest, failure)
         finally:
             resident.answers.forget()
     return [found[u] for u in job.users]
@@ -129,25 +135,23 @@ def _together(resident: Resident, job: Job, strategy: Strategy, offer: Offer) ->
     """Simulate users in one batch."""
     began = time.perf_counter()
     config = resident.config
-    users = [draw_user(config, resident.corpus, resident.user_styles, i) for i in job.users]
+    users = draw_users(config, resident.corpus, resident.user_styles, job.users)
     amount = _amount(config, job)
     resident.answers.own = offer_adapters(resident.folder(job.offer), resident.lanes.layout)
-    known = {u.id: _identity(resident, job, u) for u in users}
-    phones = {
-        u.id: UserPhone(u, u.texts[:amount], config.seed, known[u.id]["nearest"], strategy.reads_truth) for u in users
-    }
+    nearest = {styles: resident.pool.nearest(resident.corpus, styles) for styles in {u.styles for u in users}}
+    phones = {u.id: UserPhone(u, amount, config.seed, nearest[u.styles], strategy.reads_truth) for u in users}
     lost = [u for u, target in zip(job.users, job.targets, strict=False) if target != target]
     failures = {u: UserFailed(u, LookupError(NO_TARGET)) for u in lost}
     able = [phone for u, phone in phones.items() if u not in failures]
     choices = choose(resident, strategy, offer, able, failures)
     trained = _finetune(resident, job.only(choices), [phones[u] for u in choices], list(choices.values()))
     share = (time.perf_counter() - began) / len(users)
-    out = [_failed(resident, job, phones[u].user, failure) for u, failure in failures.items()]
+    out = [_failed(phones[u].user, amount, nearest[phones[u].user.styles], failure) for u, failure in failures.items()]
     for result in trained:
         phone, choice = phones[result.key], choices[result.key]
         out.append(
             Outcome(
-                **known[phone.user.id],
+                **_identity(phone.user, amount, nearest[phone.user.styles]),
                 start=dict(phone.origin(choice.start).weights),
                 curve=result.curve,
                 steps=result.steps,
@@ -166,21 +170,21 @@ def _amount(config: Config, job: Job) -> int:
     return max(1, round(job.amount * config.population.texts))
 
 
-def _identity(resident: Resident, job: Job, user: User) -> dict[str, Any]:
+def _identity(user: User, texts: int, nearest: Sequence[str]) -> dict[str, Any]:
     """The part of an outcome that is known without any simulation."""
     return {
         "user_id": user.id,
         "phone": user.phone,
-        "network": {"access": str(user.network.access), **_numbers(user.network)},
+        "network": _plain(user.network),
         "styles": list(user.styles),
-        "texts": _amount(resident.config, job),
-        "nearest": resident.pool.nearest(resident.corpus, user.styles),
+        "texts": texts,
+        "nearest": nearest,
     }
 
 
-def _failed(resident: Resident, job: Job, user: User, failure: UserFailed) -> Outcome:
+def _failed(user: User, texts: int, nearest: Sequence[str], failure: UserFailed) -> Outcome:
     return Outcome(
-        **_identity(resident, job, user),
+        **_identity(user, texts, nearest),
         start={},
         curve=[],
         steps=0,
@@ -192,14 +196,18 @@ def _failed(resident: Resident, job: Job, user: User, failure: UserFailed) -> Ou
     )
 
 
-def _numbers(network: Any) -> dict[str, float]:
-    return {k: float(v) for k, v in asdict(network).items() if k != "access"}
+def _plain(network: Network) -> dict[str, Any]:
+    figures = {k: float(getattr(network, k)) for k in ("down_mbps", "up_mbps", "latency_ms")}
+    return {"access": str(network.access), **figures}
 
 
 def _finetune(
     resident: Resident, job: Job, phones: Sequence[UserPhone], choices: Sequence[Choice]
 ) -> list[Trained[int]]:
+    """What became of the users' lanes, in their order; nothing where nobody trains."""
     config, answers = resident.config, resident.answers
+    if config.training.cost_only:
+        return [Trained(user) for user in job.users]
     targets = dict(zip(job.users, job.targets, strict=True)) if job.targets else {}
     lanes = []
     for phone, choice in zip(phones, choices, strict=True):

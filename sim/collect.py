@@ -47,7 +47,7 @@ class Collector:
         self._open: deque[CohortPlan] = deque()
         self._targets: dict[int, float] = {}
         self._scratch_steps: dict[int, int | None] = {}
-        self._scale: Scale | None = None
+        self._scale: Scale | None = Scale(1.0, text_tokens) if config.training.cost_only else None
         self._notes: dict[int, Note] = {}
 
     def collect(self, dispatcher: Dispatcher[Job], watcher: Watcher) -> None:
@@ -102,7 +102,12 @@ class Collector:
                 self._targets.pop(user, None)
 
     def _note(self, outcomes: Sequence[Outcome]) -> Note:
-        """What a reference teaches, as the journal keeps it: JSON, whose keys are strings; null where it failed."""
+        """What a reference teaches, as the journal keeps it: JSON, whose keys are strings; null where it failed.
+
+        Without training nothing.
+        """
+        if self.config.training.cost_only:
+            return {}
         tolerance = self.config.training.target_tolerance
         targets: dict[str, float | None] = {}
         steps: dict[str, int | None] = {}

@@ -10,8 +10,6 @@ from typing import Any, Generic, Protocol, TypeVar
 from sim.errors import RunFailed, UserError
 from sim.nodes import Nodes
 
-__all__ = ["Dispatcher", "RunFailed"]
-
 POLL_S = 0.02
 
 

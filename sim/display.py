@@ -33,7 +33,9 @@ class Savings:
 
     def add(self, job: Job, rows: Sequence[Row]) -> None:
         for row in rows:
-            flops = row.get("finetune_flops", "")  # a user who failed has none
+            if row.get("steps_to_target", "") == "":  # nobody trained, or the user failed: nothing is known of savings
+                continue
+            flops = row["finetune_flops"]
             if job.strategy == "scratch":
                 if flops:
                     self._scratch[row["user_id"]] = flops

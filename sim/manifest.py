@@ -27,7 +27,7 @@ def write_manifest(folder: Path, config: Config, resident: Resident, text_tokens
         "versions": {name: version_of(name) for name in PACKAGES},
         "machine": {
             "system": platform.platform(),
-            "processor": _processor(),
+            "processor": processor(),
             "cores": os.cpu_count(),
             "python": platform.python_version(),
         },
@@ -66,7 +66,7 @@ def git_commit() -> str:
         return ""
 
 
-def _processor() -> str:
+def processor() -> str:
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):

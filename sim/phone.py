@@ -25,16 +25,20 @@ class UserPhone:
     """The ledger `work`, the names of what is on the phone, and its trials.
 
     Args:
+        texts: how many of the user's texts the phone has.
         nearest: the truly closest pLLMs; `truth`: whether the strategy may read them.
     """
 
-    def __init__(self, user: User, texts: Sequence[Text], seed: int, nearest: Sequence[str], truth: bool) -> None:
-        self.texts = texts
-        self.user, self._seed = user, seed
+    def __init__(self, user: User, texts: int, seed: int, nearest: Sequence[str], truth: bool) -> None:
+        self.user, self._texts, self._seed = user, texts, seed
         self._nearest, self._truth = nearest, truth
         self.work = Work()
         self._here: set[str] = set()
         self._trials: dict[str, Trial] = {}
+
+    @property
+    def texts(self) -> Sequence[Text]:
+        return self.user.texts[: self._texts]
 
     def rng(self, purpose: str) -> np.random.Generator:
         return stream(self._seed, self.user.id, "strategy", purpose)

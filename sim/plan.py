@@ -11,6 +11,8 @@ from sim.config import Config
 REFERENCE = "scratch"
 """Always run first: it finds every user's target. Recorded only where the config names it."""
 COHORT = 32
+UNTRAINED = 256
+"""Users of a cohort when nobody trains: a message then costs more than the users in it."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,9 @@ class CohortPlan:
 def cohort_size(config: Config) -> int:
     """Decided by the config alone, so that results do not depend on the machine."""
     size = config.engine.cohort
-    return COHORT if size == "auto" else max(1, size)
+    if size == "auto":
+        return UNTRAINED if config.training.cost_only else COHORT
+    return max(1, size)
 
 
 def plan(config: Config, offers: Mapping[str, str]) -> Iterator[CohortPlan]:
@@ -60,9 +64,10 @@ def job_count(config: Config) -> int:
 
 
 def _rungs(config: Config) -> list[float]:
-    """The ladder's amounts that are not all texts, ascending."""
-    return sorted(a for a in config.ladder.amounts if a < 1.0)
+    """The ladder's amounts that are not all texts, ascending; none where nobody trains."""
+    return [] if config.training.cost_only else sorted(a for a in config.ladder.amounts if a < 1.0)
 
 
 def with_targets(jobs: Sequence[Job], targets: Mapping[int, float]) -> list[Job]:
-    return [replace(job, targets=tuple(targets[u] for u in job.users)) for job in jobs]
+    """The same jobs with their users' targets, of which there are none where nobody trains."""
+    return [replace(job, targets=tuple(targets[u] for u in job.users)) for job in jobs] if targets else list(jobs)

@@ -49,7 +49,7 @@ best_loss        | float | nats   | lowest held-out loss seen
 steps_to_target  | int   | steps  | first evaluated step at or under the target; the budget where censored
 censored         | bool  |        | the target was not reached within the budget
 steps            | int   | steps  | steps that were really trained
-billed_steps     | float | steps  | steps_to_target on the scale of the deployed LLM (billing.scratch_steps)
+billed_steps     | float | steps  | steps_to_target on the scale of billing.scratch_steps; with cost_only those steps
 fits             | str   |        | 'yes', 'streamed' (from flash); 'does_not_fit: ', 'choosing: ', 'failed: ' and WHY
 selection_flops  | float | FLOP   | billed: choosing, on the phone; where it does not fit, as on one that it fits
 selection_s      | float | s      | billed: computing time of choosing; empty where it does not fit
@@ -178,14 +178,17 @@ class Recorder:
             if table not in self._files:
                 self._files[table] = self._open(table)
             handle, writer = self._files[table]
-            writer.writerows({k: _cell(v) for k, v in row.items()} for row in some)
+            names = [c.name for c in TABLES[table]]
+            if unknown := {key for row in some for key in row} - set(names):
+                raise ValueError(f"{table}.csv has no column {sorted(unknown)[0]!r}")
+            writer.writerows([_cell(row.get(name)) for name in names] for row in some)
             handle.flush()
 
     def _open(self, table: str) -> tuple[TextIO, Any]:
         handle = (self.folder / f"{table}.csv").open("a", newline="", encoding="utf-8")
-        writer = csv.DictWriter(handle, [c.name for c in TABLES[table]])
+        writer = csv.writer(handle)
         if handle.tell() == 0:
-            writer.writeheader()
+            writer.writerow([c.name for c in TABLES[table]])
         return handle, writer
 
     def close(self) -> None:

@@ -15,8 +15,9 @@ from pathlib import Path, PurePosixPath
 import fsspec
 
 from sim.cache import built, cache_dir, folder_digest
-from sim.config import ALWAYS, DAILY, Config
+from sim.config import Config
 from sim.errors import UserError
+from sim.sections import ALWAYS, DAILY
 
 PREFIX = "store:"
 """How a setting begins that names something in the store."""

@@ -79,18 +79,19 @@ def per_user(run: Run) -> dict[str, pd.DataFrame]:
         "j": choose["j"] + load["j"] + tune["j"],
     }
     steps, start = run.wide("steps_to_target"), run.wide("start_loss")
+    trained = steps.notna()  # where nobody trained all are billed the same steps, which saves nothing and shows nothing
     data_saved, data_censored = _data(run)
     found = {
         "selection_accuracy": run.wide("correct"),
         "steps_to_target": steps,
         "censored": run.wide("censored"),
         "fits": fits,
-        "compute_saved": _saved(tune["flops"]),
-        "compute_saved_total": _saved(total["flops"]),
-        "time_saved": _saved(tune["s"]),
-        "time_saved_total": _saved(total["s"]),
-        "energy_saved": _saved(tune["j"]),
-        "energy_saved_total": _saved(total["j"]),
+        "compute_saved": _saved(tune["flops"]).where(trained),
+        "compute_saved_total": _saved(total["flops"]).where(trained),
+        "time_saved": _saved(tune["s"]).where(trained),
+        "time_saved_total": _saved(total["s"]).where(trained),
+        "energy_saved": _saved(tune["j"]).where(trained),
+        "energy_saved_total": _saved(total["j"]).where(trained),
         "steps_saved": _saved(steps),
         "data_saved": data_saved,
         "data_censored": data_censored,

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from sim.cohort import Job, Outcome
-from sim.dispatch import Dispatcher, RunFailed
-from sim.errors import UserError
+from sim.dispatch import Dispatcher
+from sim.errors import RunFailed, UserError
 from sim.nodes import Arrival, Order
 
 

@@ -111,6 +111,15 @@ def test_keep_going_records_the_user_who_raised_and_everybody_else(
     assert failures["traceback"].str.startswith("Traceback").all()
 
 
+def test_keep_going_where_nobody_trains(tiny_llm: Path, tmp_path: Path) -> None:
+    config = broken(tiny_llm, tmp_path, "later", "engine.keep_going=true", "training.cost_only=true")
+    rows = read(finished(config, "run"), "users")
+    failed = rows["fits"].str.startswith(FAILED)
+    assert set(zip(rows.loc[failed, "user_id"], rows.loc[failed, "strategy"], strict=True)) == {(1, "broken")}
+    assert rows.loc[failed, "billed_steps"].isna().all()
+    assert (rows.loc[~failed, "billed_steps"] == config.billing.scratch_steps).all()
+
+
 def test_without_keep_going_the_run_ends_with_user_strategy_and_traceback(tiny_llm: Path, tmp_path: Path) -> None:
     config = broken(tiny_llm, tmp_path, "later")
     folder = make_folder(config, "run")

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from sim.building import hand_on, make_pool
 from sim.cli import app
 from sim.config import Config
-from sim.dispatch import RunFailed
+from sim.errors import RunFailed
 from sim.llm.lora import WEIGHTS
 from sim.nodes import Arrival, InlineNodes
 from sim.offers import make_offers
