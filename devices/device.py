@@ -136,16 +136,30 @@ class Device:
             llm, tokens, context=context, precision=precision, logits=tokens, passes=passes, phase="evaluate"
         )
 
-    def decode(self, llm: Llm, tokens: Numbers, *, context: Numbers = 0, precision: str = "fp16") -> Cost:
-        """`tokens` tokens generated after `context` earlier ones; each reads all weights and the cache."""
+    def decode(
+        self,
+        llm: Llm,
+        tokens: Numbers,
+        *,
+        context: Numbers = 0,
+        precision: str = "fp16",
+        answers: Numbers = 1,
+        batch: Numbers = 1,
+    ) -> Cost:
+        """`tokens` tokens in all, written as `answers` answers of like length, each after `context` earlier tokens.
+
+        `batch` answers are written side by side: they share every reading of the weights, and each reads its own cache.
+        """
         tokens = np.asarray(tokens, dtype=np.float64)
+        length, reads = tokens / answers, tokens / batch
         weights = llm.read_bytes(precision)
-        cache = llm.kv_bytes(1) * (tokens * context + tokens * (tokens + 1) / 2)
-        whole = memory.inference_bytes(llm, tokens + context, precision, self.constants)
-        streaming = memory.streaming_bytes(llm, tokens + context, precision, self.constants)
+        cache = llm.kv_bytes(1) * tokens * (context + (length + 1) / 2)
+        whole = memory.inference_bytes(llm, (length + context) * batch, precision, self.constants)
+        streaming = memory.streaming_bytes(llm, (length + context) * batch, precision, self.constants)
         return self._inference(
-            "decode", precision, flops.decode(llm, tokens, context), (tokens * weights + cache) / self.decode_bytes_s,
-            tokens * weights, whole, streaming, self.decode_w, self.decode_floor,
+            "decode", precision, answers * flops.decode(llm, length, context),
+            (reads * weights + cache) / self.decode_bytes_s, reads * weights, whole, streaming,
+            self.decode_w, self.decode_floor,
         )  # fmt: skip
 
     def train(

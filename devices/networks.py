@@ -84,12 +84,16 @@ def draw_networks(
 ) -> Network:
     """Draw `n` networks.
 
-    `mix`: "market" (68.5 % Wi-Fi, the rest 18 % 5G and 82 % 4G), one access type, or shares by access type.
+    `mix`: "market" (68.5 % Wi-Fi, the rest 18 % 5G and 82 % 4G), one access type, or shares by access type; or the
+    same network for all, "wifi:122" (Mbit/s down) or "wifi:median".
     `region`: "world", "china" or "india", which sets the medians. With `phone_ids`, phones without a 5G
     modem get 4G where 5G was drawn (`known`: phones by id; default: the catalogue). Returns a Network of
     arrays of shape (n,). Raises UnknownName, ValueError.
     """
     medians = _region(region)
+    if isinstance(mix, str) and ":" in mix:
+        one = _one(mix, region)
+        return Network(*(np.full(n, part) for part in (one.access, one.down_mbps, one.up_mbps, one.latency_ms)))
     shares = _shares(mix)
     access = rng.choice(np.array(ACCESS), size=n, p=shares)
     if phone_ids is not None:
@@ -108,6 +112,21 @@ def draw_networks(
     down = np.clip((centre * scale)[kind] * np.exp(spread[kind] * rng.standard_normal(n)), *LIMITS_MBPS)
     upload, latency = (_lognormal(table, access, rng) for table in (UPLOAD_SHARE, LATENCY_MS))
     return Network(access, down, np.clip(down * np.minimum(upload, 1.0), *LIMITS_MBPS), latency)
+
+
+def _one(text: str, region: str) -> Network:
+    """The network that "ACCESS:median" or "ACCESS:MBPS" names; upload and latency are the access type's medians."""
+    access, _, speed = text.partition(":")
+    median = Network.median(access, region)
+    if speed == "median":
+        return median
+    try:
+        down = float(speed)
+    except ValueError:
+        raise ValueError(f"{text!r}: 'median' or Mbit/s is expected after the colon") from None
+    if not LIMITS_MBPS[0] <= down <= LIMITS_MBPS[1]:
+        raise ValueError(f"{text!r}: from {LIMITS_MBPS[0]:g} to {LIMITS_MBPS[1]:g} Mbit/s are expected")
+    return Network.fixed(down, down * UPLOAD_SHARE[access][0], LATENCY_MS[access][0], access)
 
 
 def _region(region: str) -> dict[str, float]:

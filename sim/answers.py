@@ -123,18 +123,21 @@ class Answers:
             adapter = self.adapter(start) if start.weights else None
             texts = generate(lm, prompts, most, self.lanes, adapter, PROMPT_TOKENS, temperature)
             answer = dict(zip(prompts, texts, strict=True))
-            tokens_in = dict(zip(prompts, map(len, lm.encode_prompts(prompts, PROMPT_TOKENS)), strict=True))
+            encoded = dict(zip(prompts, lm.encode_prompts(prompts, PROMPT_TOKENS), strict=True))
             tokens_out = dict(zip(prompts, (min(most, n + 1) for n in map(len, _tokens(lm, texts))), strict=True))
             for i in places:
                 mine = requests[i].prompts
                 replies[i] = [answer[p] for p in mine]
-                read, wrote = sum(tokens_in[p] for p in mine), sum(tokens_out[p] for p in mine)
+                read, wrote = sum(len(encoded[p]) for p in mine), sum(tokens_out[p] for p in mine)
+                fixed = shared_tokens([encoded[p] for p in mine])
                 if which == "base":
                     books[i].prefill_tokens += read
+                    books[i].prefill_fixed_tokens += fixed
                     books[i].prefill_sequences += len(mine)
                     books[i].decode_tokens += wrote
                 else:
                     books[i].judge_tokens += read
+                    books[i].judge_fixed_tokens += fixed
                     books[i].judge_sequences += len(mine)
                     books[i].judge_decode_tokens += wrote
         return replies
@@ -160,14 +163,32 @@ class Answers:
 
     @staticmethod
     def _book_reading(lm: LanguageModel, which: str, prompts: Sequence[str], book: Work) -> None:
-        tokens = sum(map(len, lm.encode_prompts(prompts, PROMPT_TOKENS)))
+        encoded = lm.encode_prompts(prompts, PROMPT_TOKENS)
+        tokens, fixed = sum(map(len, encoded)), shared_tokens(encoded)
         if which == "base":
             book.prefill_tokens += tokens
+            book.prefill_fixed_tokens += fixed
             book.prefill_sequences += len(prompts)
         else:
             book.judge_tokens += tokens
+            book.judge_fixed_tokens += fixed
             book.judge_sequences += len(prompts)
 
 
 def _tokens(lm: LanguageModel, texts: Sequence[str]) -> list[list[int]]:
     return lm.tokenizer(list(texts), add_special_tokens=False)["input_ids"] if texts else []
+
+
+def shared_tokens(prompts: Sequence[np.ndarray]) -> int:
+    """Tokens that all prompts of a request have in common at both ends, over all prompts: the instruction in them."""
+    if len(prompts) < 2:
+        return 0
+    shortest = min(map(len, prompts))
+    before = _alike(np.stack([p[:shortest] for p in prompts]))
+    after = _alike(np.stack([p[::-1][:shortest] for p in prompts]))
+    return len(prompts) * min(before + after, shortest)
+
+
+def _alike(rows: np.ndarray) -> int:
+    """Leading columns in which all rows agree."""
+    return int(np.logical_and.accumulate((rows == rows[0]).all(axis=0)).sum())

@@ -30,7 +30,9 @@ def folder_digest(folder: Path) -> str:
     out = hashlib.sha256()
     for file in sorted(f for f in folder.rglob("*") if f.is_file()):
         out.update(str(file.relative_to(folder)).encode())
-        out.update(file.read_bytes())
+        with file.open("rb") as content:  # piece by piece: an LLM's files may be larger than memory
+            while piece := content.read(1 << 22):
+                out.update(piece)
     return out.hexdigest()
 
 

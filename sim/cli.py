@@ -8,10 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
+from sim.commands.bench import bench
 from sim.commands.devices import devices
 from sim.commands.sweep import sweep
 from sim.commands.terminal import QUICKSTART, console, errors, say_path, split_arguments
-from sim.errors import UserError
+from sim.disk import no_space, write_whole
+from sim.errors import RunFailed, UserError
 
 app = typer.Typer(
     help="Simulate phone users who personalise an LLM from a shared pool, and measure what it costs them.",
@@ -20,6 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
+Arguments = Annotated[list[str] | None, typer.Argument(metavar="[CONFIG] [KEY=VALUE ...]")]
 Overrides = Annotated[list[str] | None, typer.Argument(help="key=value, e.g. population.users=1000")]
 
 
@@ -30,10 +33,16 @@ def main() -> None:
     except UserError as error:
         errors.print(f"headstart: {error}")
         sys.exit(2)
+    except RunFailed as failure:
+        errors.print(f"headstart: {failure}")
+        sys.exit(1)
     except KeyboardInterrupt:
-        errors.print("headstart: interrupted; finished cohorts are kept")
+        errors.print("headstart: interrupted")
         sys.exit(130)
     except Exception as error:
+        if full := no_space(error):
+            errors.print(f"headstart: {full}")
+            sys.exit(1)
         # click's own usage errors come here too, since standalone mode is off
         show, code = getattr(error, "show", None), getattr(error, "exit_code", None)
         if show is None or code is None:
@@ -51,6 +60,9 @@ def run(
     resume: Annotated[
         Path | None, typer.Option(metavar="DIR", help="go on with this run's folder where it was interrupted")
     ] = None,
+    keep_going: Annotated[
+        bool, typer.Option("--keep-going", help="record users whose simulation raises as failed, and go on")
+    ] = False,
 ) -> None:
     """Run an experiment. Without CONFIG, the quickstart. The last line printed is the results folder.
 
@@ -68,6 +80,7 @@ def run(
     from sim.run import check, discard_unbegun, is_finished, make_folder, new_run_id, reopen_folder
 
     path, overrides = split_arguments(arguments or [])
+    overrides = [*overrides, *(["engine.keep_going=true"] if keep_going else [])]
     if resume is not None:
         named = Config.load(path, overrides).anchored(Path.cwd()) if path != QUICKSTART else None
         config, folder = reopen_folder(resume, named, overrides), resume
@@ -78,7 +91,6 @@ def run(
         config = Config.load(path, overrides).anchored(Path.cwd())
     check(config)
     folder = resume or make_folder(config, new_run_id(config))
-    from sim.dispatch import RunFailed
     from sim.display import shown
     from sim.engine import start
 
@@ -88,8 +100,12 @@ def run(
                 start(config, folder, watcher)
     except RunFailed as failure:
         errors.print(f"headstart: the run failed: {failure}")
-        say_path(folder)
+        _say_resume(folder)
         raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        errors.print("headstart: interrupted")
+        _say_resume(folder)
+        raise typer.Exit(130) from None
     except UserError:
         if resume is None:  # another process may be about to begin in a folder that is not ours
             discard_unbegun(folder)
@@ -97,18 +113,31 @@ def run(
     finish(folder, plots)
 
 
+def _say_resume(folder: Path) -> None:
+    errors.print(
+        f"headstart: go on with: headstart run --resume {folder}", highlight=False, markup=False, soft_wrap=True
+    )
+    say_path(folder)
+
+
 def finish(folder: Path, plots: bool) -> None:
     """Summary, plots and table of a run, from its files alone."""
     from sim.analysis.plots import draw_all
     from sim.analysis.summary import summarise, table
     from sim.analysis.tables import load_run
+    from sim.analysis.verdict import nobody_chose
+    from sim.records import FAILED
 
     done = load_run(folder)
     summary = summarise(done)
-    summary.to_csv(folder / "summary.csv", index=False)
+    write_whole(folder / "summary.csv", summary.to_csv(index=False))
     if plots:
         draw_all(done, folder / "plots")
     console.print(table(summary))
+    if said := nobody_chose(done):
+        console.print(said)
+    if failed := len(done.users[done.users["fits"].str.startswith(FAILED)]):
+        errors.print(f"headstart: {failed} of {len(done.users)} rows are of users who failed; see failures.csv")
     say_path(folder)
 
 
@@ -158,6 +187,7 @@ app.add_typer(pocket, name="pocket")
 app.add_typer(pool, name="pool")
 app.add_typer(devices, name="devices")
 app.command()(sweep)
+app.command()(bench)
 
 
 @pocket.command("build")
@@ -187,33 +217,46 @@ def pocket_build(
 
 @pool.command("build")
 def pool_build(
-    arguments: Annotated[list[str] | None, typer.Argument(metavar="[CONFIG] [KEY=VALUE ...]")] = None,
+    arguments: Arguments = None,
+    to: Annotated[Path | None, typer.Option(metavar="DIR", help="also copy it there, offers included")] = None,
 ) -> None:
-    """Build (or find) a config's pool and print its folder."""
-    say_path(_pool(arguments).folder)
+    """Build (or find) a config's pool on all workers, and print its folder.
+
+    With --to, a copy goes to DIR under the pool's name, with the offers of the config's strategies: all that a run with
+    `pool.path` set to it, or with the same config, would otherwise have to make.
+
+    Example:
+
+        headstart pool build configs/quickstart.toml --to /data/pools
+    """
+    from sim.building import hand_on
+
+    home = _pool(arguments)
+    say_path(home.pool.folder if to is None else hand_on(home, to))
 
 
 @pool.command("list")
-def pool_list(
-    arguments: Annotated[list[str] | None, typer.Argument(metavar="[CONFIG] [KEY=VALUE ...]")] = None,
-) -> None:
-    """List the pLLMs of a config's pool."""
+def pool_list(arguments: Arguments = None) -> None:
+    """List the pLLMs of a config's pool, building it where it is missing."""
     from rich.table import Table
 
     columns = ("id", "style", "similarity", "texts", "steps", "loss")
     shown = Table(*columns)
-    for card in _pool(arguments).cards.values():
+    for card in _pool(arguments).pool.cards.values():
         shown.add_row(*(f"{v:.3f}" if isinstance(v, float) else str(v) for v in (getattr(card, c) for c in columns)))
     console.print(shown)
 
 
 def _pool(arguments: list[str] | None) -> Any:
+    """The `Resident` that has the pool of a config open."""
     from sim.config import Config
-    from sim.display import Log
-    from sim.resident import Resident
+    from sim.display import shown
+    from sim.engine import build_pool
 
     path, overrides = split_arguments(arguments or [])
-    return Resident(Config.load(path, overrides).anchored(Path.cwd()), progress=Log().building).pool
+    config = Config.load(path, overrides).anchored(Path.cwd())
+    with shown(console) as watcher:
+        return build_pool(config, watcher)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The Flower ClientApp: a cohort of phones. One message is one job; the reply carries its outcomes.
+"""The Flower ClientApp: a cohort of phones, or a group of pLLMs to build. One message is one order.
 
 Kept in an importable module, or the resident LLM would be lost between messages (Flower pickles `__main__` by value).
 """
@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import traceback
-from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from flwr.app import ConfigRecord, Context, Message, RecordDict
 from flwr.clientapp import ClientApp
 
 from sim.cohort import Job, simulate
+from sim.disk import no_space
 from sim.errors import UserError
-from sim.resident import resident
+from sim.failures import UserFailed, reason, trace
+from sim.pllms import Group, build_group
+from sim.resident import Resident, resident
 
 ACTION = "train.cohort"
 app = ClientApp()
@@ -24,22 +28,44 @@ app = ClientApp()
 
 @app.train("cohort")
 def cohort(message: Message, context: Context) -> Message:
-    """Simulate a cohort."""
+    """Do the order of a message."""
     order = json.loads(str(message.content["order"]["json"]))
-    content = RecordDict({"reply": ConfigRecord({"json": json.dumps(answer(order))})})
+    content = RecordDict({"reply": ConfigRecord({"json": json.dumps(answer(order, _node(context)))})})
     return Message(content, reply_to=message)
 
 
-def answer(order: dict[str, Any]) -> dict[str, Any]:
-    """Do an order (job, config, pool). An error comes back as text: an escaping one would only fill Flower's log.
+def answer(order: dict[str, Any], node: str = "") -> dict[str, Any]:
+    """Do an order: a job (with config, store, pool, shared), or a group of pLLMs (with config, store).
 
-    `refused` is one that the user can mend, `error` any other, with its `traceback`.
+    An error comes back as text, since one that escapes only fills Flower's log: `refused` is one that the user can
+    mend, `error` any other, with its `traceback` and, where one user is at fault, a `label` that says who.
     """
     try:
-        job = Job(**order["job"])
-        outcomes = simulate(resident(order["config"], order["pool"]), job)
-        return {"outcomes": [asdict(o) for o in outcomes], "host": os.uname().nodename, "pid": os.getpid()}
+        done = _do(resident(order["config"], order["store"]), order)
+        return {**done, "host": os.uname().nodename, "node": node, "pid": os.getpid()}
     except UserError as error:
         return {"refused": str(error)}
+    except UserFailed as error:
+        label = Job(**{**order["job"], "users": (error.user_id,)}).label
+        return {"error": str(error), "traceback": trace(error), "label": label}
     except Exception as error:
-        return {"error": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()}
+        if no_space(error):
+            return {"error": f"{no_space(error)} (on {os.uname().nodename})", "traceback": ""}
+        return {"error": reason(error), "traceback": traceback.format_exc()}
+
+
+def _do(home: Resident, order: dict[str, Any]) -> dict[str, Any]:
+    """What `Group.read` or `Job.read` reads."""
+    if "group" in order:
+        return {"pllms": home.store.put(build_group(home, Group(**order["group"])))}
+    home.pool_folder = home.folder(order["pool"])
+    home.shared = Path(order["shared"]) if order["shared"] else None
+    return {"outcomes": [vars(o) for o in simulate(home, Job(**order["job"]))]}
+
+
+def _node(context: Context) -> str:
+    """Where this process is: the Ray node it runs on, else (Flower's Deployment Engine) the SuperNode."""
+    ray = sys.modules.get("ray")
+    if ray is not None and ray.is_initialized():
+        return str(ray.get_runtime_context().get_node_id())
+    return str(context.node_id)

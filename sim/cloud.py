@@ -40,6 +40,6 @@ class Cloud:
     def ask(self, request: Request) -> Any:
         return self._resident.answers([request], [self._books[type(request).__name__]])[0]
 
-    def bill(self) -> dict[str, dict[str, int]]:
+    def bill(self) -> dict[str, dict[str, Any]]:
         """Work by kind of request."""
         return {kind: work.as_dict() for kind, work in self._books.items()}

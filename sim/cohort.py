@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from devices import Network
+from sim.choosing import choose
+from sim.config import Config
+from sim.disk import no_space
+from sim.errors import UserError
+from sim.failures import UserFailed, trace
 from sim.llm.finetune import Lane, Trained, finetune
-from sim.offers import load_offer, offer_adapters, offer_bytes
+from sim.offers import load_offer, offer_adapters
 from sim.phone import UserPhone
 from sim.resident import Resident, make_strategy
+from sim.shared import from_scratch
 from sim.streams import stream
-from sim.training import beginning, train, training_plan
-from sim.users import draw_user
-from strategies.base import Choice, Download, Offer, Request, Start, Strategy, Train
+from sim.training import beginning, training_plan
+from sim.users import User, draw_user, draw_users
+from strategies.base import Choice, Offer, Strategy
+
+NO_TARGET = "there is no target loss, for from scratch this user failed"
 
 
 @dataclass(frozen=True)
 class Job:
     """What one message asks for: these users, one strategy, one share of their texts.
 
-    `targets` are the users' target losses; empty for the reference from scratch, which finds them. `offer` is the
-    folder of the strategy's offer.
+    `targets` are the users' target losses (NaN: from scratch the user failed); empty for the reference from scratch,
+    which finds them. `offer` names the strategy's offer (`sim.store`).
     """
 
     index: int
@@ -33,10 +41,41 @@ class Job:
     targets: tuple[float, ...] = ()
     offer: str = ""
 
+    @property
+    def label(self) -> str:
+        first, last = self.users[0], self.users[-1]
+        who = f"user {first}" if first == last else f"users {first} to {last}"
+        return f"{who}, strategy {self.strategy}, {self.amount:.0%} of the texts"
+
+    @property
+    def kind(self) -> tuple[str, float]:
+        return self.strategy, self.amount
+
+    @property
+    def size(self) -> int:
+        return len(self.users)
+
+    def only(self, users: Iterable[int]) -> Job:
+        """The same for some of its users."""
+        some = set(users)
+        kept = tuple(u for u in self.users if u in some)
+        targets = tuple(t for u, t in zip(self.users, self.targets, strict=False) if u in some)
+        return replace(self, users=kept, targets=targets)
+
+    def order(self) -> dict[str, Any]:
+        return {"job": vars(self)}
+
+    def read(self, reply: Any) -> list[Outcome]:
+        """The outcomes in a reply, whose JSON knows no tuples."""
+        return [Outcome(**{**o, "curve": [(int(s), float(v)) for s, v in o["curve"]]}) for o in reply["outcomes"]]
+
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was measured for one user, before anything is priced."""
+    """What was measured for one user, before anything is priced; or what the user's simulation raised (`failed`).
+
+    Without training the curve is empty.
+    """
 
     user_id: int
     phone: str
@@ -50,108 +89,128 @@ class Outcome:
     train_tokens: int
     evaluated_tokens: int
     wall_s: float
-    work: Mapping[str, int] = field(default_factory=dict)
+    work: Mapping[str, Any] = field(default_factory=dict)
     scores: Mapping[str, float] = field(default_factory=dict)
     explanation: Mapping[str, float] = field(default_factory=dict)
+    failed: str = ""
+    traceback: str = ""
 
 
 def simulate(resident: Resident, job: Job) -> list[Outcome]:
-    """Run a job: every user chooses and fine-tunes. Outcomes in the order of the job's users."""
+    """Run a job: every user chooses and fine-tunes. Outcomes in the order of the job's users.
+
+    Where a user's strategy or fine-tuning raises, UserFailed is raised, or (`engine.keep_going`) the user's outcome
+    says so and the others are as without that user. An error of a whole batch is traced to its users by halving it.
+    """
+    config = resident.config
+    strategy = make_strategy(job.strategy, config)
+    offer = load_offer(resident.folder(job.offer))
+    resident.lanes, resident.pool  # noqa: B018 - what cannot be loaded is nobody's failure
+    found: dict[int, Outcome] = {}
+    todo = [job.users]
+    while todo:
+        some = todo.pop()
+        try:
+            found |= {o.user_id: o for o in _together(resident, job.only(some), strategy, offer)}
+        except (UserError, UserFailed):
+            raise
+        except Exception as error:
+            if no_space(error):  # nobody's failure
+                raise
+            if len(some) > 1:
+                todo += [some[len(some) // 2 :], some[: len(some) // 2]]
+                continue
+            failure = UserFailed(some[0], error)
+            if not config.engine.keep_going:
+                raise failure from error
+            user = draw_user(config, resident.corpus, resident.user_styles, some[0])
+            nearest = resident.pool.nearest(resident.corpus, user.styles)
+            found[user.id] = _failed(user, _amount(config, job), nearest, failure)
+        finally:
+            resident.answers.forget()
+    return [found[u] for u in job.users]
+
+
+def _together(resident: Resident, job: Job, strategy: Strategy, offer: Offer) -> list[Outcome]:
+    """Simulate users in one batch."""
     began = time.perf_counter()
     config = resident.config
-    users = [draw_user(config, resident.corpus, resident.user_styles, i) for i in job.users]
-    amount = max(1, round(job.amount * config.population.texts))
-    strategy = make_strategy(job.strategy, config)
-    offer = load_offer(Path(job.offer))
-    resident.answers.own = offer_adapters(Path(job.offer), resident.lanes.layout)
-    nearest = {u.id: resident.pool.nearest(resident.corpus, u.styles) for u in users}
-    phones = [UserPhone(u, u.texts[:amount], config.seed, nearest[u.id], strategy.reads_truth) for u in users]
-    choices = _choose(resident, strategy, offer, phones)
-    trained = _finetune(resident, job, phones, choices)
-    resident.answers.forget()
+    users = draw_users(config, resident.corpus, resident.user_styles, job.users)
+    amount = _amount(config, job)
+    resident.answers.own = offer_adapters(resident.folder(job.offer), resident.lanes.layout)
+    nearest = {styles: resident.pool.nearest(resident.corpus, styles) for styles in {u.styles for u in users}}
+    phones = {u.id: UserPhone(u, amount, config.seed, nearest[u.styles], strategy.reads_truth) for u in users}
+    lost = [u for u, target in zip(job.users, job.targets, strict=False) if target != target]
+    failures = {u: UserFailed(u, LookupError(NO_TARGET)) for u in lost}
+    able = [phone for u, phone in phones.items() if u not in failures]
+    choices = choose(resident, strategy, offer, able, failures)
+    trained = _finetune(resident, job.only(choices), [phones[u] for u in choices], list(choices.values()))
     share = (time.perf_counter() - began) / len(users)
-    return [
-        Outcome(
-            user_id=phone.user.id,
-            phone=phone.user.phone,
-            network={"access": str(phone.user.network.access), **_numbers(phone.user.network)},
-            styles=list(phone.user.styles),
-            texts=amount,
-            start=dict(phone.origin(choice.start).weights),
-            nearest=nearest[phone.user.id],
-            curve=result.curve,
-            steps=result.steps,
-            train_tokens=result.train_tokens,
-            evaluated_tokens=result.evaluated_tokens,
-            wall_s=share,
-            work=phone.work.as_dict(),
-            scores=dict(choice.scores),
-            explanation=dict(choice.explanation),
+    out = [_failed(phones[u].user, amount, nearest[phones[u].user.styles], failure) for u, failure in failures.items()]
+    for result in trained:
+        phone, choice = phones[result.key], choices[result.key]
+        out.append(
+            Outcome(
+                **_identity(phone.user, amount, nearest[phone.user.styles]),
+                start=dict(phone.origin(choice.start).weights),
+                curve=result.curve,
+                steps=result.steps,
+                train_tokens=result.train_tokens,
+                evaluated_tokens=result.evaluated_tokens,
+                wall_s=share,
+                work=phone.work.as_dict(),
+                scores=dict(choice.scores),
+                explanation=dict(choice.explanation),
+            )
         )
-        for phone, choice, result in zip(phones, choices, trained, strict=True)
-    ]
+    return out
 
 
-def _numbers(network: Any) -> dict[str, float]:
-    return {k: float(v) for k, v in asdict(network).items() if k != "access"}
+def _amount(config: Config, job: Job) -> int:
+    return max(1, round(job.amount * config.population.texts))
 
 
-def _choose(resident: Resident, strategy: Strategy, offer: Offer, phones: Sequence[UserPhone]) -> list[Choice]:
-    """Drive every phone's `choose` together: each round answers one request of each phone still choosing."""
-    choices: list[Choice | None] = [None] * len(phones)
-    size = offer_bytes(offer)
-    running: dict[int, Generator[Request, Any, Choice | Start]] = {}
-    replies: dict[int, Any] = {}
-    for i, phone in enumerate(phones):
-        phone.work.offer_bytes += size
-        chosen = strategy.choose(phone, offer)
-        if isinstance(chosen, Generator):
-            running[i], replies[i] = chosen, None
-        else:
-            choices[i] = _as_choice(chosen)
-    while running:
-        asked: dict[int, Request] = {}
-        for i, generator in list(running.items()):
-            try:
-                asked[i] = generator.send(replies[i])
-            except StopIteration as end:
-                choices[i] = _as_choice(end.value)
-                del running[i]
-        for i, request in asked.items():
-            phones[i].fetch(_used(request))
-        trials = {i: r for i, r in asked.items() if isinstance(r, Train)}
-        others = {i: r for i, r in asked.items() if i not in trials}
-        replies = dict(zip(trials, train(resident, list(trials.values()), [phones[i] for i in trials]), strict=True))
-        answered = resident.answers(list(others.values()), [phones[i].work for i in others])
-        replies |= dict(zip(others, answered, strict=True))
-    for choice, phone in zip(choices, phones, strict=True):
-        assert choice is not None
-        phone.fetch(choice.start.weights)
-    return [c for c in choices if c is not None]
+def _identity(user: User, texts: int, nearest: Sequence[str]) -> dict[str, Any]:
+    """The part of an outcome that is known without any simulation."""
+    return {
+        "user_id": user.id,
+        "phone": user.phone,
+        "network": _plain(user.network),
+        "styles": list(user.styles),
+        "texts": texts,
+        "nearest": nearest,
+    }
 
 
-def _used(request: Request) -> Iterable[str]:
-    """The pLLMs that a request needs on the phone."""
-    if isinstance(request, Download):
-        return [request.pllm]
-    start = getattr(request, "start", None)
-    return start.weights if isinstance(start, Start) else ()
+def _failed(user: User, texts: int, nearest: Sequence[str], failure: UserFailed) -> Outcome:
+    return Outcome(
+        **_identity(user, texts, nearest),
+        start={},
+        curve=[],
+        steps=0,
+        train_tokens=0,
+        evaluated_tokens=0,
+        wall_s=0.0,
+        failed=str(failure),
+        traceback=trace(failure),
+    )
 
 
-def _as_choice(value: Any) -> Choice:
-    if isinstance(value, Start):
-        return Choice(value)
-    if not isinstance(value, Choice):
-        raise TypeError(f"a strategy's choose returned {value!r}; a Start or a Choice is expected")
-    return value
+def _plain(network: Network) -> dict[str, Any]:
+    figures = {k: float(getattr(network, k)) for k in ("down_mbps", "up_mbps", "latency_ms")}
+    return {"access": str(network.access), **figures}
 
 
 def _finetune(
     resident: Resident, job: Job, phones: Sequence[UserPhone], choices: Sequence[Choice]
 ) -> list[Trained[int]]:
+    """What became of the users' lanes, in their order; nothing where nobody trains."""
     config, answers = resident.config, resident.answers
+    if config.training.cost_only:
+        return [Trained(user) for user in job.users]
+    targets = dict(zip(job.users, job.targets, strict=True)) if job.targets else {}
     lanes = []
-    for i, (phone, choice) in enumerate(zip(phones, choices, strict=True)):
+    for phone, choice in zip(phones, choices, strict=True):
         lanes.append(
             Lane(
                 key=phone.user.id,
@@ -159,8 +218,12 @@ def _finetune(
                 texts=answers.encode(phone.texts),
                 held_out=answers.encode(phone.user.held_out),
                 rng=stream(config.seed, phone.user.id, "batches"),
-                target=job.targets[i] if job.targets and config.training.stop_at_target else None,
+                target=targets.get(phone.user.id) if config.training.stop_at_target else None,
             )
         )
-    done = {r.key: r for r in finetune(resident.lm, resident.lanes, lanes, training_plan(resident))}
-    return [done[phone.user.id] for phone in phones]
+
+    def train_all() -> list[Trained[int]]:
+        done = {r.key: r for r in finetune(resident.lm, resident.lanes, lanes, training_plan(resident))}
+        return [replace(done[phone.user.id], adapter=None) for phone in phones]  # nobody needs the adapters
+
+    return train_all() if any(c.start.weights for c in choices) else from_scratch(resident, job, train_all)

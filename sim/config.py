@@ -1,146 +1,36 @@
 """One experiment as one typed tree. TOML in, checked, saved with the results.
 
-The defaults are the quickstart. Every key is described here, once; `docs/config.md` is made from it.
+The defaults are the quickstart. The sections' keys are in `sim/sections.py`.
 """
 
 from __future__ import annotations
 
-import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import tomli_w
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from sim.cache import digest
 from sim.errors import UserError, nearest
+from sim.sections import (
+    ALWAYS,
+    DAILY,
+    Billing,
+    CorpusSection,
+    Engine,
+    Ladder,
+    Llm,
+    Names,
+    PoolSection,
+    Population,
+    Section,
+    Training,
+)
 
-
-def _as_list(value: Any) -> Any:
-    """Lists may come as JSON or comma-separated strings, since Flower's run config knows no lists."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return [value]
-    if not isinstance(value, str):
-        return value
-    if value.lstrip().startswith("["):
-        try:
-            return json.loads(value)
-        except json.JSONDecodeError:
-            return value
-    return [part.strip() for part in value.split(",") if part.strip()]
-
-
-Names = Annotated[list[str], BeforeValidator(_as_list)]
-Mix = Annotated[str, BeforeValidator(lambda v: ",".join(map(str, v)) if isinstance(v, list) else v)]
-Count = Annotated[int, Field(ge=1)]
-ALWAYS, DAILY = "always", "daily"
-"""`population.availability` without a trace file."""
-Shares = Annotated[list[Annotated[float, Field(gt=0, le=1)]], BeforeValidator(_as_list)]
-
-
-class Section(BaseModel):
-    # Numbers may name styles: corpus.default=0 reads as the style "0". No key has a use for infinity.
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, protected_namespaces=(), coerce_numbers_to_str=True, allow_inf_nan=False
-    )
-
-
-class Llm(Section):
-    model: str = Field("pocket", description="LLM that is trained: 'pocket', a hub name or a folder")
-    summarizer: str = Field("pocket", description="LLM that names styles: 'pocket', a hub name or a folder")
-    deploy: str = Field("llama-3.2-1b", description="LLM whose cost the phone is billed; only its architecture counts")
-    summarizer_deploy: str = Field("llama-3.1-8b", description="summarizer whose cost is billed")
-
-
-class CorpusSection(Section):
-    source: Literal["persona", "xpert", "jsonl", "hf"] = Field("persona", description="where text comes from")
-    path: str = Field("", description="folder, file or dataset name; unused for 'persona'")
-    default: str = Field("0", description="the style that the base LLM writes; unused for 'persona'")
-    styles: Names = Field([], description="use only these styles; empty: all")
-    prompt: str = Field("prompt", description="column of prompts (jsonl, hf)")
-    answer: str = Field("answer", description="column of answers (jsonl, hf)")
-    style: str = Field("style", description="column of style names (jsonl, hf)")
-    held_out: float = Field(0.2, gt=0, lt=1, description="share of prompts held out (jsonl, hf)")
-
-
-class PoolSection(Section):
-    size: Annotated[int, Field(ge=0, le=10_000)] | Literal["auto"] = Field(
-        "auto", description="number of pLLMs, dealt out over the styles in turn; 'auto': one a style"
-    )
-    similarity: float = Field(0.8, ge=0, le=1, description="share of style text in a pLLM's data; the rest is default")
-    texts: int = Field(400, ge=1, description="texts that a pLLM was fine-tuned on")
-    steps: int = Field(400, ge=1, description="steps that a pLLM was fine-tuned for")
-    batch: int = Field(4, ge=1, description="texts a step of a pLLM's fine-tuning")
-    lr: float = Field(3e-3, gt=0, description="learning rate of a pLLM's fine-tuning")
-    seed: int = Field(0, ge=0, description="decides the pool's texts and training, apart from the users' seed")
-    ship: Literal["adapter", "model"] = Field("adapter", description="what a phone downloads for a pLLM")
-    path: str = Field("", description="an existing pool folder; empty: built, and cached by content")
-
-
-class Population(Section):
-    users: int = Field(60, ge=1, le=10_000_000, description="number of users")
-    texts: int = Field(48, ge=1, description="texts that a user has written")
-    held_out: int = Field(12, ge=1, description="further texts on which a user's loss is measured")
-    styles: Names = Field([], description="styles that users have; empty: those of the pool")
-    styles_per_user: int = Field(1, ge=1, le=10, description="styles that a user mixes")
-    phones: Mix = Field("market", description="'market', 'tier:NAME', a phone, or a list of phones")
-    phone_file: str = Field("", description="CSV of own phones that join or replace the built-in (docs/devices.md)")
-    network: str = Field("market", description="'market', or an access type: 'wifi', '4g', '5g'")
-    availability: str = Field(
-        ALWAYS, description="when phones may work: 'always', 'daily' (charging at night) or a trace file"
-    )
-
-
-class Training(Section):
-    rank: int = Field(8, ge=1, le=1024, description="LoRA rank")
-    alpha: float = Field(16.0, gt=0, description="LoRA alpha; the update is scaled by alpha / rank")
-    targets: Names = Field(["all-linear"], description="adapted layers, by the last part of their names")
-    lr: float = Field(5e-3, gt=0, description="learning rate of AdamW")
-    weight_decay: float = Field(0.0, ge=0, description="weight decay of AdamW")
-    max_grad_norm: float = Field(1.0, ge=0, description="gradient clipping per user; 0: none")
-    batch: int = Field(2, ge=1, description="texts a step")
-    steps: int = Field(60, ge=1, description="budget of steps")
-    evaluate_every: int = Field(5, ge=1, description="steps between evaluations on held-out texts")
-    patience: int = Field(3, ge=0, description="evaluations without a new best after which a user stops; 0: never")
-    max_tokens: int = Field(128, ge=8, description="texts are cut to this many tokens")
-    target_tolerance: float = Field(0.01, ge=0, description="the target is the best loss from scratch, plus this share")
-    stop_at_target: bool = Field(True, description="end a user's fine-tuning when the target is reached")
-
-
-class Ladder(Section):
-    amounts: Shares = Field([0.25, 0.5, 0.75, 1.0], description="shares of a user's texts, for data efficiency")
-    users: int = Field(8, ge=0, description="users that climb the ladder (the first ones); 0: none")
-
-
-class Billing(Section):
-    scratch_steps: float = Field(
-        1000, ge=0, description="steps of the deployed LLM from scratch; 0: bill measured steps"
-    )
-    tokens_per_step: float = Field(98, ge=0, description="tokens a step of the deployed LLM; 0: measured tokens")
-    tokens_per_text: float = Field(98, ge=0, description="tokens a text (prompt and answer) has for it; 0: measured")
-    precision: Literal["fp32", "fp16", "int8", "int4"] = Field(
-        "int4", description="weights of the deployed LLM and summarizer"
-    )
-    backend: str = Field("cpu_tuned", description="software on the phone (docs/devices.md)")
-    reference_users: int = Field(64, ge=1, description="users whose measured steps from scratch set the scale of steps")
-
-
-class Engine(Section):
-    backend: Literal["flower", "inline"] = Field("flower", description="Flower on Ray, or this process")
-    workers: Count | Literal["auto"] = Field("auto", description="worker processes; 'auto': one a core")
-    cohort: Count | Literal["auto"] = Field(
-        "auto", description="users simulated together; decides batches, not who is when"
-    )
-    lanes: int = Field(4, ge=1, le=4096, description="users in one training batch")
-    address: str = Field("local", description="Ray: 'local', 'auto' or host:port of an existing cluster")
-    device: str = Field("cpu", description="torch device of the workers")
-    deadline_s: float = Field(86_400, gt=0, description="a run that takes longer ends with an error")
-    retries: int = Field(3, ge=0, description="times that a lost cohort is sent again")
-
-
-ELSEWHERE = {"backend", "workers", "address", "deadline_s", "retries"}
+ELSEWHERE = {"backend", "workers", "address", "deadline_s", "retries", "keep_going", "store"}
 """Keys of `engine` that say where and how long, and change no record."""
 
 
@@ -175,6 +65,12 @@ class Config(Section):
                 f"ladder.amounts: {min(self.ladder.amounts)} of population.texts = {self.population.texts} "
                 "is no text at all; raise one of them"
             )
+        if self.training.cost_only:
+            for key in ("scratch_steps", "tokens_per_step"):
+                if not getattr(self.billing, key):
+                    raise ValueError(
+                        f"billing.{key} = 0: with training.cost_only = true nothing is measured, so it must be stated"
+                    )
         if repeated := {s for s in self.strategies if self.strategies.count(s) > 1}:
             raise ValueError(f"strategies: {sorted(repeated)[0]!r} is named twice")
         return self
@@ -219,6 +115,9 @@ class Config(Section):
         own = {"phone_file": fixed(self.population.phone_file)}
         if self.population.availability not in (ALWAYS, DAILY):
             own["availability"] = fixed(self.population.availability)
+        store = self.engine.store
+        if store and "://" not in store:
+            store = str((root / Path(store).expanduser()).resolve())
         return self.model_copy(
             update={
                 "output": str((root / Path(self.output).expanduser()).resolve()),
@@ -226,6 +125,7 @@ class Config(Section):
                 "corpus": self.corpus.model_copy(update={"path": fixed(self.corpus.path)}),
                 "pool": self.pool.model_copy(update={"path": fixed(self.pool.path)}),
                 "population": self.population.model_copy(update=own),
+                "engine": self.engine.model_copy(update={"store": store}),
             }
         )
 

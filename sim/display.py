@@ -33,6 +33,8 @@ class Savings:
 
     def add(self, job: Job, rows: Sequence[Row]) -> None:
         for row in rows:
+            if row.get("steps_to_target", "") == "":  # nobody trained, or the user failed: nothing is known of savings
+                continue
             flops = row["finetune_flops"]
             if job.strategy == "scratch":
                 if flops:
@@ -56,12 +58,14 @@ class Log:
     def __init__(self) -> None:
         self._began = self._started = self._said = time.monotonic()
         self._jobs = self._done = self._users = 0
+        self._before = self._all = 0
         self._savings = Savings()
 
-    def run(self, number: int, of: int, label: str) -> None:
+    def run(self, number: int, of: int, label: str, before: int, jobs: int) -> None:
         self._done = self._users = 0
+        self._before, self._all = before, jobs
         self._savings = Savings()
-        self._say(f"run {number} of {of}: {label}")
+        self._say(f"run {number} of {of}: {label}{self._left()}")
 
     def building(self, what: str, done: int, of: int) -> None:
         if done in (0, of) or self._due():
@@ -77,10 +81,17 @@ class Log:
         self._savings.add(job, rows.get("users", ()))
         if self._due() or self._done == self._jobs:
             rate = self._users / max(time.monotonic() - self._started, 1e-9)
-            self._say(f"{self._done}/{self._jobs} jobs, {rate:.1f} users/s, saved: {self._savings}")
+            self._say(f"{self._done}/{self._jobs} jobs, {rate:.1f} users/s, saved: {self._savings}{self._left()}")
 
     def done(self, folder: Path) -> None:
         print(folder, flush=True)
+
+    def _left(self) -> str:
+        """Of a sweep: how far it is, and the time left if the rest goes as it went so far."""
+        if not (done := self._before + self._done):
+            return ""
+        left = (time.monotonic() - self._began) / done * (self._all - done)
+        return f"; sweep: {done}/{self._all} jobs, about {left / 60:.0f} min left" if self._all else ""
 
     def _due(self) -> bool:
         return time.monotonic() - self._said >= self.EVERY_S
@@ -128,11 +139,11 @@ class Live:
             self._progress.update(self._runs, completed=self._progress.tasks[0].total, note="")
         self._progress.stop()
 
-    def run(self, number: int, of: int, label: str) -> None:
-        """Of a sweep: one line for all runs stays, the lines of the run before go."""
+    def run(self, number: int, of: int, label: str, before: int, jobs: int) -> None:
+        """Of a sweep: one line for the jobs of all runs stays, the lines of the run before go."""
         if self._runs is None:
-            self._runs = self._progress.add_task("runs", total=of, note="")
-        self._progress.update(self._runs, completed=number - 1, note=label)
+            self._runs = self._progress.add_task("sweep", total=jobs, note="")
+        self._progress.update(self._runs, completed=before, note=f"run {number} of {of}: {label}")
         for task in [*self._building.values(), *([] if self._jobs is None else [self._jobs])]:
             self._progress.remove_task(task)
         self._building, self._jobs, self._users, self._savings = {}, None, 0, Savings()
@@ -153,3 +164,5 @@ class Live:
         rate = self._users / max(time.monotonic() - self._began, 1e-9)
         note = f"{rate:.1f} users/s  saved: {self._savings}" if str(self._savings) else f"{rate:.1f} users/s"
         self._progress.update(self._jobs, advance=1, note=note)
+        if self._runs is not None:
+            self._progress.advance(self._runs)

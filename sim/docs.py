@@ -20,7 +20,7 @@ def describe_config() -> str:
     """Every key of an experiment as Markdown: name, what is allowed, default, meaning."""
     parts = [
         "# Configuration\n\nThe keys of an experiment, in TOML or as `key=value` after `headstart run`. Made from "
-        "`sim/config.py` by `python -m sim.docs`: edit there, not here.\n\nA list may be given as TOML, as JSON, or "
+        "`sim/sections.py` by `python -m sim.docs`: edit there, not here.\n\nA list may be given as TOML, as JSON, or "
         "with commas: `strategies=scratch,xpert`.\n",
         _table("Top level", Config, ""),
     ]

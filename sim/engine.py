@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import socket
+import sys
+import threading
 import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,32 +30,68 @@ for _name, _value in QUIET.items():
 from flwr.app import Context  # noqa: E402
 from flwr.serverapp import Grid, ServerApp  # noqa: E402
 
+from sim.building import make_pool  # noqa: E402
 from sim.client_app import app as client_app  # noqa: E402
 from sim.config import Config  # noqa: E402
-from sim.nodes import FlowerNodes, InlineNodes  # noqa: E402
-from sim.run import Run, Watcher  # noqa: E402
+from sim.corpus import open_corpus  # noqa: E402
+from sim.disk import no_space  # noqa: E402
+from sim.errors import RunFailed, UserError  # noqa: E402
+from sim.journal import progress  # noqa: E402
+from sim.nodes import FlowerNodes, InlineNodes, Nodes  # noqa: E402
+from sim.plan import job_count  # noqa: E402
+from sim.pllms import plan_pool  # noqa: E402
+from sim.resident import Resident  # noqa: E402
+from sim.run import Run, Watcher, is_finished  # noqa: E402
 
 
-def start(config: Config, folder: Path, watcher: Watcher) -> None:
-    """Do a run on the config's backend. Raises RunFailed; what was finished is kept."""
-    run = Run(config, folder, watcher)
+def start(config: Config, folder: Path, watcher: Watcher, shared: Path | None = None) -> None:
+    """Do a run on the config's backend. What was finished is kept, whatever happens.
+
+    Args:
+        shared: folder of what runs of a sweep share (`sim.shared`).
+
+    Raises RunFailed, also where a disk is full or a job is missing in the end; UserError; KeyboardInterrupt.
+    """
+    run = Run(config, folder, watcher, shared)
+    try:
+        _on_nodes(config, max(job_count(config), _groups(config)), run.serve)
+    except OSError as error:
+        if full := no_space(error, folder):
+            raise RunFailed(full) from error
+        raise
+    if not is_finished(folder):
+        raise RunFailed(f"it ended with {progress(folder)[1]} of {job_count(config)} jobs done")
+
+
+def build_pool(config: Config, watcher: Watcher) -> Resident:
+    """Build what is missing of the config's pool on the config's backend; returns who has it open. Raises RunFailed."""
+    home = Resident(config, watcher.building)
+    if (plan := home.pool_plan).missing():
+        _on_nodes(config, _groups(config), lambda nodes: make_pool(home, nodes, watcher.building))
+    home.pool_folder = plan.assemble()
+    return home
+
+
+def _groups(config: Config) -> int:
+    """Groups of pLLMs that the pool consists of, built or not."""
+    return len(plan_pool(config, open_corpus(config.corpus), "").groups)
+
+
+def _on_nodes(config: Config, tasks: int, serve: Callable[[Nodes], object]) -> None:
+    """Call `serve` with the nodes of the config's backend, of which there are no more than tasks."""
     if config.engine.backend == "inline":
-        run.serve(InlineNodes())
+        serve(InlineNodes())
     else:
-        _on_flower(run)
+        _on_flower(config, tasks, serve)
 
 
-def worker_count(config: Config) -> int:
-    """Worker processes: as many as asked for, or one a core, never more than there are cohorts to share."""
-    from sim.plan import plan
-
-    names = dict.fromkeys([*config.strategies, "scratch"], "")
-    jobs = sum(1 + len(p.followers) for p in plan(config, names))
+def worker_count(config: Config, tasks: int, cores: int) -> int:
+    """Worker processes: as many as asked for, or one a core, never more than there are tasks to share."""
     workers = config.engine.workers
-    return max(1, min(jobs, (os.cpu_count() or 1) if workers == "auto" else workers))
+    return max(1, min(tasks, cores if workers == "auto" else workers))
 
 
-def _on_flower(run: Run) -> None:
+def _on_flower(config: Config, tasks: int, serve: Callable[[Nodes], object]) -> None:
     """Flower's simulation on Ray.
 
     `run_simulation` is deprecated in favour of `flwr run`, which however can pass neither a Ray address nor
@@ -57,31 +99,104 @@ def _on_flower(run: Run) -> None:
     """
     from flwr.simulation import run_simulation
 
-    engine, workers = run.config.engine, worker_count(run.config)
+    from sim import actors
+
+    stopped = False
+    workers = _join_ray(config, tasks)
+    actors.install(workers)
     failure: list[BaseException] = []
+    nodes: list[FlowerNodes] = []
     server = ServerApp()
 
     @server.main()
     def main(grid: Grid, context: Context) -> None:
+        nodes.append(FlowerNodes(grid))
         try:
-            run.serve(FlowerNodes(grid))
+            if not stopped:
+                serve(nodes[0])
         except BaseException as error:  # Flower would log it and hide its type
             failure.append(error)
+            actors.end()  # nobody waits for what is still in work
 
-    init: dict[str, Any] = {"address": engine.address, "logging_level": "ERROR", "log_to_driver": False}
-    if engine.address == "local":
-        init["num_cpus"] = workers
-    logging.getLogger("flwr").setLevel(logging.ERROR)
-    with warnings.catch_warnings():
+    def stop(reason: str) -> None:
+        nonlocal stopped
+        stopped = True
+        for some in nodes:
+            some.stop(reason)
+        actors.end()
+
+    with _interrupted(stop) as interrupted, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        run_simulation(
-            server,
-            client_app,
-            workers,
-            backend_config={
-                "client_resources": {"num_cpus": 1, "num_gpus": 0.0, "max_restarts": -1, "max_task_retries": 0},
-                "init_args": init,
-            },
-        )
+        try:
+            run_simulation(
+                server,
+                client_app,
+                workers,
+                backend_config={
+                    "client_resources": {"num_cpus": 1, "num_gpus": 0.0, "max_restarts": -1, "max_task_retries": 0}
+                },
+            )
+        except Exception as error:
+            stop("Flower ended")  # or the cloud's thread would wait for replies, and the process for the thread
+            failure.append(RunFailed(f"Flower ended: {error}"))
+    if interrupted:
+        raise KeyboardInterrupt
     if failure:
         raise failure[0]
+
+
+def _join_ray(config: Config, tasks: int) -> int:
+    """Start Ray, or join the cluster at `engine.address`; returns the number of workers for tasks. Raises UserError."""
+    import ray
+
+    for name in ("flwr", "ray"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    address, here = config.engine.address, worker_count(config, tasks, os.cpu_count() or 1)
+    # workers find the code where this process finds it, and what keeps them quiet
+    variables = {name: os.environ[name] for name in QUIET} | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    settings: dict[str, Any] = {"num_cpus": here, "include_dashboard": False} if address == "local" else {}
+    try:
+        _check_there(address)
+        ray.init(address, runtime_env={"env_vars": variables}, logging_level="ERROR", log_to_driver=False, **settings)
+    except (ConnectionError, ValueError, RuntimeError, OSError) as error:
+        raise UserError(f"engine.address = {address!r}: {str(error).strip().splitlines()[0]}") from None
+    return here if address == "local" else worker_count(config, tasks, int(ray.cluster_resources().get("CPU", 1)))
+
+
+def _check_there(address: str) -> None:
+    """Raise OSError where nobody listens at host:port, for which Ray would wait ten minutes."""
+    host, _, port = address.rpartition(":")
+    if not port.isdigit():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except OSError:
+        if host not in ("127.0.0.1", "localhost"):
+            raise
+        from ray.util import get_node_ip_address  # which Ray uses instead
+
+        socket.create_connection((get_node_ip_address(), int(port)), timeout=10).close()
+
+
+@contextmanager
+def _interrupted(stop: Callable[[str], None]) -> Iterator[list[int]]:
+    """Within, the first Ctrl-C (or SIGTERM) calls `stop` and is noted in the list; a second one acts as ever."""
+    signals: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield signals
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def note(number: int, frame: object) -> None:
+        signals.append(number)
+        for each, handler in before.items():
+            signal.signal(each, handler)
+        threading.Thread(target=stop, args=("interrupted",)).start()  # a handler must not wait for locks
+
+    for number in before:
+        signal.signal(number, note)
+    try:
+        yield signals
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -6,6 +6,10 @@ import difflib
 from collections.abc import Iterable
 
 
+class RunFailed(RuntimeError):  # noqa: N818 - it says what happened
+    """The run cannot end well. Says which users and strategy, and why; what was finished is kept."""
+
+
 class UserError(ValueError):
     """Says what is wrong, where, and what is allowed. The command line prints it as one line and exits with 2."""
 

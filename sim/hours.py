@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
+import numpy as np
+
 from devices import Availability, draw_availability, read_trace
-from sim.config import ALWAYS, DAILY, Config
+from sim.config import Config
 from sim.errors import UserError
-from sim.streams import stream
+from sim.sections import ALWAYS, DAILY
+from sim.streams import Streams
 
 
 class Hours:
@@ -20,17 +24,18 @@ class Hours:
         self.seed, self.kind = config.seed, config.population.availability
         self.trace = None if self.kind in (ALWAYS, DAILY) else _trace(self.kind)
 
-    def until_done(self, user_id: int, busy_s: float) -> float:
-        """Hours from the pLLM's release, at a random time of the user's days, to the end of the work.
+    def until_done(self, user_ids: Sequence[int], busy_s: np.ndarray) -> np.ndarray:
+        """Hours from the pLLM's release, at a random time of each user's days, to the end of the work, both (users,).
 
         NaN where `busy_s` is, infinite on a phone that is never available.
         """
         if self.kind == ALWAYS:
             return busy_s / 3600
-        rng = stream(self.seed, user_id, "availability")
-        windows = draw_availability(1, rng) if self.trace is None else self.trace.sample(1, rng)
-        released_h = rng.uniform(0, windows.period_s[0] / 3600)
-        return float(windows.hours_until_done(busy_s, released_h)[0])
+        rng = Streams(self.seed, user_ids, "availability")
+        count = len(user_ids)
+        windows = draw_availability(count, rng) if self.trace is None else self.trace.sample(count, rng)
+        released_h = rng.random(count) * (windows.period_s / 3600)
+        return windows.hours_until_done(busy_s, released_h)
 
 
 @lru_cache(maxsize=2)

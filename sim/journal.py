@@ -10,7 +10,9 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +29,8 @@ Note = Mapping[str, Any]
 class Journal:
     """A run's journal, opened for going on: tables and journal are cut back to the last complete job.
 
-    Attributes: `identity` is what the run said it is (None: nothing of it is there), `notes` one for each complete job.
+    Attributes: `identity` is what the run said it is (None: nothing of it is there), `complete` the number of its jobs
+    that were complete when it was opened.
     Raises UserError where another process works on the run.
     """
 
@@ -39,11 +42,18 @@ class Journal:
         except BlockingIOError:
             self._file.close()
             raise UserError(f"{folder}: another process is working on this run.") from None
-        lines, length = _whole_lines(folder)
+        self.identity: Note | None = None
+        self.complete, length, sizes = 0, 0, {}
+        for number, (line, end) in enumerate(_whole_lines(folder)):
+            self.identity = self.identity or line["note"]
+            self.complete, length, sizes = number, end, line["sizes"]
         self._file.truncate(length)
-        _cut(folder, lines[-1]["sizes"] if lines else {})
-        self.identity: Note | None = lines[0]["note"] if lines else None
-        self.notes: list[Note] = [line["note"] for line in lines[1:]]
+        _cut(folder, sizes)
+
+    def notes(self) -> Iterator[Note]:
+        """The notes of the jobs that were complete, one each, in order; read from the file."""
+        for line, _ in islice(_whole_lines(self.folder), 1, 1 + self.complete):
+            yield line["note"]
 
     def append(self, note: Note) -> None:
         """Say that what the tables now hold is complete."""
@@ -52,7 +62,8 @@ class Journal:
         self._file.flush()
 
     def close(self) -> None:
-        self._file.close()
+        with suppress(OSError):  # only bytes of a line that `append` could not write, which raised then
+            self._file.close()
 
     def __enter__(self) -> Journal:
         return self
@@ -63,25 +74,27 @@ class Journal:
 
 def progress(folder: Path) -> tuple[Note | None, int]:
     """What a run said it is, and how many of its jobs are complete; changes nothing. (None, 0): not begun."""
-    lines, _ = _whole_lines(folder)
-    return (lines[0]["note"], len(lines) - 1) if lines else (None, 0)
+    identity, lines = None, 0
+    for lines, (line, _) in enumerate(_whole_lines(folder), start=1):
+        identity = line["note"] if lines == 1 else identity
+    return identity, max(lines - 1, 0)
 
 
-def _whole_lines(folder: Path) -> tuple[Sequence[Mapping[str, Any]], int]:
-    """The leading lines that are whole and whose rows are all there, and their length in bytes."""
-    path, there = folder / NAME, _sizes(folder)
-    lines: list[Mapping[str, Any]] = []
-    length = 0
-    for raw in path.read_bytes().splitlines(keepends=True) if path.is_file() else []:
-        try:
-            line = json.loads(raw) if raw.endswith(b"\n") else None
-        except ValueError:
-            line = None
-        if line is None or any(there.get(table, 0) < size for table, size in line["sizes"].items()):
-            break
-        lines.append(line)
-        length += len(raw)
-    return lines, length
+def _whole_lines(folder: Path) -> Iterator[tuple[Mapping[str, Any], int]]:
+    """The leading lines that are whole and whose rows are all there, each with the file's length up to its end."""
+    path, there, length = folder / NAME, _sizes(folder), 0
+    if not path.is_file():
+        return
+    with path.open("rb") as file:
+        for raw in file:
+            try:
+                line = json.loads(raw) if raw.endswith(b"\n") else None
+            except ValueError:
+                line = None
+            if line is None or any(there.get(table, 0) < size for table, size in line["sizes"].items()):
+                return
+            length += len(raw)
+            yield line, length
 
 
 def _sizes(folder: Path) -> dict[str, int]:

@@ -6,11 +6,13 @@ import json
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from sim.config import Config
+from sim.disk import write_whole
 from sim.resident import Resident
 
 PACKAGES = ("headstart", "flwr", "ray", "torch", "transformers", "peft", "numpy", "pandas")
@@ -25,7 +27,7 @@ def write_manifest(folder: Path, config: Config, resident: Resident, text_tokens
         "versions": {name: version_of(name) for name in PACKAGES},
         "machine": {
             "system": platform.platform(),
-            "processor": _processor(),
+            "processor": processor(),
             "cores": os.cpu_count(),
             "python": platform.python_version(),
         },
@@ -34,7 +36,17 @@ def write_manifest(folder: Path, config: Config, resident: Resident, text_tokens
         "mean_text_tokens": text_tokens,
         **found,
     }
-    (folder / "manifest.json").write_text(json.dumps(manifest, indent=2, default=str) + "\n")
+    write_whole(folder / "manifest.json", json.dumps(manifest, indent=2, default=str) + "\n")
+
+
+def workers_done(jobs: Mapping[tuple[str, str, int], int]) -> list[dict[str, Any]]:
+    """Who did the jobs: by host and node (of Ray, or a SuperNode) the processes and the jobs done."""
+    nodes: dict[tuple[str, str], dict[str, Any]] = {}
+    for (host, node, _), done in sorted(jobs.items()):
+        entry = nodes.setdefault((host, node), {"host": host, "node": node, "processes": 0, "jobs": 0})
+        entry["processes"] += 1
+        entry["jobs"] += done
+    return list(nodes.values())
 
 
 def version_of(package: str) -> str:
@@ -54,7 +66,7 @@ def git_commit() -> str:
         return ""
 
 
-def _processor() -> str:
+def processor() -> str:
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):

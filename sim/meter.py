@@ -6,18 +6,21 @@ one: `billing.scratch_steps` (steps that it needs from scratch) and `billing.tok
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 
 from devices import Cost, Device, Llm, Network, llm, total
+from devices.basics import Numbers
 from sim.cohort import Job, Outcome
 from sim.config import Config
 from sim.hours import Hours
 from sim.records import DOES_NOT_FIT, Row, Rows
-from sim.streams import stream
+from sim.spent import Spent, forward_flops
+from sim.streams import Streams
 from sim.users import known_phones
 from sim.work import Work
 
@@ -62,29 +65,32 @@ class Meter:
     """
 
     def __init__(self, config: Config, model: Llm, summarizer: Llm | None) -> None:
-        self.config, self.model, self.summarizer = config, model, summarizer
+        self.config = config
         self.deploy = llm(config.llm.deploy)
         self.judge = llm(config.llm.summarizer_deploy)
         self.phones, self.hours = known_phones(config), Hours(config)
         training = config.training
         self.targets = "all-linear" if training.targets == ["all-linear"] else list(training.targets)
+        self._spent = Spent(config, model, summarizer, self.targets)
 
     @property
     def pllm_bytes(self) -> float:
-        """What a phone downloads for one pLLM: the adapter in fp16, or the whole model in the deployed precision."""
+        """What a phone downloads for one pLLM: the adapter in fp16, or the whole model as `billing` says."""
         if self.config.pool.ship == "model":
-            return float(self.deploy.weight_bytes(self.config.billing.precision))
+            billing = self.config.billing
+            shipped = billing.precision if billing.ship_precision == "same" else billing.ship_precision
+            return float(self.deploy.weight_bytes(shipped))
         return float(self.deploy.adapter_bytes(self.config.training.rank, self.targets, "fp16"))
 
     # ------------------------------------------------------------ rows
 
     def rows(self, job: Job, outcomes: Sequence[Outcome], targets: Mapping[int, float], scale: Scale) -> Rows:
-        """The rows of a job, by table."""
+        """The rows of a job, by table. `targets`: users' target losses; of a user who did not train none is needed."""
         table = "users" if job.amount == 1.0 else "ladder"
-        rows: dict[str, list[Row]] = {table: [], "curves": [], "choices": [], "words": []}
+        users = self._user_rows(job, outcomes, targets, scale)
+        rows: dict[str, list[Row]] = {table: users, "curves": [], "choices": [], "words": []}
         for outcome in outcomes:
             key = {"user_id": outcome.user_id, "strategy": job.strategy}
-            rows[table].append(self._user_row(job, outcome, targets[outcome.user_id], scale))
             rows["curves"] += [{**key, "amount": job.amount, "step": s, "loss": v} for s, v in outcome.curve]
             if job.amount == 1.0:
                 ranked = sorted(outcome.scores.items(), key=lambda item: item[1])
@@ -97,35 +103,48 @@ class Meter:
                 ]
         return rows
 
-    def _user_row(self, job: Job, outcome: Outcome, loss: float, scale: Scale) -> Row:
+    def _user_rows(
+        self, job: Job, outcomes: Sequence[Outcome], targets: Mapping[int, float], scale: Scale
+    ) -> list[Row]:
+        learnt = [self._learnt(o, targets.get(o.user_id), scale) for o in outcomes]
+        bills: dict[int, Row] = {}
+        for places in _alike(outcomes):
+            steps = np.array([learnt[i]["billed_steps"] for i in places], dtype=np.float64)
+            columns = self._bill([outcomes[i] for i in places], steps, scale)
+            for i, cells in zip(places, zip(*columns.values(), strict=True), strict=True):
+                bills[i] = dict(zip(columns, cells, strict=True))
+        return [
+            {
+                "user_id": outcome.user_id,
+                "strategy": job.strategy,
+                "amount": job.amount,
+                "phone": outcome.phone,
+                "tier": self.phones[outcome.phone].tier,
+                "network": outcome.network["access"],
+                "texts": outcome.texts,
+                "style": "+".join(outcome.styles),
+                "chosen": "+".join(chosen := sorted(outcome.start)),
+                "oracle": outcome.nearest[0] if outcome.nearest else "",
+                "correct": set(chosen) <= set(outcome.nearest) if chosen else "",
+                **learnt[i],
+                **bills[i],
+                "wall_s": outcome.wall_s,
+            }
+            for i, outcome in enumerate(outcomes)
+        ]
+
+    def _learnt(self, outcome: Outcome, loss: float | None, scale: Scale) -> Row:
+        """What training showed, and the steps billed for it; without training those that the config states."""
+        if not outcome.curve or loss is None:
+            unknown = ("start_loss", "target_loss", "final_loss", "best_loss", "steps_to_target", "censored")
+            return {
+                **dict.fromkeys(unknown, ""),
+                "steps": outcome.steps,
+                "billed_steps": float(self.config.billing.scratch_steps),
+            }
         reached = Target.reached(outcome.curve, loss, self.config.training.steps)
-        billed_steps = reached.step * scale.steps
-        work = Work(**outcome.work)
-        device = self.device(outcome)
-        choosing, down = self.selection(device, work, scale), self.download(device, work)
-        training = self.finetuning(device, billed_steps, outcome)
-        chosen = sorted(outcome.start)
         losses = [value for _, value in outcome.curve]
-        chosen_with, trained_with = choosing, training
-        if choosing.refused or training.refused:
-            # FLOPs also where the LLM does not fit: those on the same phone with room for anything
-            roomy = replace(device, usable_bytes=np.array(np.inf))
-            chosen_with, trained_with = (
-                self.selection(roomy, work, scale),
-                self.finetuning(roomy, billed_steps, outcome),
-            )
         return {
-            "user_id": outcome.user_id,
-            "strategy": job.strategy,
-            "amount": job.amount,
-            "phone": outcome.phone,
-            "tier": self.phones[outcome.phone].tier,
-            "network": outcome.network["access"],
-            "texts": outcome.texts,
-            "style": "+".join(outcome.styles),
-            "chosen": "+".join(chosen),
-            "oracle": outcome.nearest[0] if outcome.nearest else "",
-            "correct": set(chosen) <= set(outcome.nearest) if chosen else "",
             "start_loss": losses[0],
             "target_loss": loss,
             "final_loss": losses[-1],
@@ -133,71 +152,82 @@ class Meter:
             "steps_to_target": reached.step,
             "censored": reached.censored,
             "steps": outcome.steps,
-            "billed_steps": billed_steps,
-            "fits": _fits(choosing, training),
-            "selection_flops": float(chosen_with.flops),
-            "selection_s": _number(choosing.seconds),
-            "selection_j": _number(choosing.joules),
-            "bytes_down": _number(down.bytes_down),
-            "bytes_up": 0.0,
-            "download_s": _number(down.seconds),
-            "download_j": _number(down.joules),
-            "finetune_flops": float(trained_with.flops),
-            "finetune_s": _number(training.seconds),
-            "finetune_j": _number(training.joules),
-            "hours_until_done": _number(
-                self.hours.until_done(outcome.user_id, float(choosing.seconds + down.seconds + training.seconds))
-            ),
-            **self._measured(outcome, work),
-            "wall_s": outcome.wall_s,
+            "billed_steps": reached.step * scale.steps,
         }
 
-    # ------------------------------------------------------------ the bill
+    # ------------------------------------------------------------ the bill: arrays of users whose work is alike
 
-    def device(self, outcome: Outcome) -> Device:
-        """The user's phone on its network, with its own draw of the rates."""
-        net = outcome.network
-        network = Network.fixed(net["down_mbps"], net["up_mbps"], net["latency_ms"], net["access"])
-        rng = stream(self.config.seed, outcome.user_id, "device")
-        return Device.of(self.phones[outcome.phone], network, backend=self.config.billing.backend, rng=rng)
+    def _bill(self, some: Sequence[Outcome], steps: np.ndarray, scale: Scale) -> dict[str, list[Any]]:
+        """The columns from `fits` to the measured FLOPs. `steps`: billed steps of each user."""
+        work, rank = _stacked(some), self._rank(some[0])
+        tokens = self._step_tokens(*(np.array([getattr(o, k) for o in some]) for k in ("train_tokens", "steps")))
+        device = self.device(some)
+        choosing, down = self.selection(device, work, scale), self.download(device, work)
+        training = self._train(device, steps, tokens, rank)
+        choosing_flops, training_flops = choosing.flops, training.flops
+        if np.any(choosing.refused) or np.any(training.refused):
+            # FLOPs also where the LLM does not fit: those on the same phone with room for anything
+            roomy = replace(device, usable_bytes=np.full(len(some), np.inf))
+            choosing_flops = self.selection(roomy, work, scale).flops
+            training_flops = self._train(roomy, steps, tokens, rank).flops
+        busy_s = np.broadcast_to(choosing.seconds + down.seconds + training.seconds, len(some))
+        values = {
+            "selection_flops": choosing_flops,
+            "selection_s": choosing.seconds,
+            "selection_j": choosing.joules,
+            "bytes_down": down.bytes_down,
+            "bytes_up": 0.0,
+            "download_s": down.seconds,
+            "download_j": down.joules,
+            "finetune_flops": training_flops,
+            "finetune_s": training.seconds,
+            "finetune_j": training.joules,
+            "hours_until_done": self.hours.until_done([o.user_id for o in some], busy_s),
+            **self._spent.columns(some, work, rank),
+        }
+        return {"fits": _fits(choosing, training)} | {name: _cells(value, len(some)) for name, value in values.items()}
+
+    def device(self, some: Sequence[Outcome]) -> Device:
+        """The users' phones on their networks, each with its own draw of the rates."""
+        figures = (np.array([o.network[k] for o in some]) for k in ("access", "down_mbps", "up_mbps", "latency_ms"))
+        rng = Streams(self.config.seed, [o.user_id for o in some], "device")
+        phones = [self.phones[o.phone] for o in some]
+        return Device.of(phones, Network(*figures), backend=self.config.billing.backend, rng=rng)
 
     def selection(self, device: Device, work: Work, scale: Scale) -> Cost:
         """What choosing cost: the deployed LLM's forward passes, tokens written and trial steps; the summarizer's."""
-        per_text, precision = self.config.billing.tokens_per_text, self.config.billing.precision
+        billing = self.config.billing
+        per_text, precision, at_once = billing.tokens_per_text, billing.precision, billing.answers_at_once
         unit = per_text / scale.text_tokens if per_text and scale.text_tokens else 1.0
         parts: list[Cost] = []
-        if n := work.evaluate_sequences:
+        if np.any(n := work.evaluate_sequences):
             tokens = work.evaluate_tokens * unit
             parts.append(device.evaluate(self.deploy, tokens, context=tokens / n, precision=precision))
-        if n := work.prefill_sequences:
-            tokens = work.prefill_tokens * unit
+        if np.any(n := work.prefill_sequences):
+            tokens = (work.prefill_tokens - work.prefill_fixed_tokens) * unit + work.prefill_fixed_tokens
             parts.append(device.prefill(self.deploy, tokens, context=tokens / n, precision=precision))
-            if work.decode_tokens:
+            if np.any(work.decode_tokens):
                 written = work.decode_tokens * unit
-                parts.append(device.decode(self.deploy, written, context=tokens / n, precision=precision))
-        if n := work.judge_sequences:
-            tokens = work.judge_tokens * unit
+                parts.append(device.decode(self.deploy, written, precision=precision, **_answers(tokens, n, at_once)))
+        if np.any(n := work.judge_sequences):
+            tokens = (work.judge_tokens - work.judge_fixed_tokens) * unit + work.judge_fixed_tokens
             parts.append(device.prefill(self.judge, tokens, context=tokens / n, logits=0, precision=precision))
-            if work.judge_decode_tokens:
+            if np.any(work.judge_decode_tokens):
                 written = work.judge_decode_tokens * unit
-                parts.append(device.decode(self.judge, written, context=tokens / n, precision=precision))
-        if n := work.train_steps:
-            tokens = self._step_tokens(work.train_tokens, n)
-            parts.append(self._train(device, n * scale.steps, tokens, self.config.training.rank))
+                parts.append(device.decode(self.judge, written, precision=precision, **_answers(tokens, n, at_once)))
+        if np.any(steps := work.train_steps):
+            step_tokens = self._step_tokens(work.train_tokens, work.train_batches)
+            parts.append(self._train(device, steps * scale.steps, step_tokens, self.config.training.rank))
         return total(parts or [device.wait(0)])
 
     def download(self, device: Device, work: Work) -> Cost:
         return device.download(work.pllm_downloads * self.pllm_bytes + work.offer_bytes)
 
-    def finetuning(self, device: Device, billed_steps: float, outcome: Outcome) -> Cost:
-        tokens = self._step_tokens(outcome.train_tokens, outcome.steps)
-        return self._train(device, billed_steps, tokens, self._rank(outcome))
-
     def _rank(self, outcome: Outcome) -> int:
         """Rank that fine-tuning has: an exact merge has that of all its pLLMs together."""
         return self.config.training.rank * max(1, len(outcome.start))
 
-    def _train(self, device: Device, billed_steps: float, step_tokens: float, rank: int) -> Cost:
+    def _train(self, device: Device, billed_steps: Numbers, step_tokens: Numbers, rank: int) -> Cost:
         return device.train(
             self.deploy,
             billed_steps,
@@ -208,59 +238,52 @@ class Meter:
             checkpointing="auto",
         )
 
-    def _step_tokens(self, tokens: int, steps: int) -> float:
+    def _step_tokens(self, tokens: Numbers, steps: Numbers) -> Numbers:
         """Tokens of a step: as many as `billing.tokens_per_step` says, else as were measured."""
-        return self.config.billing.tokens_per_step or tokens / max(steps, 1)
+        return self.config.billing.tokens_per_step or tokens / np.maximum(steps, 1)
 
     def cloud_flops(self, work: Work) -> float:
         """FLOPs of the cloud's work on the deployed LLMs, tokens as measured."""
-        return self._flops(self.deploy, self.judge, work)
-
-    # ------------------------------------------------------------ what was really spent
-
-    def _measured(self, outcome: Outcome, work: Work) -> dict[str, float]:
-        trials = self._lora_flops(work.train_steps, work.train_tokens, self.config.training.rank)
-        held_out = self.config.population.held_out * max(len(outcome.curve), 1)
-        evaluated = outcome.evaluated_tokens
-        return {
-            "model_selection_flops": self._flops(self.model, self.summarizer, work) + trials,
-            "model_finetune_flops": self._lora_flops(outcome.steps, outcome.train_tokens, self._rank(outcome)),
-            "model_evaluate_flops": float(self.model.forward_flops(evaluated, evaluated / held_out)),
-        }
-
-    def _lora_flops(self, steps: int, tokens: int, rank: int) -> float:
-        """FLOPs of training the LLM that is really trained."""
-        if not steps:
-            return 0.0
-        per_step = tokens / steps
-        step = self.model.lora_step_flops(per_step, rank, self.targets, per_step / self.config.training.batch)
-        return float(steps * step)
-
-    @staticmethod
-    def _flops(model: Llm, judge: Llm | None, work: Work) -> float:
-        """Forward FLOPs of work on two architectures."""
-        flops = 0.0
-        if n := work.evaluate_sequences:
-            flops += model.forward_flops(work.evaluate_tokens, work.evaluate_tokens / n, work.evaluate_logits)
-        if n := work.prefill_sequences:
-            flops += model.forward_flops(work.prefill_tokens, work.prefill_tokens / n, n)
-            flops += model.forward_flops(work.decode_tokens, work.prefill_tokens / n)
-        if judge is not None and (n := work.judge_sequences):
-            flops += judge.forward_flops(work.judge_tokens, work.judge_tokens / n, 0)
-            flops += judge.forward_flops(work.judge_decode_tokens, work.judge_tokens / n)
-        return float(flops)
+        return float(forward_flops(self.deploy, self.judge, work))
 
 
-def _fits(choosing: Cost, training: Cost) -> str:
+def _answers(prompt_tokens: Numbers, count: Numbers, at_once: int) -> dict[str, Any]:
+    """How `Device.decode` is told of as many answers as there were prompts of so many tokens together."""
+    return {"context": prompt_tokens / count, "answers": count, "batch": np.minimum(at_once, count)}
+
+
+KINDS = ("evaluate_sequences", "prefill_sequences", "decode_tokens", "judge_sequences", "judge_decode_tokens")
+
+
+def _alike(outcomes: Sequence[Outcome]) -> list[list[int]]:
+    """Places of outcomes in groups that did the same kinds of work and fine-tuned at the same rank."""
+    groups: dict[Any, list[int]] = defaultdict(list)
+    for i, outcome in enumerate(outcomes):
+        did = (bool(outcome.work.get(kind)) for kind in (*KINDS, "train_steps"))
+        groups[(len(outcome.start), *did)].append(i)
+    return list(groups.values())
+
+
+def _stacked(some: Sequence[Outcome]) -> Work:
+    """Counts of many users: each field an array (users,)."""
+    counts: dict[str, Any] = {
+        f.name: np.array([o.work.get(f.name, 0) for o in some], dtype=np.float64) for f in fields(Work)
+    }
+    return Work(**counts)
+
+
+def _fits(choosing: Cost, training: Cost) -> list[str]:
     """'yes', 'streamed', or why the phone cannot do it: fine-tuning first, which every strategy needs."""
-    if training.refused:
-        return DOES_NOT_FIT + training.reason
-    if choosing.refused:
-        return f"choosing: {choosing.reason}"
-    return "streamed" if choosing.streamed else "yes"
+    shape = training.status.shape
+    streamed, refused = (np.broadcast_to(v, shape) for v in (choosing.streamed, choosing.refused))
+    out = ["streamed" if s else "yes" for s in streamed]
+    for i in np.flatnonzero(refused).tolist():
+        out[i] = f"choosing: {choosing.at(i).reason}"
+    for i in np.flatnonzero(training.refused).tolist():
+        out[i] = DOES_NOT_FIT + training.at(i).reason
+    return out
 
 
-def _number(value: Any) -> float | str:
-    """A cell: empty where a phase was refused and so has no cost."""
-    number = float(value)
-    return "" if number != number else number
+def _cells(value: Any, count: int) -> list[Any]:
+    """A column: empty cells where a phase was refused and so has no cost."""
+    return ["" if v != v else v for v in np.broadcast_to(np.asarray(value, dtype=np.float64), count).tolist()]

@@ -12,6 +12,7 @@ from flwr.app import ConfigRecord, Message, RecordDict
 from flwr.serverapp import Grid
 
 from sim.client_app import ACTION, answer
+from sim.errors import RunFailed
 
 Order = dict[str, Any]
 
@@ -30,6 +31,10 @@ class Nodes(Protocol):
         """The nodes, once they are there; calls `check` while waiting."""
         ...
 
+    def there(self) -> Sequence[int]:
+        """The nodes that are there now: some may have gone, or come."""
+        ...
+
     def send(self, node: int, order: Order, ttl_s: float) -> str:
         """Give an order to a node; returns its ticket."""
         ...
@@ -40,19 +45,28 @@ class Nodes(Protocol):
 
 
 class FlowerNodes:
-    """The SuperNodes of a Grid."""
+    """The SuperNodes of a Grid. `stop` makes whoever waits for them fail with a RunFailed."""
 
     def __init__(self, grid: Grid) -> None:
         self._grid = grid
+        self._stopped = ""
+
+    def stop(self, reason: str) -> None:
+        self._stopped = reason
 
     def wait(self, check: Callable[[], object]) -> list[int]:
         """Nodes register in another thread: wait for the first, then for the rest to stop coming."""
         seen: list[int] = []
-        while not seen or seen != sorted(self._grid.get_node_ids()):
-            seen = sorted(self._grid.get_node_ids())
+        while not seen or seen != self.there():
+            seen = self.there()
             check()
             time.sleep(0.2)
         return seen
+
+    def there(self) -> list[int]:
+        if self._stopped:
+            raise RunFailed(self._stopped)
+        return sorted(self._grid.get_node_ids())
 
     def send(self, node: int, order: Order, ttl_s: float) -> str:
         content = RecordDict({"order": ConfigRecord({"json": json.dumps(order)})})
@@ -60,6 +74,8 @@ class FlowerNodes:
         return str(next(iter(self._grid.push_messages([message]))))
 
     def receive(self, tickets: Sequence[str]) -> Iterable[Arrival]:
+        if self._stopped:
+            raise RunFailed(self._stopped)
         for message in self._grid.pull_messages(list(tickets)):
             ticket = message.metadata.reply_to_message_id
             if message.has_error():
@@ -76,6 +92,9 @@ class InlineNodes:
         self._sent = 0
 
     def wait(self, check: Callable[[], object]) -> list[int]:
+        return [0]
+
+    def there(self) -> list[int]:
         return [0]
 
     def send(self, node: int, order: Order, ttl_s: float) -> str:

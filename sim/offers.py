@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,14 @@ import numpy as np
 from safetensors.numpy import save_file
 from torch import Tensor
 
-from sim.cache import built, digest
+from sim.cache import built, cache_dir, digest
 from sim.cloud import Cloud
 from sim.llm.lora import Layout, load_adapter
+from sim.resident import Resident, make_strategy
 from strategies.base import Offer, Strategy
+
+Costs = Mapping[str, Mapping[str, Mapping[str, Any]]]
+"""Work of the cloud by strategy and kind of request."""
 
 
 def offer_folder(pool: Path, cache: Path, strategy: Strategy, made_of: dict[str, Any]) -> Path:
@@ -26,7 +31,7 @@ def offer_folder(pool: Path, cache: Path, strategy: Strategy, made_of: dict[str,
     return beside if beside.is_dir() else cache / name
 
 
-def make_offer(folder: Path, strategy: Strategy, cloud: Cloud) -> dict[str, dict[str, int]]:
+def make_offer(folder: Path, strategy: Strategy, cloud: Cloud) -> dict[str, dict[str, Any]]:
     """Ask a strategy for its offer and write it, unless it is there; returns what it cost the cloud."""
 
     def build(into: Path) -> None:
@@ -46,6 +51,23 @@ def make_offer(folder: Path, strategy: Strategy, cloud: Cloud) -> dict[str, dict
 
     built(folder, build)
     return dict(json.loads((folder / "offer.json").read_text())["cost"])
+
+
+def make_offers(
+    resident: Resident, strategies: Iterable[str], progress: Callable[[str, int, int], None]
+) -> tuple[dict[str, Path], Costs]:
+    """The folder of each strategy's offer, made now or found, and what it cost the cloud."""
+    folders: dict[str, Path] = {}
+    costs: dict[str, dict[str, dict[str, Any]]] = {}
+    pool = resident.pool.folder
+    for name in strategies:
+        strategy = make_strategy(name, resident.config)
+        made_of = {"llm": resident.lm_digest, "summarizer": resident.summarizer_digest}
+        folder = offer_folder(pool, cache_dir() / "offers" / pool.name, strategy, made_of)
+        if not folder.is_dir():
+            progress(f"offer of {name}", 0, 1)
+        folders[name], costs[name] = folder, make_offer(folder, strategy, Cloud(resident))
+    return folders, costs
 
 
 def offer_adapters(folder: Path, layout: Layout) -> dict[str, Tensor]:

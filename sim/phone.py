@@ -18,23 +18,27 @@ class Trial:
     """An adapter that a phone trained before it chose: what it grew from, and the steps since then."""
 
     origin: Start
-    steps: int
+    steps: float
 
 
 class UserPhone:
     """The ledger `work`, the names of what is on the phone, and its trials.
 
     Args:
+        texts: how many of the user's texts the phone has.
         nearest: the truly closest pLLMs; `truth`: whether the strategy may read them.
     """
 
-    def __init__(self, user: User, texts: Sequence[Text], seed: int, nearest: Sequence[str], truth: bool) -> None:
-        self.texts = texts
-        self.user, self._seed = user, seed
+    def __init__(self, user: User, texts: int, seed: int, nearest: Sequence[str], truth: bool) -> None:
+        self.user, self._texts, self._seed = user, texts, seed
         self._nearest, self._truth = nearest, truth
         self.work = Work()
         self._here: set[str] = set()
         self._trials: dict[str, Trial] = {}
+
+    @property
+    def texts(self) -> Sequence[Text]:
+        return self.user.texts[: self._texts]
 
     def rng(self, purpose: str) -> np.random.Generator:
         return stream(self._seed, self.user.id, "strategy", purpose)
@@ -51,7 +55,7 @@ class UserPhone:
         self.work.pllm_downloads += len(new)
         self._here |= new
 
-    def keep(self, start: Start, steps: int) -> Start:
+    def keep(self, start: Start, steps: float) -> Start:
         """Name what `steps` more steps from a start made; it is on the phone without a download."""
         name = f"user {self.user.id}, trial {len(self._trials) + 1}"
         self._trials[name] = Trial(self.origin(start), self.trained(start) + steps)
@@ -67,6 +71,6 @@ class UserPhone:
                 weights[pllm] = weights.get(pllm, 0.0) + weight * share
         return Start(weights)
 
-    def trained(self, start: Start) -> int:
+    def trained(self, start: Start) -> float:
         """Steps already trained in a start."""
         return max((self._trials[name].steps for name in start.weights if name in self._trials), default=0)

@@ -4,27 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 from torch import Tensor
 
-from sim.cache import built, cache_dir, digest
 from sim.config import Config
 from sim.corpus.base import Corpus
 from sim.errors import UserError, nearest
-from sim.llm.finetune import Lane, Plan, finetune
-from sim.llm.lanes import Lanes
-from sim.llm.lora import Layout, check_adapter, load_adapter, save_adapter
-from sim.llm.model import LanguageModel
-from sim.streams import stream
+from sim.llm.lora import Layout, check_adapter, load_adapter
 
 T = TypeVar("T")
-VERSION = 1
-"""Part of the cache's hash: bump it when pLLMs come out differently for the same config."""
-SHIPPED = Path(__file__).parent / "llm" / "pocket" / "data" / "pools"
 
 
 @dataclass(frozen=True)
@@ -102,39 +94,6 @@ def _read(path: Path, shape: Callable[[Any], T]) -> T:
         raise UserError(f"pool: {path} is broken ({type(error).__name__}: {error}).") from error
 
 
-def pool_folder(
-    config: Config,
-    corpus: Corpus,
-    lm: LanguageModel,
-    lm_digest: str,
-    lanes: Lanes,
-    progress: Callable[[int, int], None] = lambda *_: None,
-) -> Path:
-    """The folder of the config's pool: named by the config, shipped, cached, or built now."""
-    if config.pool.path:
-        return Path(config.pool.path)
-    training = config.training.model_dump(
-        include={"rank", "alpha", "targets", "weight_decay", "max_grad_norm", "max_tokens"}
-    )
-    styles = pool_styles(config, corpus)
-    made_of = {
-        "version": VERSION,
-        "llm": lm_digest,
-        "corpus": corpus.fingerprint(),
-        "styles": styles,
-        "size": _size(config, styles),
-        "pool": config.pool.model_dump(exclude={"size", "ship", "path"}),
-        "training": training,
-    }
-    name = digest(made_of)
-    if (SHIPPED / name).is_dir():
-        return SHIPPED / name
-    return built(
-        cache_dir() / "pools" / name,
-        lambda folder: _build(folder, config, corpus, styles, lm, lanes, made_of, progress),
-    )
-
-
 def pool_styles(config: Config, corpus: Corpus) -> list[str]:
     """The styles that pLLMs are dealt out over."""
     return [corpus.style(s).id for s in config.corpus.styles] or list(corpus.usual)
@@ -145,60 +104,9 @@ def styles_in_pool(config: Config, corpus: Corpus) -> list[str]:
     if config.pool.path:
         return list(Pool(Path(config.pool.path), corpus).styles)
     styles = pool_styles(config, corpus)
-    return list(dict.fromkeys(styles[: _size(config, styles)]))
+    return list(dict.fromkeys(styles[: pool_size(config, styles)]))
 
 
-def _size(config: Config, styles: Sequence[str]) -> int:
+def pool_size(config: Config, styles: Sequence[str]) -> int:
+    """Number of pLLMs of a pool that is dealt out over these styles."""
     return len(styles) if config.pool.size == "auto" else config.pool.size
-
-
-def _build(
-    folder: Path,
-    config: Config,
-    corpus: Corpus,
-    styles: Sequence[str],
-    lm: LanguageModel,
-    lanes: Lanes,
-    made_of: dict[str, object],
-    progress: Callable[[int, int], None],
-) -> None:
-    pool, training = config.pool, config.training
-    jobs: list[Lane[str]] = []
-    style_of: dict[str, str] = {}
-    size = _size(config, styles)
-    for i in range(size):
-        style, round_ = styles[i % len(styles)], i // len(styles)
-        name = style if not round_ else f"{style}.{round_ + 1}"
-        rng = stream(pool.seed, "pool", name)
-        own = round(pool.similarity * pool.texts)
-        texts = corpus.draw(style, "pool", own, rng)
-        texts += corpus.draw(corpus.default, "pool", pool.texts - own, rng)
-        held_out = corpus.draw(style, "test", 16, rng)
-        style_of[name] = style
-        jobs.append(
-            Lane(
-                key=name,
-                start=lanes.layout.fresh(rng),
-                texts=lm.encode(texts, training.max_tokens),
-                held_out=lm.encode(held_out, training.max_tokens),
-                rng=rng,
-            )
-        )
-    plan = Plan(
-        steps=pool.steps,
-        batch=pool.batch,
-        lr=pool.lr,
-        weight_decay=training.weight_decay,
-        max_grad_norm=training.max_grad_norm,
-        evaluate_every=pool.steps,
-        width=config.engine.lanes,
-    )
-    for done, result in enumerate(finetune(lm, lanes, jobs, plan), start=1):
-        name = result.key
-        assert result.adapter is not None
-        save_adapter(folder / name, lanes.layout, result.adapter, config.llm.model, half=True)
-        card = Card(name, style_of[name], pool.similarity, pool.texts, result.steps, result.curve[-1][1])
-        (folder / name / "card.json").write_text(json.dumps(asdict(card), indent=2) + "\n")
-        progress(done, size)
-    index = {"pllms": [job.key for job in jobs], "made_of": made_of}
-    (folder / "pool.json").write_text(json.dumps(index, indent=2, default=str) + "\n")

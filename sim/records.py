@@ -49,8 +49,8 @@ best_loss        | float | nats   | lowest held-out loss seen
 steps_to_target  | int   | steps  | first evaluated step at or under the target; the budget where censored
 censored         | bool  |        | the target was not reached within the budget
 steps            | int   | steps  | steps that were really trained
-billed_steps     | float | steps  | steps_to_target on the scale of the deployed LLM (billing.scratch_steps)
-fits             | str   |        | 'yes', 'streamed' (from flash), 'does_not_fit: WHY', or 'choosing: WHY it cannot'
+billed_steps     | float | steps  | steps_to_target on the scale of billing.scratch_steps; with cost_only those steps
+fits             | str   |        | 'yes', 'streamed' (from flash); 'does_not_fit: ', 'choosing: ', 'failed: ' and WHY
 selection_flops  | float | FLOP   | billed: choosing, on the phone; where it does not fit, as on one that it fits
 selection_s      | float | s      | billed: computing time of choosing; empty where it does not fit
 selection_j      | float | J      | billed: energy of choosing
@@ -109,6 +109,14 @@ tokens   | float |      | tokens processed
 flops    | float | FLOP | billed: on the deployed LLMs
 """)
 
+FAILURES = _columns("""
+user_id   | int   |       | number of the user
+strategy  | str   |       | strategy that raised, or whose fine-tuning did
+amount    | float | share | share of the user's texts
+error     | str   |       | the error in one line
+traceback | str   |       | where it was raised; empty: only a consequence of another failure
+""")
+
 SUMMARY = _columns("""
 strategy | str   |  | strategy
 metric   | str   |  | what is summarised
@@ -128,10 +136,13 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "words": WORDS,
     "pool": POOL,
     "cloud": CLOUD,
+    "failures": FAILURES,
     "summary": SUMMARY,
 }
 DOES_NOT_FIT = "does_not_fit: "
 """How `fits` begins where the phone cannot fine-tune the deployed LLM."""
+FAILED = "failed: "
+"""How `fits` begins where the user's simulation raised (engine.keep_going); failures.csv has the traceback."""
 WALL_CLOCK = ("wall_s",)
 """Columns that may differ between two runs of the same config and seed."""
 
@@ -167,14 +178,17 @@ class Recorder:
             if table not in self._files:
                 self._files[table] = self._open(table)
             handle, writer = self._files[table]
-            writer.writerows({k: _cell(v) for k, v in row.items()} for row in some)
+            names = [c.name for c in TABLES[table]]
+            if unknown := {key for row in some for key in row} - set(names):
+                raise ValueError(f"{table}.csv has no column {sorted(unknown)[0]!r}")
+            writer.writerows([_cell(row.get(name)) for name in names] for row in some)
             handle.flush()
 
     def _open(self, table: str) -> tuple[TextIO, Any]:
         handle = (self.folder / f"{table}.csv").open("a", newline="", encoding="utf-8")
-        writer = csv.DictWriter(handle, [c.name for c in TABLES[table]])
+        writer = csv.writer(handle)
         if handle.tell() == 0:
-            writer.writeheader()
+            writer.writerow([c.name for c in TABLES[table]])
         return handle, writer
 
     def close(self) -> None:

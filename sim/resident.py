@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -24,7 +24,9 @@ from sim.llm.lora import layout_for
 from sim.llm.model import LanguageModel
 from sim.llm.pocket import pocket_digest, pocket_folder
 from sim.memory import keep_pages
-from sim.pool import Pool, pool_folder
+from sim.pllms import PoolPlan, build_group, plan_pool
+from sim.pool import Pool
+from sim.store import PREFIX, Store, received, shipped
 from sim.users import possible_styles
 from strategies.base import Strategy
 
@@ -32,33 +34,49 @@ from strategies.base import Strategy
 class Resident:
     """Lazy: what a job does not need is not loaded.
 
+    Attributes: `pool_folder`, where the pool lies. Left None, `pool` makes here what is missing of it; a run has nodes
+    do that (`sim.building`), and tells its workers. `shared`, where the runs of a sweep keep what they share.
+
     Args:
-        pool: the pool's folder; None: found or built from the config (the cloud does that, workers are told).
         progress: called with (what, done, of) on long work.
+        store: where names that begin with `store:` are fetched from.
     """
 
     def __init__(
         self,
         config: Config,
-        pool: Path | None = None,
         progress: Callable[[str, int, int], None] = lambda *_: None,
+        store: Store | None = None,
     ) -> None:
         keep_pages()
         torch.set_num_threads(max(1, int(os.environ.get("OMP_NUM_THREADS", "1"))))
-        self.config, self._pool_folder, self._progress = config, pool, progress
+        self.config, self._progress = config, progress
+        self.store = store or Store(config.engine.store)
+        self.folder = lru_cache(maxsize=256)(self.store.fetch)
+        """The folder of a name in the store, fetched once."""
+        self.pool_folder: Path | None = None
+        self.shared: Path | None = None
+
+    @cached_property
+    def orders(self) -> dict[str, str]:
+        """What every order carries: all that a worker makes a resident like this one of (`resident`)."""
+        config = shipped(self.config, self.lm.source, str(self.source("summarizer")), self.store)
+        return {"config": config.model_dump_json(), "store": self.store.url}
 
     @cached_property
     def corpus(self) -> Corpus:
         return open_corpus(self.config.corpus)
 
-    def _source(self, setting: str, part: str) -> str | Path:
-        if setting != "pocket":
-            return setting
-        return pocket_folder(self.corpus, self._progress) / part
+    def source(self, part: Literal["base", "summarizer"]) -> str | Path:
+        """Folder, or name on the hub, of an LLM; a pocket one is built where it is missing."""
+        setting = self.config.llm.model if part == "base" else self.config.llm.summarizer
+        if setting == "pocket":
+            return pocket_folder(self.corpus, self._progress) / part
+        return self.folder(setting) if setting.startswith(PREFIX) else setting
 
     @cached_property
     def lm(self) -> LanguageModel:
-        return LanguageModel(self._source(self.config.llm.model, "base"), device=self.config.engine.device)
+        return LanguageModel(self.source("base"), device=self.config.engine.device)
 
     @cached_property
     def lm_digest(self) -> str:
@@ -87,7 +105,7 @@ class Resident:
 
     @cached_property
     def summarizer(self) -> LanguageModel:
-        return LanguageModel(self._source(self.config.llm.summarizer, "summarizer"), device=self.config.engine.device)
+        return LanguageModel(self.source("summarizer"), device=self.config.engine.device)
 
     @cached_property
     def lanes(self) -> Lanes:
@@ -95,17 +113,18 @@ class Resident:
         targets = "all-linear" if training.targets == ["all-linear"] else training.targets
         return Lanes(self.lm.model, layout_for(self.lm.model, training.rank, training.alpha, targets))
 
+    @property
+    def pool_plan(self) -> PoolPlan:
+        return plan_pool(self.config, self.corpus, self.lm_digest)
+
     @cached_property
     def pool(self) -> Pool:
-        folder = self._pool_folder or pool_folder(
-            self.config,
-            self.corpus,
-            self.lm,
-            self.lm_digest,
-            self.lanes,
-            lambda done, of: self._progress("pool", done, of),
-        )
-        pool = Pool(folder, self.corpus)
+        if self.pool_folder is None:
+            plan = self.pool_plan
+            for group in plan.missing():
+                build_group(self, group)
+            self.pool_folder = plan.assemble()
+        pool = Pool(self.pool_folder, self.corpus)
         for name in pool.ids[:1]:
             pool.adapter(name, self.lanes.layout)  # a pool of another rank or model fails here, early and clearly
         return pool
@@ -166,6 +185,7 @@ def load_object(reference: str) -> Any:
 
 
 @functools.lru_cache(maxsize=2)
-def resident(config_json: str, pool: str) -> Resident:
-    """A worker's resident for a config, kept between messages."""
-    return Resident(Config.model_validate_json(config_json), Path(pool))
+def resident(config_json: str, store_url: str) -> Resident:
+    """A worker's resident for a config, kept between messages; its paths are names in the store."""
+    store = Store(store_url)
+    return Resident(received(Config.model_validate_json(config_json), store), store=store)

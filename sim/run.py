@@ -13,8 +13,8 @@ import numpy as np
 import torch
 
 from devices import BACKENDS, Device, draw_networks, draw_phones, llm
-from sim.cache import cache_dir
-from sim.cloud import Cloud
+from sim.building import make_pool
+from sim.cohort import Job
 from sim.collect import Collector, Watcher
 from sim.config import ELSEWHERE, Config
 from sim.corpus import open_corpus
@@ -22,19 +22,16 @@ from sim.dispatch import Dispatcher
 from sim.errors import UserError, nearest
 from sim.hours import Hours
 from sim.journal import Journal, progress
-from sim.manifest import write_manifest
+from sim.manifest import workers_done, write_manifest
 from sim.meter import Meter
 from sim.nodes import Nodes
-from sim.offers import load_offer, make_offer, offer_folder
-from sim.plan import REFERENCE, CohortPlan, plan
+from sim.offers import Costs, load_offer, make_offers
+from sim.plan import REFERENCE, job_count, plan
 from sim.records import Recorder, Row
 from sim.resident import Resident, known_strategies, make_strategy
 from sim.streams import stream
 from sim.users import draw_user, known_phones, phone_mix, possible_styles
 from sim.work import Work
-
-Costs = Mapping[str, Mapping[str, Mapping[str, int]]]
-"""Work of the cloud by strategy and kind of request."""
 
 TEXT_SAMPLE = 64
 """Users on whose texts the mean tokens of a text are measured."""
@@ -86,82 +83,73 @@ def _naming(key: str) -> Iterator[None]:
 
 
 class Run:
-    """One run in its folder."""
+    """One run in its folder; `shared` is that of what runs of a sweep share (`sim.shared`)."""
 
-    def __init__(self, config: Config, folder: Path, watcher: Watcher) -> None:
-        self.config, self.folder, self.watcher = config, folder, watcher
+    def __init__(self, config: Config, folder: Path, watcher: Watcher, shared: Path | None = None) -> None:
+        self.config, self.folder, self.watcher, self.shared = config, folder, watcher, shared
 
     def serve(self, nodes: Nodes) -> None:
         """Do the run on nodes. Raises RunFailed; finished cohorts are kept then."""
         began = time.perf_counter()
-        resident = Resident(self.config, progress=self.watcher.building)
-        offers, costs = self._offers(resident)
-        plans = plan(self.config, {name: str(path) for name, path in offers.items()})
+        resident = Resident(self.config, self.watcher.building)
+        text_tokens = self._text_tokens(resident)  # refuses too few texts before anything is built
+        make_pool(resident, nodes, self.watcher.building)
+        names = dict.fromkeys([*self.config.strategies, REFERENCE])
+        offers, costs = make_offers(resident, names, self.watcher.building)
         summarizer = resident.summarizer_architecture if self._judges(costs) else None
         meter = Meter(self.config, resident.architecture, summarizer)
-        text_tokens = self._text_tokens(resident)
-        dispatcher = Dispatcher(
+        store = resident.store
+        plans = plan(self.config, {name: store.put(path) for name, path in offers.items()})
+        dispatcher: Dispatcher[Job] = Dispatcher(
             nodes,
-            {"config": self.config.model_dump_json(), "pool": str(resident.pool.folder.resolve())},
+            {
+                **resident.orders,
+                "pool": store.put(resident.pool.folder),
+                "shared": str(self.shared.resolve()) if self.shared else "",
+            },
             self.config.engine.retries,
             self.config.engine.deadline_s,
         )
-        write_manifest(self.folder, self.config, resident, text_tokens)
         with Journal(self.folder) as journal:
-            kept = len(journal.notes)
-            if self._is_new(journal, resident, plans):
+            write_manifest(self.folder, self.config, resident, text_tokens)
+            if self._is_new(journal, resident):
                 with Recorder(self.folder) as recorder:
                     recorder.write(self._pool_rows(resident, meter))
                     recorder.write(self._cloud_rows(offers, costs, meter))
-                journal.append(self._identity(resident, plans))
+                journal.append(self._identity(resident))
             Collector(self.config, plans, meter, text_tokens, journal).collect(dispatcher, self.watcher)
-        write_manifest(
-            self.folder,
-            self.config,
-            resident,
-            text_tokens,
-            wall_s=time.perf_counter() - began,
-            workers=len(dispatcher.workers),
-            resent=dispatcher.resent,
-            jobs_kept_from_before=kept,
-        )
+            write_manifest(
+                self.folder,
+                self.config,
+                resident,
+                text_tokens,
+                wall_s=time.perf_counter() - began,
+                workers=workers_done(dispatcher.workers),
+                resent=dispatcher.resent,
+                jobs_kept_from_before=journal.complete,
+            )
 
     # ------------------------------------------------------------ going on with an interrupted run
 
-    def _identity(self, resident: Resident, plans: Sequence[CohortPlan]) -> dict[str, Any]:
+    def _identity(self, resident: Resident) -> dict[str, Any]:
         """What must be the same for rows to belong to one run."""
         return {
             "config": self.config.digest(),
             "llm": resident.lm_digest[:16],
             "pool": resident.pool.folder.name,
-            "jobs": sum(1 + len(p.followers) for p in plans),
+            "jobs": job_count(self.config),
         }
 
-    def _is_new(self, journal: Journal, resident: Resident, plans: Sequence[CohortPlan]) -> bool:
+    def _is_new(self, journal: Journal, resident: Resident) -> bool:
         """Whether nothing of the run is there. Raises UserError where what is there is another run's."""
         if journal.identity is None:
             return True
-        for key, now in self._identity(resident, plans).items():
+        for key, now in self._identity(resident).items():
             if (then := journal.identity.get(key)) != now:
                 raise UserError(f"{self.folder}: cannot go on, its {key} was {then} and is now {now}.")
         return False
 
     # ------------------------------------------------------------ cloud side
-
-    def _offers(self, resident: Resident) -> tuple[dict[str, Path], Costs]:
-        """Every strategy's offer, made now or found, and what it cost the cloud."""
-        folders: dict[str, Path] = {}
-        costs: dict[str, dict[str, dict[str, int]]] = {}
-        for name in dict.fromkeys([*self.config.strategies, REFERENCE]):
-            strategy = make_strategy(name, self.config)
-            made_of = {"llm": resident.lm_digest, "summarizer": resident.summarizer_digest}
-            folder = offer_folder(
-                resident.pool.folder, cache_dir() / "offers" / resident.pool.folder.name, strategy, made_of
-            )
-            if not folder.is_dir():
-                self.watcher.building(f"offer of {name}", 0, 1)
-            folders[name], costs[name] = folder, make_offer(folder, strategy, Cloud(resident))
-        return folders, costs
 
     def _judges(self, costs: Costs) -> bool:
         """Whether the summarizer is run; a large one is not loaded for nothing."""

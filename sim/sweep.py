@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Protocol
 
 from sim.analysis.summary import summarise
 from sim.analysis.sweep_table import RUNS, runs_table
 from sim.analysis.tables import load_run
 from sim.collect import Watcher
-from sim.dispatch import RunFailed
-from sim.errors import UserError
+from sim.disk import write_whole
+from sim.errors import RunFailed, UserError
 from sim.grid import Point
+from sim.journal import progress
+from sim.plan import job_count
 from sim.run import check, is_finished
+from sim.shared import FOLDER
 
 SUMMARY = "summary.csv"
 
@@ -21,8 +23,8 @@ SUMMARY = "summary.csv"
 class SweepWatcher(Watcher, Protocol):
     """Who is told how a sweep goes."""
 
-    def run(self, number: int, of: int, label: str) -> None:
-        """Run `number`, counted from 1, begins."""
+    def run(self, number: int, of: int, label: str, before: int, jobs: int) -> None:
+        """Run `number`, counted from 1, begins. Of the `jobs` that the sweep has to do, `before` are behind it."""
         ...
 
 
@@ -34,10 +36,11 @@ def sweep(points: Sequence[Point], watcher: SweepWatcher) -> list[str]:
     for point in points:
         check(point.config)
     failures = []
-    for number, point in enumerate(points, start=1):
-        if is_finished(point.folder):
-            continue
-        watcher.run(number, len(points), point.label)
+    missing = {number: point for number, point in enumerate(points, start=1) if not is_finished(point.folder)}
+    jobs = {number: job_count(point.config) - progress(point.folder)[1] for number, point in missing.items()}
+    for number, point in missing.items():
+        before = sum(count for earlier, count in jobs.items() if earlier < number)
+        watcher.run(number, len(points), point.label, before, sum(jobs.values()))
         try:
             _do(point, watcher)
         except (RunFailed, UserError) as failure:
@@ -51,13 +54,15 @@ def sweep(points: Sequence[Point], watcher: SweepWatcher) -> list[str]:
 def _do(point: Point, watcher: Watcher) -> None:
     from sim.engine import start  # Flower and Ray take seconds to import
 
+    shared = point.folder.parent / FOLDER
     try:
-        point.folder.mkdir(parents=True, exist_ok=True)
-        _replace(point.folder / "config.toml", point.config.to_toml())
+        for folder in (point.folder, shared):
+            folder.mkdir(parents=True, exist_ok=True)
+        write_whole(point.folder / "config.toml", point.config.to_toml())
         (point.folder / SUMMARY).unlink(missing_ok=True)
     except OSError as error:
         raise UserError(f"output: cannot write {str(point.folder)!r}: {error.strerror or error}.") from error
-    start(point.config, point.folder, watcher)
+    start(point.config, point.folder, watcher, shared)
 
 
 def _write_runs(points: Sequence[Point]) -> None:
@@ -65,14 +70,7 @@ def _write_runs(points: Sequence[Point]) -> None:
     done = [point for point in points if is_finished(point.folder)]
     for point in done:
         if not (point.folder / SUMMARY).is_file():
-            _replace(point.folder / SUMMARY, summarise(load_run(point.folder)).to_csv(index=False))
+            write_whole(point.folder / SUMMARY, summarise(load_run(point.folder)).to_csv(index=False))
     if done:
         table = runs_table([(point.folder, point.values) for point in done])
-        _replace(points[0].folder.parent / RUNS, table.to_csv(index=False))
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file that is there whole or not at all, whatever happens in between."""
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+        write_whole(points[0].folder.parent / RUNS, table.to_csv(index=False))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import ceil
 
 from torch import Tensor
 
@@ -39,18 +40,20 @@ def train(resident: Resident, requests: Sequence[Train], phones: Sequence[UserPh
     """Answer Train requests, each from the phone beside it; those of as many steps are lanes of one batch.
 
     The order of the texts depends on the user and on the steps trained before, so a phone's trials are comparable.
+    Parts of a step are made up for by the learning rate: 1.5 steps are two at three quarters of it.
     """
     answers, replies = resident.answers, {}
-    if any(r.steps < 1 or not r.texts for r in requests):
+    if any(r.steps <= 0 or not r.texts for r in requests):
         raise ValueError("a strategy yielded a Train without steps or without texts")
     for steps in sorted({r.steps for r in requests}):
         lanes = []
         for i, (request, phone) in enumerate(zip(requests, phones, strict=True)):
             if request.steps == steps:
                 texts = answers.encode(request.texts)
-                rng = phone.rng(f"train after {phone.trained(request.start)} steps")
+                rng = phone.rng(f"train after {phone.trained(request.start):g} steps")
                 lanes.append(Lane(i, beginning(resident, phone.user.id, request.start), texts, texts, rng))
-        plan = replace(training_plan(resident), steps=steps, evaluate_every=steps, patience=0)
+        plan, run = training_plan(resident), ceil(steps)
+        plan = replace(plan, steps=run, evaluate_every=run, patience=0, lr=plan.lr * steps / run)
         for result in finetune(resident.lm, resident.lanes, lanes, plan):
             request, phone, texts = requests[result.key], phones[result.key], answers.encode(requests[result.key].texts)
             kept = phone.keep(request.start, steps)
@@ -59,6 +62,7 @@ def train(resident: Resident, requests: Sequence[Train], phones: Sequence[UserPh
             replies[result.key] = Trained(kept, result.curve[-1][1])
             phone.work.requests += 1
             phone.work.train_steps += steps
+            phone.work.train_batches += result.steps
             phone.work.train_tokens += result.train_tokens
             phone.work.evaluate_tokens += sum(map(len, texts))
             phone.work.evaluate_sequences += len(texts)

@@ -2,29 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache, partial
+
+import numpy as np
 
 from devices import Network, Phone, draw_networks, draw_phones, phones, read_phones
 from sim.config import Config
 from sim.corpus.base import Corpus
 from sim.errors import UserError
 from sim.pool import pool_styles, styles_in_pool
-from sim.streams import stream
+from sim.streams import Streams, stream
 from strategies.base import Text
+
+Written = tuple[list[Text], list[Text]]
 
 
 @dataclass(frozen=True)
 class User:
-    """One simulated person. `texts` are what the phone has, `held_out` what only the evaluation sees."""
+    """One simulated person. `write` makes the own and the held-out texts; it is called when one is first read."""
 
     id: int
     styles: tuple[str, ...]
     phone: str
     network: Network
-    texts: Sequence[Text]
-    held_out: Sequence[Text]
+    write: Callable[[], Written] = field(repr=False, compare=False)
+
+    @cached_property
+    def _written(self) -> Written:
+        return self.write()
+
+    @property
+    def texts(self) -> Sequence[Text]:
+        """What the phone has."""
+        return self._written[0]
+
+    @property
+    def held_out(self) -> Sequence[Text]:
+        """What only the evaluation sees."""
+        return self._written[1]
 
 
 def possible_styles(config: Config, corpus: Corpus) -> list[str]:
@@ -41,24 +58,29 @@ def possible_styles(config: Config, corpus: Corpus) -> list[str]:
     return styles
 
 
-def draw_user(config: Config, corpus: Corpus, styles: Sequence[str], user_id: int) -> User:
-    """Draw one user; the same for any number of users and workers.
+def draw_users(config: Config, corpus: Corpus, styles: Sequence[str], user_ids: Sequence[int]) -> list[User]:
+    """Draw some users; each is the same for any number of users and workers, and whoever is drawn along.
 
     Args:
         styles: what users can have, one of which is drawn, or several where `population.styles_per_user` says so.
     """
-    seed, population = config.seed, config.population
-    own = _styles(config, styles, user_id)
-    write = stream(seed, user_id, "texts")
-    phone, network = draw_phone(config, user_id)
-    return User(
-        id=user_id,
-        styles=own,
-        phone=phone,
-        network=network,
-        texts=_mixed(corpus, own, "user", population.texts, write),
-        held_out=_mixed(corpus, own, "test", population.held_out, write),
-    )
+    users = []
+    phone_ids, networks = draw_devices(config, user_ids)
+    for at, (user_id, phone) in enumerate(zip(user_ids, phone_ids, strict=True)):
+        own = _styles(config, styles, user_id)
+        users.append(User(user_id, own, str(phone), networks[at], partial(_write, config, corpus, own, user_id)))
+    return users
+
+
+def draw_user(config: Config, corpus: Corpus, styles: Sequence[str], user_id: int) -> User:
+    """Draw one user, as `draw_users` does."""
+    return draw_users(config, corpus, styles, [user_id])[0]
+
+
+def _write(config: Config, corpus: Corpus, styles: Sequence[str], user_id: int) -> Written:
+    population, rng = config.population, stream(config.seed, user_id, "texts")
+    own = _mixed(corpus, styles, "user", population.texts, rng)
+    return own, _mixed(corpus, styles, "test", population.held_out, rng)
 
 
 def phone_mix(config: Config) -> str | list[str]:
@@ -87,12 +109,12 @@ def _with_own(file: str) -> Mapping[str, Phone]:
         raise UserError(f"population.phone_file: {' '.join(str(error).split())}.") from None
 
 
-def draw_phone(config: Config, user_id: int) -> tuple[str, Network]:
-    """A user's phone id and connection."""
-    known = known_phones(config)
-    phone = str(draw_phones(1, phone_mix(config), stream(config.seed, user_id, "phone"), known)[0])
-    rng = stream(config.seed, user_id, "network")
-    return phone, draw_networks(1, rng, config.population.network, phone_ids=[phone], known=known)[0]
+def draw_devices(config: Config, user_ids: Sequence[int]) -> tuple[np.ndarray, Network]:
+    """Users' phone ids and connections, each from the user's own streams: arrays of one entry a user."""
+    known, count = known_phones(config), len(user_ids)
+    ids = draw_phones(count, phone_mix(config), Streams(config.seed, user_ids, "phone"), known)
+    rng = Streams(config.seed, user_ids, "network")
+    return ids, draw_networks(count, rng, config.population.network, phone_ids=ids, known=known)
 
 
 def _styles(config: Config, styles: Sequence[str], user_id: int) -> tuple[str, ...]:

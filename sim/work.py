@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
+from typing import Any
 
 
 @dataclass
@@ -12,19 +13,24 @@ class Work:
 
     A sequence is one forward pass over one text. `evaluate` runs the output head on answer tokens, `prefill` on the
     last position only, `judge` is the summarizer's prefill without an output head, `train` fine-tunes for trial.
+    `fixed` tokens, which are among the others, are those of an instruction: as many on any LLM, however long its texts.
+    `train_steps` are those asked for, which may be parts of one; `train_batches` those that were run for it.
     """
 
     evaluate_tokens: int = 0
     evaluate_sequences: int = 0
     evaluate_logits: int = 0
     prefill_tokens: int = 0
+    prefill_fixed_tokens: int = 0
     prefill_sequences: int = 0
     decode_tokens: int = 0
     judge_tokens: int = 0
+    judge_fixed_tokens: int = 0
     judge_sequences: int = 0
     judge_decode_tokens: int = 0
     train_tokens: int = 0
-    train_steps: int = 0
+    train_steps: float = 0
+    train_batches: int = 0
     pllm_downloads: int = 0
     offer_bytes: int = 0
     requests: int = 0
@@ -34,8 +40,8 @@ class Work:
             setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
         return self
 
-    def as_dict(self) -> dict[str, int]:
-        return asdict(self)
+    def as_dict(self) -> dict[str, Any]:
+        return dict(vars(self))
 
 
 def total(items: Iterable[Work]) -> Work:

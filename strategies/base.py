@@ -96,12 +96,14 @@ class Evaluate:
 class Train:
     """Fine-tune from a start on texts for some steps, as the run fine-tunes, and keep the result. Reply: Trained.
 
-    Phones only. The optimiser's moments are not kept: training on is a new Train from what came back.
+    A part of a step is a step at that part of the learning rate, and billed as that part: a step of the LLM that is
+    really trained stands for many of the deployed one, which a phone could try one by one. Phones only. The optimiser's
+    moments are not kept: training on is a new Train from what came back.
     """
 
     start: Start
     texts: Sequence[Text]
-    steps: int
+    steps: float
 
 
 @dataclass(frozen=True)

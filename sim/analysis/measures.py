@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from sim.analysis.tables import FITTING, ORACLE, SCRATCH, Run
+from sim.records import FAILED
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,8 @@ def per_user(run: Run) -> dict[str, pd.DataFrame]:
     Savings are paired: saved_u = 1 - cost_u(strategy) / cost_u(scratch), for users whose phone fits the LLM,
     in runs that have the scratch strategy.
     """
-    fits = run.wide(run.users["fits"].isin(FITTING).where(run.users["fits"] != ""))
+    known = (run.users["fits"] != "") & ~run.users["fits"].str.startswith(FAILED)
+    fits = run.wide(run.users["fits"].isin(FITTING).where(known))
 
     def billed(column: str, scale: float = 1.0) -> pd.DataFrame:
         return run.wide(column).where(fits == 1) * scale
@@ -77,18 +79,19 @@ def per_user(run: Run) -> dict[str, pd.DataFrame]:
         "j": choose["j"] + load["j"] + tune["j"],
     }
     steps, start = run.wide("steps_to_target"), run.wide("start_loss")
+    trained = steps.notna()  # where nobody trained all are billed the same steps, which saves nothing and shows nothing
     data_saved, data_censored = _data(run)
     found = {
         "selection_accuracy": run.wide("correct"),
         "steps_to_target": steps,
         "censored": run.wide("censored"),
         "fits": fits,
-        "compute_saved": _saved(tune["flops"]),
-        "compute_saved_total": _saved(total["flops"]),
-        "time_saved": _saved(tune["s"]),
-        "time_saved_total": _saved(total["s"]),
-        "energy_saved": _saved(tune["j"]),
-        "energy_saved_total": _saved(total["j"]),
+        "compute_saved": _saved(tune["flops"]).where(trained),
+        "compute_saved_total": _saved(total["flops"]).where(trained),
+        "time_saved": _saved(tune["s"]).where(trained),
+        "time_saved_total": _saved(total["s"]).where(trained),
+        "energy_saved": _saved(tune["j"]).where(trained),
+        "energy_saved_total": _saved(total["j"]).where(trained),
         "steps_saved": _saved(steps),
         "data_saved": data_saved,
         "data_censored": data_censored,
@@ -117,10 +120,11 @@ def climbed(run: Run) -> pd.DataFrame:
 
     The amount 1 comes from users.csv where the ladder itself leaves it out.
     """
-    columns = ["user_id", "strategy", "amount", "texts", "censored"]
+    columns = ["user_id", "strategy", "amount", "texts", "censored", "fits"]
     climbers = run.ladder[["user_id", "strategy"]].drop_duplicates()
     rungs = pd.concat([run.ladder[columns], run.users[columns].merge(climbers)], ignore_index=True)
     rungs = rungs.drop_duplicates(["user_id", "strategy", "amount"])
+    rungs = rungs[~rungs["fits"].str.startswith(FAILED)]
     most = rungs.groupby(["user_id", "strategy"])["texts"].transform("max")
     rungs["share"] = rungs["texts"].astype(float) / most.astype(float)
     rungs["reached"] = ~rungs["censored"].fillna(True).astype(bool)

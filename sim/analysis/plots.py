@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from sim.analysis.bootstrap import mean_intervals
+from sim.analysis.latent import latent_levels
 from sim.analysis.look import (
     DARK,
     ERROR_BARS,
@@ -171,6 +172,7 @@ FIGURES: dict[str, Callable[[Run], Figure | None]] = {
     "where_time_goes": where_time_goes,
     "data_ladder": data_ladder,
     "phones": phones,
+    "latent_levels": latent_levels,
 }
 
 

@@ -40,6 +40,7 @@ def run_sections(run: Run, summary: pd.DataFrame, found: Verdict) -> list[Sectio
         Section("What it cost, on which phones", _costs(run)),
         Section("Learning and data", _learning(run)),
         Section("Explained users", _users(run, found)),
+        Section("The space of explanations", _latent(run)),
         Section("What the numbers mean", _meanings()),
     ]
     return [section for section in sections if section.html]
@@ -143,6 +144,20 @@ def _users(run: Run, found: Verdict) -> str:
             parts.append(picture(e.figure(), caption))
         parts.append(verbatim(e.text()))
     return "".join(parts)
+
+
+def _latent(run: Run) -> str:
+    figure = _figure(
+        run, "latent_levels", "L1 distance of the pLLMs' coordinates between levels, as a share of the largest."
+    )
+    if not figure:
+        return ""
+    return figure + paragraph(
+        "pLLMs that differ in nothing but a level of one axis: the more levels are between them, the further apart "
+        "they should lie. On the diagonal are pLLMs of the same level that learnt from other texts. Spearman: rank "
+        "correlation of distance and levels apart. Published: Wang et al., MobiSys 2025, elementary school to PhD, on "
+        "larger LLMs."
+    )
 
 
 def _meanings() -> str:

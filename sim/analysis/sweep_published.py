@@ -58,8 +58,8 @@ def beside_published(sweep: Sweep) -> pd.DataFrame:
 
     The paper measured one phone on one link, so the median user stands beside it: a few slow links rule the mean.
 
-    Columns: strategy, pool, quantity, unit, published, basis, billed (median over users), ratio (billed / published),
-    mean, low, high (the mean's 95 % interval).
+    Columns: strategy, pool, network, quantity, unit, published, basis, billed (median over users), ratio (billed /
+    published), mean, low, high (the mean's 95 % interval).
     """
     rows = []
     for run in sweep.rows.to_dict("records"):
@@ -75,6 +75,7 @@ def beside_published(sweep: Sweep) -> pd.DataFrame:
                 {
                     "strategy": strategy,
                     "pool": size,
+                    "network": sweep.setting("population.network", folder),
                     "quantity": quantity,
                     "unit": unit,
                     "published": published,

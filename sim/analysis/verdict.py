@@ -27,12 +27,22 @@ class Verdict:
     sentences: tuple[str, ...]
 
 
+def nobody_chose(run: Run) -> str:
+    """What is to be said of a run whose pool is empty; '' of any other."""
+    others = [s for s in run.strategies if s != SCRATCH]
+    if not others or run.config is None or run.config.pool.size != 0 or (run.users["chosen"] != "").any():
+        return ""
+    return f"The pool is empty, so {', '.join(others)} {'is' if len(others) == 1 else 'are all'} scratch."
+
+
 def verdict(run: Run, summary: pd.DataFrame) -> Verdict:
     """Name the strategy that saves most time in all. Scratch, and the oracle that sees the truth, are out."""
     honest = [s for s in run.strategies if s not in (SCRATCH, ORACLE)]
     in_words = [s for s in honest if (run.words["strategy"] == s).any()]
     found = by_key(summary)
     rivals = [s for s in honest if (s, METRIC) in found]
+    if empty := nobody_chose(run):
+        return Verdict("", METRIC, (honest or [""])[0], (empty,))
     if not rivals:
         why = "there is no result from scratch on a phone that fits the LLM" if honest else "no strategy ran"
         explained = (in_words or honest or [""])[0]

@@ -9,7 +9,7 @@ from sim.corpus.base import Corpus, Style
 from sim.errors import UserError
 
 if TYPE_CHECKING:
-    from sim.config import CorpusSection
+    from sim.sections import CorpusSection
 
 __all__ = ["Corpus", "Style", "open_corpus"]
 

@@ -241,3 +241,29 @@ def test_a_million_phones_in_under_ten_seconds():
     bill = total([device.download(1e7), device.train(SMALL, rng.integers(10, 1000, n), 98), device.upload(1e6)])
     assert time.process_time() - began < 10
     assert bill.seconds.shape == (n,)
+
+
+def test_answers_written_side_by_side_share_the_weights():
+    device = Device.of("oneplus-12r", ram_gb=16)
+    one = device.decode(SMALL, 100, context=50)
+    ten = device.decode(SMALL, 1000, context=50, answers=10)
+    assert ten.flops == pytest.approx(10 * one.flops)
+    assert ten.seconds == pytest.approx(10 * one.seconds, rel=0.01)
+    together = device.decode(SMALL, 1000, context=50, answers=10, batch=10)
+    assert together.flops == pytest.approx(ten.flops)
+    assert one.seconds * 0.99 < together.seconds < 0.6 * ten.seconds
+    assert together.memory_bytes > ten.memory_bytes
+
+
+@pytest.mark.parametrize(("text", "down"), [("wifi:122", 122.0), ("4g:5.5", 5.5), ("wifi:median", 83.95)])
+def test_one_network_for_all(text, down):
+    net = draw_networks(3, np.random.default_rng(0), text)
+    assert net.down_mbps.tolist() == [down] * 3
+    assert set(net.access) == {text.partition(":")[0]}
+    assert (net.up_mbps < net.down_mbps).all()
+
+
+@pytest.mark.parametrize(("text", "said"), [("wifi:fast", "after the colon"), ("wifi:0", "0.1"), ("dsl:6", "dsl")])
+def test_a_network_that_is_none(text, said):
+    with pytest.raises(ValueError, match=said):
+        draw_networks(1, np.random.default_rng(0), text)

@@ -76,3 +76,15 @@ def processes(mark: str, within: str = "cmdline") -> list[int]:
             except OSError:
                 continue
     return found
+
+
+def descends(pid: int) -> bool:
+    """Whether a process was started by this one, at whatever remove: others' workers are not ours to kill."""
+    while pid > 1:
+        try:
+            pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            return False
+        if pid == os.getpid():
+            return True
+    return False

@@ -15,7 +15,7 @@ from sim.cohort import Job
 from sim.config import Config
 from sim.engine import start
 from sim.run import make_folder
-from tests.sim.small import STRATEGIES, Silent, processes, small_config, tables
+from tests.sim.small import STRATEGIES, Silent, descends, processes, small_config, tables
 
 ROOT = Path(__file__).resolve().parents[2]
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks processes up in /proc")
@@ -68,7 +68,7 @@ class Killer(Silent):
 
     def finished(self, job: Job, rows: object) -> None:
         if not self.killed:
-            for pid in processes("ray::ClientAppActor")[:1]:
+            for pid in [p for p in processes("ray::ClientAppActor") if descends(p)][:1]:
                 os.kill(pid, signal.SIGKILL)
                 self.killed = pid
 

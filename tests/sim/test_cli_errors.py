@@ -299,3 +299,11 @@ def test_in_a_process_of_its_own(tiny: list[str], tmp_path: Path, case: str) -> 
     line = [sys.executable, "-m", "sim.cli", "run", *tiny, *overrides]
     done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
     check_refused((done.returncode, done.stdout, done.stderr), said)
+
+
+def test_bench_refuses_a_folder_that_cannot_be_written_before_it_measures(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    code, _, err = command("bench", "--quick", "--output", str(tmp_path / "file" / "bench"))
+    assert code == 2
+    assert err.count("\n") == 1
+    assert "--output: cannot write" in err

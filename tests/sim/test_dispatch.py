@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from sim.cohort import Job, Outcome
-from sim.dispatch import Dispatcher, RunFailed
-from sim.errors import UserError
+from sim.dispatch import Dispatcher
+from sim.errors import RunFailed, UserError
 from sim.nodes import Arrival, Order
 
 
@@ -34,6 +34,9 @@ class FakeNodes:
     def wait(self, check: Callable[[], object]) -> list[int]:
         return list(range(self.count))
 
+    def there(self) -> list[int]:
+        return list(range(self.count))
+
     def send(self, node: int, order: Order, ttl_s: float) -> str:
         assert ttl_s > 0
         self.orders.append(order)
@@ -53,7 +56,7 @@ class FakeNodes:
             yield Arrival(ticket, self.failure)
         else:
             outcomes = [outcome(u) for u in job["users"]]
-            yield Arrival(ticket, {"outcomes": outcomes, "host": "h", "pid": self.nodes[int(ticket)]})
+            yield Arrival(ticket, {"outcomes": outcomes, "host": "h", "node": "n", "pid": self.nodes[int(ticket)]})
 
 
 def job(index: int, *users: int) -> Job:
@@ -140,7 +143,8 @@ def test_what_the_user_can_mend_is_one_line() -> None:
 def test_workers_that_answered_are_known() -> None:
     queue = dispatcher(FakeNodes(count=2), [job(i) for i in range(4)])
     list(queue)
-    assert queue.workers == {("h", 0), ("h", 1)}
+    assert set(queue.workers) == {("h", "n", 0), ("h", "n", 1)}
+    assert sum(queue.workers.values()) == 4
 
 
 def test_nothing_to_do_ends_at_once() -> None:

@@ -279,3 +279,44 @@ def test_rows_go_to_their_tables() -> None:
     assert [r["amount"] for r in part["ladder"]] == [0.5]
     assert {r["amount"] for r in part["curves"]} == {0.5}
     assert part["choices"] == part["words"] == []
+
+
+def test_an_instruction_has_as_many_tokens_on_any_llm() -> None:
+    """Text is 98 tokens for 50 measured, what all prompts share stays as it is."""
+    plain = row(outcome(work=Work(judge_tokens=1000, judge_sequences=10)))
+    partly = row(outcome(work=Work(judge_tokens=1500, judge_fixed_tokens=500, judge_sequences=10)))
+    as_text = row(outcome(work=Work(judge_tokens=1500, judge_sequences=10)))
+    judge = llm("llama-3.1-8b")
+    for some, tokens in ((plain, 1960.0), (partly, 2460.0), (as_text, 2940.0)):
+        assert some["selection_flops"] == pytest.approx(judge.forward_flops(tokens, tokens / 10, 0))
+
+
+def test_answers_at_once_are_billed_as_batches() -> None:
+    work = Work(prefill_tokens=200, prefill_sequences=10, decode_tokens=400)
+    alone, together = (
+        row(outcome(work=work), overrides=[f"billing.answers_at_once={n}"])["selection_s"] for n in (1, 8)
+    )
+    assert together < 0.4 * alone
+
+
+def test_users_priced_together_are_priced_as_each_alone() -> None:
+    works = [
+        Work(),
+        Work(judge_tokens=500, judge_sequences=5, prefill_tokens=300, prefill_sequences=3, decode_tokens=40),
+        Work(evaluate_tokens=500, evaluate_sequences=10, evaluate_logits=90, pllm_downloads=3),
+        Work(train_steps=15, train_batches=15, train_tokens=900, evaluate_tokens=10, evaluate_sequences=1),
+        Work(judge_tokens=90_000_000, judge_sequences=9),
+    ]
+    phones = ["oneplus-12", "google-pixel-8", "xiaomi-redmi-7a", "apple-iphone-13"]
+    starts: list[dict[str, float]] = [{}, {"p1": 1.0}, {"p1": 0.5, "p3": 0.5}]
+    some = [
+        outcome(i, works[i % 5], phone=phones[i % 4], start=starts[i % 3], steps=15 + i, train_tokens=1500 + 7 * i)
+        for i in range(60)
+    ]
+    losses = {o.user_id: 1.4 + 0.05 * o.user_id for o in some}
+    for overrides in ([], ["billing.precision=fp16", "billing.tokens_per_step=0", "population.availability=daily"]):
+        meter = Meter(Config.load(None, ["training.steps=40", *overrides]), llm("smollm2-135m"), llm("smollm2-135m"))
+        job, scale = Job(0, "random", tuple(range(60))), Scale(10.0, 50.0)
+        alone = [meter.rows(job, [o], losses, scale)["users"][0] for o in some]
+        assert meter.rows(job, some, losses, scale)["users"] == alone
+        assert {r["fits"].split()[0] for r in alone} >= {"yes", "streamed", "does_not_fit:", "choosing:"}

@@ -8,18 +8,21 @@ import pytest
 
 from sim.cohort import Job
 from sim.config import Config
-from sim.plan import CohortPlan, plan, with_targets
+from sim.plan import CohortPlan, job_count, plan, with_targets
 
 
 def planned(*overrides: str) -> tuple[Config, list[CohortPlan], list[Job]]:
     config = Config.load(None, ["population.users=10", "engine.cohort=4", "ladder.users=6", *overrides])
-    plans = plan(config, {name: f"offer of {name}" for name in ["scratch", *config.strategies]})
+    plans = list(plan(config, {name: f"offer of {name}" for name in ["scratch", *config.strategies]}))
     return config, plans, [job for p in plans for job in (p.reference, *p.followers)]
 
 
 def test_indices_count_the_jobs_in_order() -> None:
-    _, _, jobs = planned()
-    assert [job.index for job in jobs] == list(range(len(jobs)))
+    for overrides in ([], ["strategies=random,xpert"], ["ladder.users=0"], ["ladder.users=100", "engine.cohort=3"]):
+        config, plans, jobs = planned(*overrides)
+        assert [job.index for job in jobs] == list(range(len(jobs)))
+        assert job_count(config) == len(jobs)
+        assert [p.last for p in plans[:-1]] == [p.reference.index - 1 for p in plans[1:]]
 
 
 def test_every_user_and_strategy_comes_once_with_all_texts() -> None:

@@ -25,8 +25,10 @@ from sim.analysis.sweep_table import SHOWN, load_sweep, runs_table
 from sim.cli import app
 from sim.config import Config
 from sim.display import Log
+from sim.engine import start
 from sim.errors import UserError
 from sim.grid import Point, grid, split_values
+from sim.llm.finetune import finetune
 from sim.run import check
 from sim.sweep import sweep
 
@@ -127,10 +129,10 @@ def test_bad_tables_are_one_line(tmp_path: Path, text: str, said: str) -> None:
         grid(path, [])
 
 
-@pytest.mark.parametrize("name", ["selection_cost", "similarity"])
+@pytest.mark.parametrize("name", ["selection_cost", "similarity", "mixed_styles", "pool_size"])
 def test_shipped_sweeps_are_sound(name: str) -> None:
     points = grid(ROOT / "configs" / "sweeps" / f"{name}.toml", [])
-    assert len(points) > 3
+    assert len(points) > 2
     try:
         for point in points:
             check(point.config)
@@ -180,7 +182,7 @@ def test_finished_runs_are_skipped(undisturbed: Path, tiny_llm: Path) -> None:
     points = grid(QUICKSTART, [*tiny_overrides(tiny_llm, undisturbed.parent), *GRID])
 
     class Nobody(Log):
-        def run(self, number: int, of: int, label: str) -> None:
+        def run(self, number: int, of: int, label: str, before: int, jobs: int) -> None:
             raise AssertionError(label)
 
     runs = (undisturbed / "runs.csv").read_bytes()
@@ -199,6 +201,33 @@ def test_a_run_that_fails_does_not_stop_the_others(tiny_llm: Path, tmp_path: Pat
     )
     assert result.exit_code == 1
     assert result.output.splitlines()[-1] == str(tmp_path / "s")
+
+
+def test_runs_share_what_is_trained_from_scratch(
+    tiny_llm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two runs that differ in their pools: the second one trains nobody from scratch, and records the same."""
+    trained: list[int] = []
+    monkeypatch.setattr("sim.cohort.finetune", lambda *a: trained.append(len(a[2])) or finetune(*a))
+    points = grid(QUICKSTART, [*tiny_overrides(tiny_llm, tmp_path), "pool.steps=1,2", "ladder.users=0", "name=s"])
+    assert sweep(points, Log()) == []
+    cohorts, strategies = 2, 3
+    assert len(trained) == 2 * cohorts * strategies - cohorts
+    assert len(list((tmp_path / "s" / "scratch").iterdir())) == cohorts
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    start(points[1].config, alone, Log())
+    assert len(trained) == 3 * cohorts * strategies - cohorts
+    same_tables(points[1].folder, alone)
+
+
+def test_time_left_covers_the_whole_sweep(tiny_llm: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    points = grid(QUICKSTART, [*tiny_overrides(tiny_llm, tmp_path), *GRID])
+    log = Log()
+    log.run(2, 4, "second", 6, 24)
+    assert "run 2 of 4: second; sweep: 6/24 jobs, about 0 min left" in capsys.readouterr().out
+    assert sweep(points, log) == []
+    assert "sweep: 24/24 jobs" in capsys.readouterr().out
 
 
 def test_killed_at_any_moment_and_called_again(undisturbed: Path, tiny_llm: Path, tmp_path: Path) -> None:
@@ -260,6 +289,7 @@ def fake_sweep(folder: Path, **cells: Any) -> Path:
 def test_published_values_stand_beside_billed_ones(tmp_path: Path) -> None:
     table = beside_published(load_sweep(fake_sweep(tmp_path)))
     assert set(table["strategy"]) == {"exhaustive"}
+    assert set(table["network"]) == {"market"}
     found = table.set_index(["pool", "quantity"])
     assert found.loc[(28, "communication"), ["published", "basis", "billed", "low"]].tolist() == [
         75.6,

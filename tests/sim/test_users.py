@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,9 @@ from devices import phones
 from sim.config import Config
 from sim.corpus.files import RowCorpus
 from sim.errors import UserError
-from sim.streams import stream
-from sim.users import draw_phone, draw_user
+from sim.streams import Streams, stream
+from sim.users import User, draw_devices, draw_user, draw_users
+from strategies.base import Text
 
 STYLES = ["a", "b", "c", "d"]
 CORPUS = RowCorpus(
@@ -27,14 +29,26 @@ def config(*overrides: str) -> Config:
     return Config.load(None, ["population.texts=12", "population.held_out=6", *overrides])
 
 
+def written(user: User) -> tuple[User, Sequence[Text], Sequence[Text]]:
+    return user, user.texts, user.held_out
+
+
 def test_a_user_is_the_same_in_any_population() -> None:
     few, many = config("population.users=4"), config("population.users=100000", "engine.cohort=1", "engine.workers=7")
-    assert draw_user(few, CORPUS, STYLES, 3) == draw_user(many, CORPUS, STYLES, 3)
+    assert written(draw_user(few, CORPUS, STYLES, 3)) == written(draw_user(many, CORPUS, STYLES, 3))
+
+
+@pytest.mark.parametrize("phones", ["market", "tier:mid", "oneplus-12", "oneplus-12,google-pixel-3,xiaomi-redmi-7a"])
+@pytest.mark.parametrize("network", ["market", "5g"])
+def test_a_user_is_the_same_drawn_alone_and_together(phones: str, network: str) -> None:
+    mixed = config(f"population.phones={phones}", f"population.network={network}")
+    for user in draw_users(mixed, CORPUS, STYLES, [2, 40, 7, 300, 41]):
+        assert user == draw_user(mixed, CORPUS, STYLES, user.id)
 
 
 def test_a_user_s_texts_and_phone_do_not_depend_on_strategies_or_training() -> None:
     other = config("strategies=random", "training.steps=3", "pool.size=2", "billing.precision=fp16")
-    assert draw_user(config(), CORPUS, STYLES, 3) == draw_user(other, CORPUS, STYLES, 3)
+    assert written(draw_user(config(), CORPUS, STYLES, 3)) == written(draw_user(other, CORPUS, STYLES, 3))
 
 
 def test_users_differ_from_each_other_and_by_seed() -> None:
@@ -75,7 +89,7 @@ def test_more_styles_than_there_are_is_refused() -> None:
 
 def drawn_phones(mix: str, count: int = 300) -> list[str]:
     mixed = config(f"population.phones={mix}")
-    return [draw_phone(mixed, i)[0] for i in range(count)]
+    return [str(phone) for phone in draw_devices(mixed, range(count))[0]]
 
 
 def test_one_phone_for_all() -> None:
@@ -106,7 +120,7 @@ def test_own_phones_are_drawn_by_name_tier_and_list(tmp_path: Path) -> None:
 
     def drawn(mix: str) -> set[str]:
         mixed = config(f"population.phones={mix}", f"population.phone_file={own}")
-        return {draw_phone(mixed, i)[0] for i in range(100)}
+        return set(draw_devices(mixed, range(100))[0])
 
     assert drawn("mine") == drawn("My Phone 3") == {"mine"}
     assert drawn("mine,oneplus-12") == {"mine", "oneplus-12"}
@@ -118,15 +132,15 @@ def test_an_own_phone_elsewhere_changes_nobody_s_phone(tmp_path: Path) -> None:
     own = tmp_path / "mine.csv"
     own.write_text("phone_id,release_year,tier\nmine,2024,entry\n")
     mine = config(f"population.phone_file={own}", "population.availability=daily")
-    assert [draw_phone(mine, i)[0] for i in range(50)] == drawn_phones("market", 50)
+    assert list(draw_devices(mine, range(50))[0]) == drawn_phones("market", 50)
 
 
 @pytest.mark.parametrize("access", ["wifi", "4g"])
 def test_network_of_one_access_type(access: str) -> None:
     fixed = config(f"population.network={access}")
-    networks = [draw_phone(fixed, i)[1] for i in range(20)]
-    assert {str(n.access) for n in networks} == {access}
-    assert len({float(n.down_mbps) for n in networks}) == 20
+    networks = draw_devices(fixed, range(20))[1]
+    assert set(networks.access) == {access}
+    assert len(set(networks.down_mbps)) == 20
 
 
 def test_streams_of_one_key_are_equal_and_of_other_keys_are_not() -> None:
@@ -140,3 +154,25 @@ def test_streams_of_one_key_are_equal_and_of_other_keys_are_not() -> None:
 def test_a_stream_is_the_same_in_every_process() -> None:
     expected = np.random.PCG64(np.random.SeedSequence([5, 3, 0x1E3513BF])).random_raw()
     assert stream(5, 3, "texts").bit_generator.random_raw() == expected  # CRC-32 of "texts", not Python's hash
+
+
+def test_streams_of_many_users_draw_as_each_alone() -> None:
+    users = [5, 0, 17]
+    weights = np.array([0.2, 0.5, 0.3])
+
+    def drawn(rng: np.random.Generator, n: int) -> list[np.ndarray]:
+        return [
+            rng.choice(np.array(list("abc")), size=n, p=weights),
+            rng.standard_normal(n),
+            rng.random((n, 2)),
+            rng.choice(np.array(["x", "y"]), size=n),
+            rng.integers(40, size=n),
+            rng.standard_normal((n,)),
+        ]
+
+    together = drawn(Streams(3, users, "what"), len(users))
+    for at, user in enumerate(users):
+        alone = drawn(stream(3, user, "what"), 1)
+        assert all(np.array_equal(a[at], b[0]) for a, b in zip(together, alone, strict=True))
+    with pytest.raises(ValueError, match="3 users cannot draw 2"):
+        Streams(3, users, "what").random(2)

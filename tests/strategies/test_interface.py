@@ -12,8 +12,8 @@ import pytest
 
 from sim.cohort import Job, Outcome, simulate
 from sim.config import Config
-from sim.dispatch import RunFailed
-from sim.errors import UserError
+from sim.errors import RunFailed, UserError
+from sim.failures import UserFailed
 from sim.nodes import InlineNodes
 from sim.records import TABLES, WALL_CLOCK
 from sim.resident import Resident, make_strategy
@@ -220,24 +220,24 @@ def test_what_comes_with_the_offer_is_downloaded_by_every_phone(cohort: Cohort) 
 
 
 def test_yielding_no_request_is_a_type_error(cohort: Cohort) -> None:
-    with pytest.raises(TypeError, match=r"give me the model.*no request"):
+    with pytest.raises(UserFailed, match=r"TypeError.*give me the model.*no request"):
         cohort(YieldsNonsense)
 
 
 def test_returning_no_start_is_a_type_error(cohort: Cohort) -> None:
-    with pytest.raises(TypeError, match="a Start or a Choice is expected"):
+    with pytest.raises(UserFailed, match=r"TypeError.*a Start or a Choice is expected"):
         cohort(ReturnsNonsense)
 
 
 def test_only_who_declares_it_reads_the_truth(cohort: Cohort) -> None:
-    with pytest.raises(PermissionError, match="reads_truth"):
+    with pytest.raises(UserFailed, match=r"PermissionError.*reads_truth"):
         cohort(Peeks)
     for outcome in cohort(SaysThatItPeeks):
         assert list(outcome.start) == [outcome.nearest[0]]
 
 
 def test_unknown_pllm_is_named(cohort: Cohort) -> None:
-    with pytest.raises(UserError, match="no pLLM 'nobody'"):
+    with pytest.raises(UserFailed, match="'nobody', which is no pLLM"):
         cohort(UnknownPllm)
 
 
@@ -343,7 +343,7 @@ def test_a_strategy_that_fails_ends_the_run_and_keeps_what_was_done(
     tiny: Callable[..., Config], tmp_path: Path
 ) -> None:
     config = tiny(f'strategies=["scratch", "{own(YieldsNonsense)}"]', "ladder.users=0")
-    with pytest.raises(RunFailed, match=r"users 0 to 1.*YieldsNonsense.*TypeError"):
+    with pytest.raises(RunFailed, match=r"user 0,.*YieldsNonsense.*TypeError"):
         whole(config, tmp_path / "run")
     with (tmp_path / "run" / "users.csv").open() as file:
         assert [r["strategy"] for r in csv.DictReader(file)] == ["scratch", "scratch"]

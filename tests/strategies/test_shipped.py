@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from sim.analysis.report import report
+from sim.cli import finish
 from sim.config import Config
 from sim.errors import UserError
 from sim.resident import make_strategy
@@ -118,6 +120,26 @@ def test_pools_with_little_in_them(size: int, tiny_llm: Path, tmp_path: Path) ->
             np.testing.assert_allclose(rows.start_loss, scratch.start_loss, atol=1e-6)
         elif name not in ("scratch", "lorahub", "fedavg"):
             assert (rows.chosen == tables["pool"].pllm[0]).all(), name
+
+
+def test_an_empty_pool_is_said_to_be_empty(tiny_llm: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(tiny_config(tiny_llm, tmp_path, "strategies=scratch,xpert,exhaustive", "pool.size=0"))
+    (folder,) = tmp_path.glob("tiny/*")
+    finish(folder, plots=True)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "The pool is empty, so xpert, exhaustive are all scratch." in said
+    assert "<p>The pool is empty, so xpert, exhaustive are all scratch.</p>" in report(folder).read_text()
+
+
+@pytest.mark.parametrize("styles", [2, 3])
+def test_users_who_mix_styles(styles: int, tiny_llm: Path, tmp_path: Path) -> None:
+    changes = ["pool.size=4", f"population.styles_per_user={styles}"]
+    tables = run(tiny_config(tiny_llm, tmp_path, f"strategies={ALL}", *changes))
+    users, style = tables["users"], tables["pool"].set_index("pllm")["style"]
+    assert len(users) == 3 * len(ALL)
+    assert (users["style"].str.count(r"\+") == styles - 1).all()
+    for _, row in of(tables, "oracle").iterrows():  # of several styles the truly closest is one of them
+        assert style[row.chosen] in row["style"].split("+")
 
 
 def test_users_of_a_style_that_the_pool_lacks(tiny_llm: Path, tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def resident(tiny_llm: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 def phones(resident: Resident, count: int) -> list[UserPhone]:
     users = [draw_user(resident.config, resident.corpus, resident.user_styles, i) for i in range(count)]
-    return [UserPhone(u, u.texts, resident.config.seed, [], False) for u in users]
+    return [UserPhone(u, len(u.texts), resident.config.seed, [], False) for u in users]
 
 
 def test_a_trial_equals_a_peft_run(resident: Resident, tiny_llm: Path, tmp_path: Path) -> None:
@@ -120,16 +120,41 @@ def test_a_train_request_that_trains_nothing_is_refused(resident: Resident, step
 def test_trial_steps_are_billed_as_fine_tuning_steps_are() -> None:
     meter = Meter(Config.load(None, ["billing.tokens_per_step=0"]), llm("smollm2-135m"), None)
     network = {"access": "wifi", "down_mbps": 80.0, "up_mbps": 20.0, "latency_ms": 20.0}
-    outcome = Outcome(0, "oneplus-12", network, ["a"], 12, {}, [], [(0, 1.0)], 15, 1500, 400, 0.1)
-    device, scale = meter.device(outcome), Scale(10.0, 50.0)
-    trials, tuned = meter.selection(device, Work(train_steps=15, train_tokens=1500), scale), meter.finetuning(
-        device, 150.0, outcome
-    )  # fmt: skip
-    assert trials.flops == pytest.approx(tuned.flops)
-    assert trials.seconds == pytest.approx(tuned.seconds)
-    assert trials.joules == pytest.approx(tuned.joules)
-    measured = meter._measured(outcome, Work(train_steps=15, train_tokens=1500))
-    assert measured["model_selection_flops"] == measured["model_finetune_flops"] > 0
+    trials = Work(train_steps=15, train_batches=15, train_tokens=1500).as_dict()
+    curve = [(0, 3.0), (15, 1.0)]
+    outcome = Outcome(0, "oneplus-12", network, ["a"], 12, {}, [], curve, 15, 1500, 400, 0.1, trials)
+    (row,) = meter.rows(Job(0, "hyperband", (0,)), [outcome], {0: 1.0}, Scale(10.0, 50.0))["users"]
+    assert row["billed_steps"] == 150
+    for unit in ("flops", "s", "j"):
+        assert row[f"selection_{unit}"] == pytest.approx(row[f"finetune_{unit}"])
+    assert row["model_selection_flops"] == row["model_finetune_flops"] > 0
+
+
+def test_parts_of_a_step_are_steps_at_that_part_of_the_learning_rate(resident: Resident) -> None:
+    first, layout = resident.pool.ids[0], resident.lanes.layout
+    before = resident.pool.adapter(first, layout)
+
+    def moved(steps: float) -> tuple[float, Work]:
+        (phone,) = phones(resident, 1)
+        reply = train(resident, [Train(Start({first: 1.0}), phone.texts, steps)], [phone])[0]
+        return float((resident.answers.own[reply.start.best] - before).norm()), phone.work
+
+    whole, work = moved(1)
+    part, less = moved(0.1)
+    assert part == pytest.approx(0.1 * whole, rel=1e-3)  # AdamW's first step is as long as its learning rate
+    assert (work.train_steps, work.train_batches, less.train_steps, less.train_batches) == (1, 1, 0.1, 1)
+    assert less.train_tokens == work.train_tokens
+    assert moved(1.5)[1].train_batches == 2
+
+
+def test_parts_of_a_step_are_billed_as_parts() -> None:
+    meter, scale = Meter(Config.load(None, []), llm("smollm2-135m"), None), Scale(25.0, 50.0)
+    network = {"access": "wifi", "down_mbps": 80.0, "up_mbps": 20.0, "latency_ms": 20.0}
+    device = meter.device([Outcome(0, "oneplus-12", network, ["a"], 12, {}, [], [(0, 1.0)], 15, 1500, 400, 0.1)])
+    part, whole = (
+        meter.selection(device, Work(train_steps=n, train_batches=1, train_tokens=90), scale) for n in (0.04, 1)
+    )
+    assert part.flops == pytest.approx(0.04 * whole.flops)
 
 
 def test_own_adapters_are_forgotten_after_a_job(tiny_llm: Path, tmp_path: Path) -> None:

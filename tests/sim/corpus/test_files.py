@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sim.config import CorpusSection
 from sim.corpus import open_corpus
 from sim.corpus.base import Corpus, Part
 from sim.errors import UserError
+from sim.sections import CorpusSection
 
 ROOT = Path(__file__).resolve().parents[3]
 SHARED = Path(os.environ.get("HEADSTART_SHARED", ROOT.parent / "shared"))

@@ -1,0 +1,48 @@
+"""A config's pool: its missing pLLMs dealt out to nodes, and a copy of it to hand on."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from sim.dispatch import Dispatcher
+from sim.nodes import Nodes
+from sim.offers import make_offers
+from sim.pllms import Group
+from sim.resident import Resident
+
+
+def make_pool(resident: Resident, nodes: Nodes, progress: Callable[[str, int, int], None]) -> Path:
+    """Build what is missing of the resident's pool, and open it there. Raises RunFailed, UserError.
+
+    Args:
+        progress: called with ("pool", pLLMs that are there, pLLMs needed).
+    """
+    plan, engine = resident.pool_plan, resident.config.engine
+    missing = plan.missing()
+    if missing:
+        dispatcher: Dispatcher[Group] = Dispatcher(nodes, resident.orders, engine.retries, engine.deadline_s)
+        dispatcher.add(missing)
+        needed = sum(len(g.names) for g in plan.groups)
+        there = needed - sum(len(g.names) for g in missing)
+        progress("pool", there, needed)
+        for group, name in dispatcher:
+            group.keep(resident.store.fetch(name))
+            there += len(group.names)
+            progress("pool", there, needed)
+    resident.pool_folder = plan.assemble()
+    return resident.pool_folder
+
+
+def hand_on(resident: Resident, to: Path) -> Path:
+    """Copy the pool to a folder of its name in `to`, with the offers of the config's strategies; returns the copy."""
+    offers, _ = make_offers(resident, resident.config.strategies, lambda *_: None)
+    pool = resident.pool.folder
+    copy = to / pool.name
+    if copy.resolve() != pool.resolve():
+        shutil.copytree(pool, copy, dirs_exist_ok=True)
+    for offer in offers.values():
+        if not (copy / "offers" / offer.name).is_dir():
+            shutil.copytree(offer, copy / "offers" / offer.name)
+    return copy

@@ -1,0 +1,62 @@
+"""`headstart bench`: this machine's speed against what one would write otherwise (docs/bench.md)."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from sim.commands.terminal import ROOT, console, errors, frame, say_path
+from sim.errors import UserError
+
+
+def bench(
+    quick: Annotated[bool, typer.Option("--quick", help="two minutes: few users, the pocket LLM alone")] = False,
+    output: Annotated[Path, typer.Option(metavar="DIR", help="where tables and picture go")] = Path("results/bench"),
+) -> None:
+    """Measure Headstart beside the FlowerTune pattern and a PEFT loop on equal work, lanes, and cost-only runs.
+
+    Wants a machine that does nothing else. The full benchmark takes 20 minutes.
+
+    Examples:
+
+        headstart bench --quick
+
+        headstart bench --output results/reference/bench
+    """
+    if not (ROOT / "tests" / "benchmarks").is_dir():
+        raise UserError(f"bench: {ROOT} has no tests/benchmarks; install from a clone with pip install -e .")
+    sys.path.insert(0, str(ROOT))
+    from tests.benchmarks.bench import BenchFailed, Measurement
+    from tests.benchmarks.bench import bench as measure
+    from tests.benchmarks.page import draw, load
+    from tests.benchmarks.suite import FULL, QUICK
+
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        (output / ".probe").touch()
+        (output / ".probe").unlink()
+    except OSError as error:
+        raise UserError(f"--output: cannot write {str(output)!r}: {error.strerror}.") from None
+    columns = (TextColumn("{task.description:<40}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("")
+
+        def progress(measurement: Measurement, done: int, of: int) -> None:
+            what = " ".join(map(str, (measurement.kind, *measurement.key)))
+            bar.update(task, description=what, completed=done, total=of)
+            if not console.is_terminal:
+                print(f"[headstart bench] {done + 1} of {of}: {what}", flush=True)
+
+        try:
+            tables = measure(QUICK if quick else FULL, output, progress)
+        except BenchFailed as failure:
+            errors.print(f"headstart: bench: {failure}")
+            raise typer.Exit(1) from None
+    for table in tables.values():
+        console.print(frame(table), highlight=False)
+    draw(output, *load(output))
+    say_path(output)

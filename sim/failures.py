@@ -1,0 +1,57 @@
+"""Users whose simulation raised: which one it was, and what is recorded of them under `engine.keep_going`."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from devices import Phone
+from sim.records import FAILED, Row, Rows
+
+if TYPE_CHECKING:
+    from sim.cohort import Job, Outcome
+
+
+class UserFailed(Exception):  # noqa: N818 - it says what happened
+    """What a strategy or a fine-tuning raised for one user (its `__cause__`)."""
+
+    def __init__(self, user_id: int, cause: BaseException) -> None:
+        super().__init__(reason(cause))
+        self.user_id, self.__cause__ = user_id, cause
+
+
+def reason(error: BaseException) -> str:
+    """An error in one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(": ")
+
+
+def trace(failure: UserFailed) -> str:
+    """The traceback of what was raised; empty where nothing was, but the failure follows from another."""
+    cause = failure.__cause__
+    assert cause is not None
+    return "".join(traceback.format_exception(cause)) if cause.__traceback__ else ""
+
+
+def with_failures(rows: Rows, job: Job, outcomes: Sequence[Outcome], phones: Mapping[str, Phone]) -> Rows:
+    """The rows of a job, and for each of its users who failed one that says so; their measurements stay empty."""
+    table = "users" if job.amount == 1.0 else "ladder"
+    short: list[Row] = []
+    long: list[Row] = []
+    for outcome in outcomes:
+        if outcome.failed:
+            key = {"user_id": outcome.user_id, "strategy": job.strategy, "amount": job.amount}
+            user = {
+                "phone": outcome.phone,
+                "tier": phones[outcome.phone].tier,
+                "network": outcome.network["access"],
+                "texts": outcome.texts,
+                "style": "+".join(outcome.styles),
+                "oracle": outcome.nearest[0] if outcome.nearest else "",
+                "fits": FAILED + outcome.failed,
+                "wall_s": outcome.wall_s,
+            }
+            short.append({**key, **user})
+            long.append({**key, "error": outcome.failed, "traceback": outcome.traceback})
+    together = sorted([*rows.get(table, ()), *short], key=lambda row: row["user_id"])
+    return {**rows, table: together, "failures": long}

@@ -1,0 +1,181 @@
+"""How a config's pool is made: which pLLMs it has, in which groups they are trained, and the pool as a copy of them.
+
+The batch that a pLLM is trained in decides the last bits of its weights. So a pLLM always has the same neighbours,
+those of its group, whatever the size of the pool and whatever is built already; groups are built whole, cached by the
+hash of all that makes them, and shared by pools of every size.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sim.cache import built, cache_dir, digest
+from sim.config import Config
+from sim.corpus.base import Corpus
+from sim.llm.finetune import Lane, Plan, finetune
+from sim.llm.lora import save_adapter
+from sim.pool import Card, pool_size, pool_styles
+from sim.streams import stream
+
+if TYPE_CHECKING:
+    from sim.resident import Resident
+
+VERSION = 2
+"""Part of the cache's hash: bump it when pLLMs come out differently for the same config."""
+GROUP = 4
+"""pLLMs trained in one batch. A constant, since it decides what comes out; docs/log.md has why so few."""
+SHIPPED = Path(__file__).parent / "llm" / "pocket" / "data" / "pools"
+
+
+@dataclass(frozen=True)
+class Group:
+    """Neighbouring styles in one round of dealing pLLMs out over the styles; a task for a node (`sim.dispatch`).
+
+    `round` counts from 0; `digest` is that of all that makes the pLLMs, `model` the base LLM's name in their configs.
+    """
+
+    index: int
+    styles: tuple[str, ...]
+    round: int
+    digest: str
+    model: str
+
+    @property
+    def names(self) -> list[str]:
+        """The pLLMs' ids: the style, and from its second pLLM on a number."""
+        return [f"{style}.{self.round + 1}" if self.round else style for style in self.styles]
+
+    @property
+    def label(self) -> str:
+        return f"pLLMs {self.names[0]} to {self.names[-1]}"
+
+    @property
+    def kind(self) -> str:
+        return "pLLMs"
+
+    @property
+    def size(self) -> int:
+        return len(self.styles)
+
+    @property
+    def folder(self) -> Path:
+        """Where this machine keeps the pLLMs, each in a folder named by its id."""
+        return cache_dir().resolve() / "pllms" / self.digest
+
+    def order(self) -> dict[str, Any]:
+        return {"group": asdict(self)}
+
+    def read(self, reply: Any) -> str:
+        """The name that a node put the pLLMs into the store by."""
+        return str(reply["pllms"])
+
+    def keep(self, source: Path) -> None:
+        """Take over what a node built, unless this is where it built it."""
+
+        def copy(into: Path) -> None:
+            shutil.copytree(source, into, dirs_exist_ok=True)
+
+        built(self.folder, copy)
+
+
+@dataclass(frozen=True)
+class PoolPlan:
+    """A config's pool before it is there: its folder, and the groups that its `size` pLLMs are the first of.
+
+    `given`: the config names the folder, and there is nothing to make.
+    """
+
+    folder: Path
+    size: int = 0
+    groups: tuple[Group, ...] = ()
+    given: bool = False
+
+    def missing(self) -> list[Group]:
+        """The groups that have to be built first."""
+        return [] if self.folder.is_dir() else [g for g in self.groups if not g.folder.is_dir()]
+
+    def assemble(self) -> Path:
+        """The pool's folder, put together from its groups where it is not there."""
+        members = [(name, group.folder / name) for group in self.groups for name in group.names][: self.size]
+
+        def copy(into: Path) -> None:
+            for name, source in members:
+                shutil.copytree(source, into / name)
+            (into / "pool.json").write_text(json.dumps({"pllms": [name for name, _ in members]}, indent=2) + "\n")
+
+        return self.folder if self.given else built(self.folder, copy)
+
+
+def plan_pool(config: Config, corpus: Corpus, lm_digest: str) -> PoolPlan:
+    """Where the config's pool lies (named by the config, shipped or cached) and what it is made of."""
+    if config.pool.path:
+        return PoolPlan(Path(config.pool.path), given=True)
+    styles = pool_styles(config, corpus)
+    size = pool_size(config, styles)
+    made_of = {
+        "version": VERSION,
+        "llm": lm_digest,
+        "corpus": corpus.fingerprint(),
+        "pool": config.pool.model_dump(exclude={"size", "ship", "path"}),
+        "training": config.training.model_dump(
+            include={"rank", "alpha", "targets", "weight_decay", "max_grad_norm", "max_tokens"}
+        ),
+    }
+    groups: list[Group] = []
+    for first in range(0, size, max(1, len(styles))):
+        for at in range(0, min(len(styles), size - first), GROUP):
+            some, round_ = tuple(styles[at : at + GROUP]), first // len(styles)
+            name = digest({**made_of, "styles": some, "round": round_})
+            groups.append(Group(len(groups), some, round_, name, config.llm.model))
+    name = digest({"size": size, "groups": [g.digest for g in groups]})
+    home = SHIPPED if (SHIPPED / name).is_dir() else cache_dir() / "pools"
+    return PoolPlan(home / name, size, tuple(groups))
+
+
+def build_group(resident: Resident, group: Group) -> Path:
+    """Train a group's pLLMs into its folder, which appears whole or not at all; returns the folder."""
+    config, lm, lanes = resident.config, resident.lm, resident.lanes
+    pool, training = config.pool, config.training
+    plan = Plan(
+        steps=pool.steps,
+        batch=pool.batch,
+        lr=pool.lr,
+        weight_decay=training.weight_decay,
+        max_grad_norm=training.max_grad_norm,
+        evaluate_every=pool.steps,
+        width=GROUP,
+    )
+
+    def train(into: Path) -> None:
+        styles = dict(zip(group.names, group.styles, strict=True))
+        for result in finetune(lm, lanes, list(_lanes(resident, styles)), plan):
+            assert result.adapter is not None
+            name, loss = result.key, result.curve[-1][1]
+            save_adapter(into / name, lanes.layout, result.adapter, group.model, half=True)
+            card = Card(name, styles[name], pool.similarity, pool.texts, result.steps, loss)
+            (into / name / "card.json").write_text(json.dumps(asdict(card), indent=2) + "\n")
+
+    return built(group.folder, train)
+
+
+def _lanes(resident: Resident, styles: dict[str, str]) -> Iterator[Lane[str]]:
+    """What pLLMs are trained on, by their ids and styles: texts, beginning and order follow from seed and id."""
+    corpus, pool, most = resident.corpus, resident.config.pool, resident.config.training.max_tokens
+    own = round(pool.similarity * pool.texts)
+    for name, style in styles.items():
+        rng = stream(pool.seed, "pool", name)
+        texts = corpus.draw(style, "pool", own, rng)
+        texts += corpus.draw(corpus.default, "pool", pool.texts - own, rng)
+        held_out = corpus.draw(style, "test", 16, rng)
+        yield Lane(
+            key=name,
+            start=resident.lanes.layout.fresh(rng),
+            texts=resident.lm.encode(texts, most),
+            held_out=resident.lm.encode(held_out, most),
+            rng=rng,
+        )

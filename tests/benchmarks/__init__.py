@@ -1,0 +1,1 @@
+"""Headstart against what a researcher would write otherwise: `headstart bench` (docs/bench.md)."""

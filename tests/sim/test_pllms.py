@@ -1,0 +1,187 @@
+"""Pools are lists of pLLMs that are made once, each the same whatever was built before it, and by whom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from sim.building import hand_on, make_pool
+from sim.cli import app
+from sim.config import Config
+from sim.errors import RunFailed
+from sim.llm.lora import WEIGHTS
+from sim.nodes import Arrival, InlineNodes
+from sim.offers import make_offers
+from sim.pllms import GROUP
+from sim.pool import Pool
+from sim.resident import Resident
+from tests.sim.small import Silent, small_config
+
+STYLES = [
+    "expert-concise-poetic",
+    "elementary-concise-sassy",
+    "expert-informative-neutral",
+    "elementary-concise-poetic",
+]
+STYLES += ["expert-concise-neutral", "expert-concise-sassy"]
+
+
+class Counting(InlineNodes):
+    """Nodes that keep the orders they got."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.groups: list[Sequence[str]] = []
+
+    def send(self, node: int, order: dict, ttl_s: float) -> str:  # type: ignore[type-arg]
+        self.groups.append(list(order["group"]["styles"]))
+        return super().send(node, order, ttl_s)
+
+
+class Elsewhere(InlineNodes):
+    """A node with a cache of its own, as on another machine."""
+
+    def __init__(self, cache: Path) -> None:
+        super().__init__()
+        self.cache = cache
+
+    def receive(self, tickets: Sequence[str]) -> Iterable[Arrival]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("HEADSTART_CACHE", str(self.cache))
+            return list(super().receive(tickets))
+
+
+@pytest.fixture
+def make(tiny_llm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
+    """Build a pool in a cache: its folder, and the groups that had to be built."""
+
+    def of(cache: str, size: int, *overrides: str) -> tuple[Path, list[Sequence[str]]]:
+        monkeypatch.setenv("HEADSTART_CACHE", str(tmp_path / cache))
+        styles = f"corpus.styles={STYLES}"
+        config = small_config(tiny_llm, tmp_path, styles, f"pool.size={size}", *overrides)
+        nodes = Counting()
+        return make_pool(Resident(config), nodes, lambda *_: None), nodes.groups
+
+    return of
+
+
+def weights(pool: Path) -> dict[str, bytes]:
+    return {path.parent.name: path.read_bytes() for path in sorted(pool.glob(f"*/{WEIGHTS}"))}
+
+
+def test_pools_of_any_size_share_their_pllms(make) -> None:  # type: ignore[no-untyped-def]
+    _, built = make("one", 8)
+    assert sorted(built) == sorted([STYLES[:GROUP], STYLES[GROUP:], STYLES[:GROUP]])  # large ones first
+    for size in (1, 5, 6):
+        folder, built = make("one", size)
+        assert (built, len(weights(folder))) == ([], size)
+    assert make("one", 11)[1] == [STYLES[GROUP:]]
+
+
+def test_a_pllm_is_the_same_whatever_was_built_before(make) -> None:  # type: ignore[no-untyped-def]
+    large = weights(make("one", 8)[0])
+    assert len(set(large.values())) == 8
+    small = [weights(make("other", size)[0]) for size in (1, 6)]
+    again = weights(make("other", 8)[0])
+    assert again == large
+    assert all(large[name] == bytes_ for pool in small for name, bytes_ in pool.items())
+
+
+def test_pllms_follow_all_that_makes_them(make) -> None:  # type: ignore[no-untyped-def]
+    plain = weights(make("one", 2)[0])
+    for change in (
+        "pool.similarity=0.5",
+        "pool.seed=1",
+        "pool.steps=3",
+        "training.rank=4",
+        f"corpus.styles={STYLES[:2]}",
+    ):
+        folder, built = make("one", 2, change)
+        assert len(built) == 1, change
+        if "styles" not in change:  # other neighbours in the batch may or may not show in 16 bits
+            assert all(weights(folder)[name] != plain[name] for name in plain), change
+    assert make("one", 2, "pool.ship=model", "seed=3", "training.steps=9")[1] == []
+
+
+def test_pllms_built_on_another_machine_come_back_by_the_store(
+    make,  # type: ignore[no-untyped-def]
+    tiny_llm: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    here = make("one", 5)[0]
+    monkeypatch.setenv("HEADSTART_CACHE", str(tmp_path / "driver"))
+    config = small_config(
+        tiny_llm, tmp_path, f"corpus.styles={STYLES}", "pool.size=5", f"engine.store={tmp_path / 'store'}"
+    )
+    folder = make_pool(Resident(config), Elsewhere(tmp_path / "worker"), lambda *_: None)
+    files = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert files == {path.relative_to(here): path.read_bytes() for path in here.rglob("*") if path.is_file()}
+    assert folder.parent == tmp_path / "driver" / "pools"
+    assert len(list((tmp_path / "worker" / "pllms").iterdir())) == 2
+
+
+def test_second_pllms_of_a_style_have_texts_of_their_own(make) -> None:  # type: ignore[no-untyped-def]
+    folder, _ = make("one", 7)
+    names = [path.name for path in folder.iterdir() if path.is_dir()]
+    assert sorted(names) == sorted([*STYLES, f"{STYLES[0]}.2"])
+    found = weights(folder)
+    assert found[STYLES[0]] != found[f"{STYLES[0]}.2"]
+
+
+def test_pool_is_in_the_order_of_the_styles(make, tiny_llm: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    folder, _ = make("one", 7)
+    config = small_config(tiny_llm, tmp_path, f"corpus.styles={STYLES}")
+    pool = Pool(folder, Resident(config).corpus)
+    assert pool.ids == (*STYLES, f"{STYLES[0]}.2")
+    assert [card.style for card in pool.cards.values()] == [*STYLES, STYLES[0]]
+
+
+def test_progress_counts_pllms(tiny_llm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEADSTART_CACHE", str(tmp_path))
+    said: list[tuple[str, int, int]] = []
+    config = small_config(tiny_llm, tmp_path, f"corpus.styles={STYLES}", "pool.size=5")
+    make_pool(Resident(config), InlineNodes(), lambda *at: said.append(at))
+    assert said == [("pool", 0, 6), ("pool", 4, 6), ("pool", 6, 6)]
+
+
+def test_a_group_that_cannot_be_built_is_named(tiny_llm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEADSTART_CACHE", str(tmp_path / "new"))
+    monkeypatch.setattr("sim.pllms.save_adapter", lambda *_, **__: 1 / 0)
+    config = small_config(tiny_llm, tmp_path, f"corpus.styles={STYLES}", "pool.size=5")
+    with pytest.raises(RunFailed, match=f"pLLMs {STYLES[0]} to {STYLES[3]}: ZeroDivisionError"):
+        make_pool(Resident(config), InlineNodes(), Silent().building)
+    assert list((tmp_path / "new" / "pllms").iterdir()) == []
+
+
+def test_pool_build_makes_the_pool_of_a_run(tiny_llm: Path, tmp_path: Path) -> None:
+    settings = [f"llm.model={tiny_llm}", "pool.size=3", "pool.texts=6", "pool.steps=1", "engine.backend=inline"]
+    for command in ("build", "list"):
+        result = CliRunner().invoke(app, ["pool", command, *settings])
+        assert result.exit_code == 0, result.output
+    built = CliRunner().invoke(app, ["pool", "build", *settings])
+    folder = Path(built.output.splitlines()[-1])
+    assert folder == Resident(Config.load(None, settings)).pool.folder
+
+
+def test_a_pool_that_is_handed_on_needs_nothing_made(
+    tiny_llm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = small_config(tiny_llm, tmp_path, "strategies=scratch,xpert", f"corpus.styles={STYLES}")
+    copy = hand_on(Resident(config), tmp_path / "to")
+    assert len(list((copy / "offers").iterdir())) == 2
+    assert hand_on(Resident(config), tmp_path / "to") == copy
+    monkeypatch.setenv("HEADSTART_CACHE", str(tmp_path / "empty"))
+    said: list[str] = []
+    given = Resident(config.model_copy(update={"pool": config.pool.model_copy(update={"path": str(copy)})}))
+    make_offers(given, config.strategies, lambda what, *_: said.append(what))
+    monkeypatch.setattr("sim.pllms.SHIPPED", tmp_path / "to")
+    shipped = Resident(config)
+    assert shipped.pool_plan.missing() == []
+    assert shipped.pool.folder == copy
+    make_offers(shipped, config.strategies, lambda what, *_: said.append(what))
+    assert said == []
+    assert not (tmp_path / "empty").exists()
