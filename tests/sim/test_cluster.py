@@ -103,6 +103,20 @@ def test_two_raylets_record_what_one_process_does_and_both_work(
         assert len(list((cache / "fetched").iterdir())) >= 5
 
 
+def test_a_pool_built_by_two_machines_is_that_of_one(cluster: Cluster, tiny_llm: Path, tmp_path: Path) -> None:
+    config = small_config(tiny_llm, tmp_path / "alone", "pool.size=5", "pool.seed=7", "ladder.users=0")
+    changed = on(cluster, config, tmp_path, store=str(tmp_path / "store"))
+    folder = make_folder(changed, "two")
+    start(changed, folder, Silent())
+    built = [path.name for cache in cluster.caches for path in cache.glob("pllms/*")]
+    assert len(set(built)) == 2
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HEADSTART_CACHE", str(tmp_path / "own"))
+        alone = make_folder(config, "alone")
+        start(config, alone, Silent())
+    assert tables(folder) == tables(alone)
+
+
 class Cutter(Silent):
     """Kills a raylet as soon as some cohorts are done."""
 
