@@ -1,4 +1,4 @@
-"""The pages of `docs/` that are made from code: `python -m sim.docs` rewrites `config.md` and `records.md`."""
+"""What is made from code: `python -m sim.docs` rewrites `docs/config.md`, `docs/records.md` and the README's tables."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from sim.config import Config
+from sim.docs_results import README, filled
 from sim.records import describe
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -72,6 +73,8 @@ def main(folder: Path = DOCS) -> None:
     for name, text in pages().items():
         (folder / name).write_text(text, encoding="utf-8")
         print(folder / name)
+    README.write_text(filled(README.read_text(encoding="utf-8")), encoding="utf-8")
+    print(README)
 
 
 if __name__ == "__main__":

@@ -4,35 +4,59 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 
 @dataclass(frozen=True)
 class Basis:
-    """Words and their unit vectors, float32 (words, width); `origin` (width,) is where an unstyled text lies."""
+    """Words in the order in which they were taken.
+
+    Args:
+        vectors: float32 (words, width), unit vectors orthogonal to each other: what each word adds to those before it.
+        loadings: float32 (words, words), each word's own unit vector over `vectors`.
+        origin: float32 (width,), where an unstyled text lies.
+    """
 
     words: tuple[str, ...]
     vectors: np.ndarray
+    loadings: np.ndarray
     origin: np.ndarray
 
     @classmethod
     def of(cls, vectors: Mapping[str, np.ndarray], origin: np.ndarray) -> Basis:
-        units = [_unit(v) for v in vectors.values()]
-        return cls(tuple(vectors), np.stack(units).astype(np.float32), origin.astype(np.float32))
+        """The basis of words with these vectors (width,); a word that adds nothing to those before it is left out."""
+        own: dict[str, np.ndarray] = {}
+        frame = np.empty((0, len(origin)))
+        for word, vector in vectors.items():
+            unit = _unit(np.asarray(vector, dtype=np.float64))
+            fresh = unit - (unit @ frame.T) @ frame
+            if np.linalg.norm(fresh) > 1e-6:
+                own[word], frame = unit, np.vstack([frame, _unit(fresh)])
+        loadings = np.stack([*own.values()]) @ frame.T
+        return cls(tuple(own), *(a.astype(np.float32) for a in (frame, loadings, origin)))
+
+    def payload(self) -> dict[str, Any]:
+        """What a phone needs to know of the basis."""
+        return {**vars(self), "words": list(self.words)}
+
+    @classmethod
+    def of_payload(cls, payload: Mapping[str, Any]) -> Basis:
+        return cls(tuple(payload["words"]), payload["vectors"], payload["loadings"], payload["origin"])
 
     def coordinates(self, embedding: np.ndarray) -> np.ndarray:
-        """Coordinates z of embeddings (..., width): their projections onto the words, (..., words).
+        """Coordinates z of embeddings (..., width): (..., words).
 
-        Kept words are nearly orthogonal, so a projection is nearly the coefficient; least squares would
-        amplify the noise of words that are still alike (docs/log.md).
+        Each says what its word explains beyond the words before it, so that distances between coordinates are those
+        between embeddings, as far as the words reach (docs/log.md).
         """
         return (np.asarray(embedding, dtype=np.float64) - self.origin) @ self.vectors.T.astype(np.float64)
 
     def named(self, z: np.ndarray) -> dict[str, float]:
-        """Coordinates by word, largest first."""
-        order = np.argsort(-z)
-        return {self.words[i]: float(z[i]) for i in order}
+        """How much of each word, largest first: coordinates (words,) projected onto the words' own vectors."""
+        much = self.loadings.astype(np.float64) @ z
+        return {self.words[i]: float(much[i]) for i in np.argsort(-much)}
 
 
 def select_words(

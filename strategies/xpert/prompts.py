@@ -13,4 +13,4 @@ def compare(plain: str, styled: str) -> str:
 
 def write(word: str, prompt: str) -> str:
     """Ask for an answer in the style that a word names."""
-    return f"Answer in a style that is {word}. {prompt}"
+    return f"{prompt} Answer in a style that is {word}."

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Generator, Sequence
+from typing import Any, Literal
 
 import numpy as np
 
@@ -16,8 +16,10 @@ from strategies.base import (
     NextWords,
     Offer,
     Phone,
+    Request,
     Start,
     Strategy,
+    Text,
 )
 from strategies.xpert.basis import Basis, distances, select_words, without_common
 from strategies.xpert.prompts import compare, write
@@ -38,7 +40,7 @@ class Xpert(Strategy):
         e_decomp: words are added until the mean relative residual is under this.
         metric: "cosine" or "l2".
         answer_tokens: longest answer generated.
-        temperature: of the pLLMs' answers to probes; sampling shows a style that greedy answers hide.
+        temperature: of the pLLMs' answers to probes and of texts in a word's style; greedy ones hide most of a style.
     """
 
     on_phone = frozenset({"texts", "metric"})
@@ -48,8 +50,8 @@ class Xpert(Strategy):
         probes: int = 50,
         texts: int = 0,
         candidates: int = 60,
-        word_probes: int = 16,
-        e_ortho: float = 0.7,
+        word_probes: int = 24,
+        e_ortho: float = 0.5,
         e_decomp: float = 0.1,
         metric: Literal["cosine", "l2"] = "cosine",
         answer_tokens: int = 64,
@@ -88,7 +90,7 @@ class Xpert(Strategy):
         z = basis.coordinates(np.stack(embeddings)).astype(np.float32)
         return Offer(
             pllms=cloud.pool.ids,
-            payload={"words": words, "vectors": basis.vectors, "origin": basis.origin, "z": z},
+            payload={**basis.payload(), "z": z},
             explanations={pllm: basis.named(row) for pllm, row in zip(cloud.pool.ids, z, strict=True)},
         )
 
@@ -107,7 +109,9 @@ class Xpert(Strategy):
         vectors = {}
         for word in words:
             asked = [write(word, p) for p in prompts[: self.word_probes]]
-            styled = cloud.ask(Generate(asked, llm="summarizer", max_new_tokens=self.answer_tokens))
+            styled = cloud.ask(
+                Generate(asked, llm="summarizer", max_new_tokens=self.answer_tokens, temperature=self.temperature)
+            )
             vectors[word] = self._embed(cloud, plain[: self.word_probes], styled) - origin
         return vectors
 
@@ -121,19 +125,26 @@ class Xpert(Strategy):
     def choose(self, phone: Phone, offer: Offer) -> Choosing:
         if not offer.pllms:
             return Start()
-        texts = list(phone.texts)[: self.texts or None]
-        plain = yield Generate([t.prompt for t in texts], max_new_tokens=self.answer_tokens)
-        hidden = yield Embed([compare(a, t.answer) for a, t in zip(plain, texts, strict=True)])
-        data = offer.payload
-        basis = Basis(tuple(data["words"]), data["vectors"], data["origin"])
-        z = basis.coordinates(hidden.mean(axis=0))
-        score = distances(z, data["z"], self.metric)
-        weights = self.weigh(z, data["z"], score)
+        basis, pool = Basis.of_payload(offer.payload), offer.payload["z"]
+        read = yield from self.read(phone.texts[: self.texts or None], basis, pool)
+        z = read.mean(axis=0)
+        score = distances(z, pool, self.metric)
+        weights = self.weigh(z, pool, score)
         return Choice(
             Start({offer.pllms[i]: w for i, w in weights.items()}),
             dict(zip(offer.pllms, score.tolist(), strict=True)),
             basis.named(z),
         )
+
+    def read(self, texts: Sequence[Text], basis: Basis, pool: np.ndarray) -> Generator[Request, Any, np.ndarray]:
+        """Read own texts against the base LLM's answers: their coordinates (texts read, words), here of all texts.
+
+        Args:
+            pool: the pLLMs' coordinates (pLLMs, words).
+        """
+        plain = yield Generate([t.prompt for t in texts], max_new_tokens=self.answer_tokens)
+        hidden = yield Embed([compare(a, t.answer) for a, t in zip(plain, texts, strict=True)])
+        return basis.coordinates(hidden)
 
     def weigh(self, z: np.ndarray, pool: np.ndarray, score: np.ndarray) -> dict[int, float]:
         """Weights of the start by place in the pool: here all on the nearest pLLM.

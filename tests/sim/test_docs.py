@@ -6,12 +6,19 @@ import pytest
 
 from sim.config import Config
 from sim.docs import DOCS, describe_config, pages
+from sim.docs_results import BLOCK, README, filled
 from sim.records import TABLES, describe
 
 
 @pytest.mark.parametrize("name", ["config.md", "records.md"])
 def test_page_is_up_to_date(name: str) -> None:
     assert (DOCS / name).read_text(encoding="utf-8") == pages()[name], "run `python -m sim.docs`"
+
+
+def test_tables_of_the_readme_are_those_of_the_committed_results() -> None:
+    readme = README.read_text(encoding="utf-8")
+    assert filled(readme) == readme, "run `python -m sim.docs`"
+    assert BLOCK.search(readme)
 
 
 def test_records_page_is_what_records_describe() -> None:

@@ -118,6 +118,38 @@ def test_coordinates_ignore_what_no_word_says() -> None:
     np.testing.assert_allclose(basis.coordinates(basis.origin + away + 5 * other), expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("metric", ["cosine", "l2"])
+def test_distances_between_coordinates_are_those_between_embeddings_though_words_are_alike(metric: str) -> None:
+    rng = np.random.default_rng(8)
+    shared = rng.normal(size=WIDTH)
+    basis = basis_of(rng.normal(size=(4, WIDTH)) + shared)  # any two words have a cosine of about a half
+    away = rng.normal(size=(6, 4)) @ basis.vectors.astype(np.float64)
+    z = basis.coordinates(basis.origin + away)
+    np.testing.assert_allclose(distances(z[0], z[1:], metric), distances(away[0], away[1:], metric), atol=1e-5)
+
+
+def test_a_word_is_named_by_how_much_an_embedding_is_like_it() -> None:
+    words = dict(zip(TRUE, np.random.default_rng(9).normal(size=(4, WIDTH)), strict=True))
+    basis = Basis.of(words, np.zeros(WIDTH))
+    for word, vector in words.items():
+        named = basis.named(basis.coordinates(vector))
+        assert next(iter(named)) == word
+        assert named[word] == pytest.approx(np.linalg.norm(vector), rel=1e-5)
+
+
+def test_a_word_that_adds_nothing_is_left_out() -> None:
+    words = dict(zip(TRUE, orthogonal(), strict=True))
+    words["rude and terse"] = words["rude"] + words["terse"]
+    assert Basis.of(words, np.zeros(WIDTH)).words == tuple(TRUE)
+
+
+def test_a_phone_gets_the_basis_as_it_is() -> None:
+    basis = basis_of(np.random.default_rng(10).normal(size=(4, WIDTH)))
+    again = Basis.of_payload(basis.payload())
+    assert again.words == basis.words
+    np.testing.assert_array_equal(again.loadings, basis.loadings)
+
+
 def test_what_all_words_share_is_removed() -> None:
     rng = np.random.default_rng(7)
     own, shared = rng.normal(size=(4, WIDTH)), rng.normal(size=WIDTH) * 10

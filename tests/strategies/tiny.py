@@ -12,7 +12,8 @@ from sim.run import Run, make_folder
 from tests.sim.small import Silent
 
 XPERT = "probes = 3, candidates = 4, word_probes = 2, answer_tokens = 4"
-OPTIONS = f"""options={{xpert = {{{XPERT}}}, xpert_merge = {{{XPERT}}},
+OPTIONS = f"""options={{xpert = {{{XPERT}}}, xpert_early = {{{XPERT}}},
+ xpert_merge = {{{XPERT}}},
  popular = {{probes = 2, answer_tokens = 4}}, retrieval = {{probes = 2, answer_tokens = 4}},
  lorahub = {{pllms = 2, trials = 4}}}}""".replace("\n", "")
 
