@@ -205,7 +205,8 @@ def pocket_build(
     from sim.config import Config
     from sim.corpus import open_corpus
     from sim.display import shown
-    from sim.llm.pocket.recipe import QUICK, Recipe, build, estimate_s
+    from sim.llm.pocket.recipe import build, estimate_s
+    from sim.llm.pocket.settings import QUICK, Recipe
 
     corpus = open_corpus(Config.load(None, overrides or []).corpus)
     recipe = QUICK if quick else Recipe()

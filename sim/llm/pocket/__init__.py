@@ -8,13 +8,14 @@ from pathlib import Path
 
 from sim.cache import built, cache_dir, digest, folder_digest
 from sim.corpus.base import Corpus
+from sim.llm.pocket.settings import QUICK
 
 DATA = Path(__file__).parent / "data"
 
 
 def pocket_folder(corpus: Corpus, progress: Callable[[str, int, int], None] = lambda *_: None) -> Path:
     """The folder with `base` and `summarizer` of a corpus: shipped for the built-in one, else built and cached."""
-    from sim.llm.pocket.recipe import QUICK, build
+    from sim.llm.pocket.recipe import build
 
     if _is_built_in(corpus):
         return DATA
@@ -24,7 +25,6 @@ def pocket_folder(corpus: Corpus, progress: Callable[[str, int, int], None] = la
 
 def pocket_digest(corpus: Corpus) -> str:
     """What the pocket LLMs of a corpus are, known before they are built."""
-    from sim.llm.pocket.recipe import QUICK
 
     if _is_built_in(corpus):
         return folder_digest(DATA / "base") + folder_digest(DATA / "summarizer")

@@ -54,7 +54,7 @@ def test_done_users_keep_their_last_loss(run_folder: Path) -> None:
 def test_explain_in_words(run_folder: Path, tmp_path: Path) -> None:
     run = load_run(run_folder)
     e = explain(run, 3)
-    sizes = [abs(z) for _, z in e.words]
+    sizes = [z for _, z in e.words]
     assert sizes == sorted(sizes, reverse=True)
     assert set(e.chosen_words) == set(e.chosen)
     assert e.candidates[0].pllm == e.chosen[0]
