@@ -3,36 +3,50 @@
 import numpy as np
 from scipy.optimize import nnls
 
-from strategies.xpert import Xpert
+from strategies.xpert import Xpert, distances
 
 
 class XpertMerge(Xpert):
     """As `xpert`, but start from a merge of the few pLLMs whose explanations together give the user's own.
 
     XPerT's step 5 (Wang et al., MobiSys 2025): the user's coordinates as a sparse non-negative combination of the
-    pLLMs', whose coefficients weigh the deltas; where only one pLLM is left, it is the nearest, with weight 1. The
-    phone downloads and computes what `xpert` does, and each pLLM that is merged.
+    pLLMs'. The nearest pLLM comes first; another joins, the one that helps most, as long as it brings the combination
+    nearer by `gain`. The coefficients weigh the deltas and are made to sum to 1, for a user's own texts show a style
+    more strongly than any pLLM's and no delta is meant to be exaggerated. The phone downloads and computes what `xpert`
+    does, and each pLLM that is merged.
 
     Args:
         most: pLLMs that are merged at most.
-        least: share of all coefficients under which a pLLM is left out.
+        gain: cosine that another pLLM has to bring.
         settings: those of `xpert`.
     """
 
-    on_phone = Xpert.on_phone | {"most", "least"}
+    on_phone = Xpert.on_phone | {"most", "gain"}
     offers_as = Xpert
 
-    def __init__(self, most: int = 3, least: float = 0.15, **settings: object) -> None:
+    def __init__(self, most: int = 3, gain: float = 0.06, **settings: object) -> None:
         super().__init__(**settings)  # type: ignore[arg-type]
-        if most < 1 or not 0 <= least <= 1:
-            raise ValueError(f"most = {most}, least = {least}: at least 1, and a share between 0 and 1 are expected")
-        self.most, self.least = most, least
+        if most < 1 or not 0 <= gain <= 1:
+            raise ValueError(f"most = {most}, gain = {gain}: at least 1, and a cosine between 0 and 1 are expected")
+        self.most, self.gain = most, gain
 
     def weigh(self, z: np.ndarray, pool: np.ndarray, score: np.ndarray) -> dict[int, float]:
         rows = pool.astype(np.float64)
-        first, _ = nnls(rows.T, z)
-        kept = [i for i in np.argsort(-first)[: self.most] if first[i] >= max(self.least * first.sum(), 1e-9)]
-        if len(kept) < 2:
+        kept = [int(np.argmin(score))]
+        near, weights = self._combine(z, rows[kept])
+        while weights.any() and len(kept) < min(self.most, len(rows)):
+            tried = {i: self._combine(z, rows[[*kept, i]]) for i in range(len(rows)) if i not in kept}
+            best = min(tried, key=lambda i: tried[i][0])
+            if near - tried[best][0] < self.gain:
+                break
+            kept.append(best)
+            near, weights = tried[best]
+        if len(kept) == 1:
             return super().weigh(z, pool, score)
-        again, _ = nnls(rows[kept].T, z)
-        return {int(i): float(w) for i, w in zip(kept, again, strict=True) if w > 0}
+        return {i: float(w / weights.sum()) for i, w in zip(kept, weights, strict=True) if w > 0}
+
+    @staticmethod
+    def _combine(z: np.ndarray, rows: np.ndarray) -> tuple[float, np.ndarray]:
+        """Cosine distance of z (words,) to its best combination of rows (pLLMs, words), and the weights (pLLMs,)."""
+        weights, _ = nnls(rows.T, z)
+        return float(distances(z, (weights @ rows)[None], "cosine")[0]), weights

@@ -51,11 +51,11 @@ def weigh(strategy: Xpert, z: np.ndarray) -> dict[int, float]:
 
 
 @pytest.mark.parametrize("mixed", [{0: 0.6, 1: 0.4}, {1: 0.5, 2: 0.7}, {0: 0.3, 1: 0.3, 2: 0.4}])
-def test_xpert_merge_finds_what_was_mixed(mixed: dict[int, float]) -> None:
+def test_xpert_merge_finds_the_shares_of_what_was_mixed(mixed: dict[int, float]) -> None:
     pool = POOL[:3]
     z = sum(w * pool[i] for i, w in mixed.items())
-    found = XpertMerge(least=0.0).weigh(z, pool, distances(z, pool, "cosine"))
-    assert found == pytest.approx(mixed)
+    found = XpertMerge(gain=0.0).weigh(z, pool, distances(z, pool, "cosine"))
+    assert found == pytest.approx({i: w / sum(mixed.values()) for i, w in mixed.items()})
 
 
 def test_xpert_merge_of_one_is_xpert() -> None:
@@ -69,7 +69,7 @@ def test_xpert_merge_of_one_is_xpert() -> None:
 
 def test_xpert_merge_is_capped() -> None:
     z = POOL[0] + 0.5 * POOL[1] + 0.8 * POOL[2]
-    assert set(XpertMerge(most=2, least=0.0).weigh(z, POOL[:3], distances(z, POOL[:3], "cosine"))) == {0, 2}
+    assert set(XpertMerge(most=2, gain=0.0).weigh(z, POOL[:3], distances(z, POOL[:3], "cosine"))) == {0, 2}
 
 
 def test_variants_that_differ_on_the_phone_alone_share_an_offer(tmp_path: Path) -> None:

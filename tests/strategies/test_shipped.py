@@ -155,7 +155,7 @@ def test_users_of_a_style_that_the_pool_lacks(tiny_llm: Path, tmp_path: Path) ->
     [
         *[("exhaustive", "texts=-1"), ("zero_shot", "texts=-1"), ("popular", "probes=0"), ("bayesian", "trials=0")],
         *[("hyperband", "eta=1"), ("hyperband", "steps=0"), ("retrieval", "probes=0"), ("lorahub", "pllms=0")],
-        *[("lorahub", "l1=-1"), ("xpert_merge", "most=0"), ("xpert_merge", "least=2"), ("fedavg", "texts=1")],
+        *[("lorahub", "l1=-1"), ("xpert_merge", "most=0"), ("xpert_merge", "gain=2"), ("fedavg", "texts=1")],
     ],
 )
 def test_a_setting_out_of_range_is_one_line(strategy: str, setting: str) -> None:
