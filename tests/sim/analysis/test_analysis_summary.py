@@ -162,6 +162,7 @@ def test_interval() -> None:
     assert interval(float("nan"), 1.0) == ""
 
 
+@pytest.mark.benchmark
 def test_many_users_take_seconds(row) -> None:
     """20,000 users and 12 strategies; 50,000 took 7 s on the machine this was written on."""
     users, names = 20_000, ["scratch", *(f"s{i}" for i in range(11))]
