@@ -22,7 +22,7 @@ def chart(e: Explanation) -> Figure:
     """Left: coordinates of the user and of the chosen pLLM. Right: candidates by score, the chosen marked."""
     with styled():
         rows = max(min(len(e.words), MOST_WORDS), min(len(e.candidates), MOST_CANDIDATES), 4)
-        figure = new_figure(height_in=1.5 + 0.24 * rows)
+        figure = new_figure(height_in=1.8 + 0.24 * rows)
         left, right = figure.subplots(1, 2, width_ratios=(1.1, 1))
         _words(left, e)
         _candidates(right, e)
@@ -51,7 +51,7 @@ def _words(axes: Axes, e: Explanation) -> None:
         axes.barh(rows + offset, values, height, color=colour, hatch=hatch, label=name)
     axes.axvline(0, color="#222222", linewidth=0.8)
     axes.set_xlabel("coordinate (how much of that word)")
-    axes.legend(loc="best", handlelength=1.4)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), handlelength=1.4)
 
 
 def _candidates(axes: Axes, e: Explanation) -> None:
@@ -76,7 +76,7 @@ def _candidates(axes: Axes, e: Explanation) -> None:
             tick.set_fontweight("bold")
     axes.set_xlim(base, float(scores.max()) + 0.3 * (float(scores.max()) - base or span))
     left_out = len(e.candidates) - len(shown)
-    axes.set_xlabel("score (lower is better)" + (f"; {left_out} more not shown" if left_out else ""))
+    axes.set_xlabel("score (lower is better)" + (f"\n{left_out} more not shown" if left_out else ""))
 
 
 def _nothing(axes: Axes, text: str) -> None:
