@@ -25,7 +25,6 @@ def pocket_folder(corpus: Corpus, progress: Callable[[str, int, int], None] = la
 
 def pocket_digest(corpus: Corpus) -> str:
     """What the pocket LLMs of a corpus are, known before they are built."""
-
     if _is_built_in(corpus):
         return folder_digest(DATA / "base") + folder_digest(DATA / "summarizer")
     return digest({"corpus": corpus.fingerprint(), "recipe": asdict(QUICK)})

@@ -101,10 +101,8 @@ def train_summarizer(lm: LanguageModel, corpus: Corpus, recipe: Recipe, progress
     def loss() -> Tensor:
         pairs = next(source)
         words = said(pairs)
-        seen = [p.words if named else [p.style] for p in pairs]
-        return names.loss(pairs, words, probe, _shares(seen, labels), recipe.compare_tokens) + 0.5 * writing(
-            pairs, words
-        )
+        told = _shares([p.words if named else [p.style] for p in pairs], labels)
+        return names.loss(pairs, words, probe, told, recipe.compare_tokens) + 0.5 * writing(pairs, words)
 
     total = recipe.reader_steps + recipe.summarizer_steps
     fit(lm, reading_loss, recipe.reader_steps, recipe.lr, lambda n: progress("summarizer", n, total))
