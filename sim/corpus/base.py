@@ -64,6 +64,11 @@ class Corpus(ABC):
         """A default-style pool text on a given prompt, where the corpus has one."""
         return None
 
+    def lesson(self, rng: np.random.Generator) -> Style:
+        """A style that `draw` can write, for the pocket summarizer to learn from: here any, all alike."""
+        styles = list(self.styles.values())
+        return styles[int(rng.integers(len(styles)))]
+
     @abstractmethod
     def fingerprint(self) -> str:
         """A hash of everything that decides what `draw` returns."""

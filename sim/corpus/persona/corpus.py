@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -16,11 +16,16 @@ TONES = ("friendly", "unfriendly", "sassy", "sarcastic", "persuasive", "neutral"
 PARTS: dict[Part, range] = {"pool": range(0, 4), "user": range(4, 7), "test": range(7, 10)}
 
 
+def _crossed(levels: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Axes by name of these levels of expertise x 2 informativeness x 7 tones."""
+    crossed = itertools.product(levels, ("concise", "informative"), TONES)
+    return {f"{e}-{i}-{t}": {"expertise": e, "informativeness": i, "tone": t} for e, i, t in crossed}
+
+
 def _styles() -> dict[str, dict[str, str]]:
     """28 styles = 2 expertise x 2 informativeness x 7 tones (XPerT, section 6), then the levels of two axes alone."""
-    crossed = itertools.product(("elementary", "expert"), ("concise", "informative"), TONES)
-    named = {f"{e}-{i}-{t}": {"expertise": e, "informativeness": i, "tone": t} for e, i, t in crossed}
-    return named | {f"{axis}-{value}": {axis: value} for axis, values in LEVELS.items() for value in values}
+    levels = {f"{axis}-{value}": {axis: value} for axis, values in LEVELS.items() for value in values}
+    return _crossed(("elementary", "expert")) | levels
 
 
 class PersonaCorpus(Corpus):
@@ -31,12 +36,14 @@ class PersonaCorpus(Corpus):
 
     def __init__(self) -> None:
         self.grammar = Grammar()
-        self._axes: dict[str, Mapping[str, str]] = {self.default: {}, **_styles()}
-        self.styles = {
-            name: Style(name, axes, frozenset(self.grammar.adjectives(axes)))
-            for name, axes in self._axes.items()
-            if name != self.default
-        }
+        self._axes: dict[str, Mapping[str, str]] = {self.default: {}, **_styles(), **_crossed(LEVELS["expertise"])}
+        self.styles = {name: self._style(name) for name in _styles()}
+        self._lessons = [self._style(name) for name in _crossed(LEVELS["expertise"])]
+        self._levels = [style for style in self.styles.values() if len(style.axes) == 1]
+
+    def _style(self, name: str) -> Style:
+        axes = self._axes[name]
+        return Style(name, axes, frozenset(self.grammar.adjectives(axes)))
 
     @property
     def usual(self) -> list[str]:
@@ -62,6 +69,14 @@ class PersonaCorpus(Corpus):
 
     def available(self, style: str, part: Part) -> int:
         return 1_000_000
+
+    def lesson(self, rng: np.random.Generator) -> Style:
+        """Every level of expertise as often as any other, which `styles` are not: their order could not be learned.
+
+        A quarter are levels alone, as in `styles`.
+        """
+        styles = self._levels if rng.random() < 0.25 else self._lessons
+        return styles[int(rng.integers(len(styles)))]
 
     def answer_to(self, prompt: str, rng: np.random.Generator) -> Text | None:
         topic = self._topic_of.get(prompt)

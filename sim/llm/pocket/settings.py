@@ -30,12 +30,12 @@ class Recipe:
     compare_tokens: int = 320
     base_steps: int = 8000
     reader_steps: int = 3000
-    summarizer_steps: int = 1000
+    summarizer_steps: int = 1500
     batch: int = 16
     lr: float = 4e-3
     other_share: float = 0.1
     seed: int = 0
-    version: int = 2
+    version: int = 3
 
 
 QUICK = Recipe(vocabulary=2048, base_steps=1500, reader_steps=500, summarizer_steps=700, compare_tokens=256)

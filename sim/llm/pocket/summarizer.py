@@ -42,23 +42,23 @@ class _Pairs:
 
     def __init__(self, corpus: Corpus, rng: np.random.Generator) -> None:
         self.corpus, self.rng = corpus, rng
-        self.babble = {
-            style: Babble([t.answer for t in some(corpus, style, 200, rng)])
-            for style in (corpus.default, *corpus.styles)
-        }
+        self.babble: dict[str, Babble] = {}
 
     def draw(self) -> _Pair:
         corpus, rng = self.corpus, self.rng
-        names = list(corpus.styles)
-        style = names[int(rng.integers(len(names)))]
-        styled = some(corpus, style, 1, rng)[0]
+        style = corpus.lesson(rng)
+        styled = some(corpus, style.id, 1, rng)[0]
         plain = corpus.answer_to(styled.prompt, rng) or some(corpus, corpus.default, 1, rng)[0]
-        known = corpus.styles[style].adjectives
-        words = sorted(known) if known else list(adjectives(plain.answer, styled.answer))
-        return _Pair(plain, styled, style, words, (self._read(corpus.default, plain), self._read(style, styled)))
+        words = sorted(style.adjectives) or list(adjectives(plain.answer, styled.answer))
+        read = self._read(corpus.default, plain), self._read(style.id, styled)
+        return _Pair(plain, styled, style.id, words, read)
 
     def _read(self, style: str, text: Text) -> str:
-        return self.babble[style](self.rng) if self.rng.random() < 0.5 else text.answer
+        if self.rng.random() < 0.5:
+            return text.answer
+        if style not in self.babble:
+            self.babble[style] = Babble([t.answer for t in some(self.corpus, style, 200, self.rng)])
+        return self.babble[style](self.rng)
 
 
 def train_summarizer(lm: LanguageModel, corpus: Corpus, recipe: Recipe, progress: Progress) -> None:
