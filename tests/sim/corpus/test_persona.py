@@ -49,6 +49,24 @@ def test_has_the_28_usual_styles_and_the_levels_of_two_axes(corpus: PersonaCorpu
     assert all(style.adjectives for style in corpus.styles.values())
 
 
+@pytest.mark.parametrize("axis", CORPUS.levels)
+def test_levels_share_more_adjectives_the_nearer_they_are(corpus: PersonaCorpus, axis: str) -> None:
+    words = [corpus.styles[f"{axis}-{level}"].adjectives for level in corpus.levels[axis]]
+    for i, j, k in itertools.combinations(range(len(words)), 3):
+        assert len(words[i] & words[j]) > len(words[i] & words[k]) < len(words[j] & words[k])
+    assert all(word - set().union(*words[:i], *words[i + 1 :]) for i, word in enumerate(words))  # and each has its own
+
+
+def test_lessons_hold_every_level_of_expertise_alike(corpus: PersonaCorpus) -> None:
+    rng = np.random.default_rng(0)
+    lessons = [corpus.lesson(rng) for _ in range(4000)]
+    levels = [style.axes["expertise"] for style in lessons if "expertise" in style.axes]
+    counts = {level: levels.count(level) / len(levels) for level in corpus.levels["expertise"]}
+    assert all(0.22 < share < 0.28 for share in counts.values()), counts
+    assert set(corpus.styles) <= {style.id for style in lessons}
+    assert all(corpus.draw(style.id, "pool", 1, rng) for style in lessons[:100])
+
+
 def test_same_seed_same_texts_in_another_instance(corpus: PersonaCorpus) -> None:
     style = "expert-concise-sassy"
     assert draw(style) == PersonaCorpus().draw(style, "user", 200, np.random.default_rng(0))
