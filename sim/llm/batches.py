@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from sim.llm.loss import token_losses
 from sim.llm.model import Encoded, LanguageModel, pad
 
 EMPTY = Encoded(np.zeros(2, dtype=np.int32), 2)
@@ -47,7 +47,7 @@ def collate(rows: Sequence[Encoded], lanes: int, pad_id: int, device: torch.devi
 def lane_losses(lm: LanguageModel, batch: Batch) -> tuple[Tensor, Tensor]:
     """Summed loss (nats) and number of answer tokens of each lane, both (lanes,). Prompt tokens get no logits."""
     hidden = lm.hidden(batch.ids)[batch.predicts]
-    token_loss = F.cross_entropy(lm.logits(hidden).float(), batch.targets, reduction="none")
+    token_loss = token_losses(lm.head, hidden, batch.targets)
     zeros = torch.zeros(batch.lanes, device=batch.ids.device)
     counts = zeros.index_add(0, batch.lane, torch.ones_like(token_loss))
     return zeros.index_add(0, batch.lane, token_loss), counts

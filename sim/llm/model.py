@@ -82,7 +82,7 @@ class LanguageModel:
         speed_up(self.model)
         self.device = torch.device(device)
         self.template = Template.of(self.tokenizer)
-        self._head = self._checked_head()
+        self.head = self._checked_head()
         self.pad_id = next(i for i in (self.tokenizer.pad_token_id, self.tokenizer.eos_token_id, 0) if i is not None)
 
     @property
@@ -120,7 +120,7 @@ class LanguageModel:
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Output logits of hidden states of any leading shape."""
-        return self._head(hidden)
+        return self.head(hidden)
 
     # ------------------------------------------------------------ text
 
