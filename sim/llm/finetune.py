@@ -89,7 +89,7 @@ def evaluate(lm: LanguageModel, lanes: Lanes, flat: Tensor, texts: Sequence[Sequ
             longest = max(len(t[at]) for t in ordered if at < len(t))
             upto = min(at + max(1, lm.batch_tokens // (count * longest)), depth)
             rows = [t[i] if i < len(t) else EMPTY for t in ordered for i in range(at, upto)]
-            loss, n = lane_losses(lm, collate(rows, count, lm.pad_id, lm.device))
+            loss, n = lane_losses(lm, collate(rows, count, lm))
             total += loss.double().cpu().numpy()
             tokens += n.cpu().numpy()
             at = upto
@@ -121,14 +121,14 @@ class _Deck(Generic[Key]):
             (a.detach().requires_grad_(), b.detach().requires_grad_()) for a, b in self.layout.views(state[0])
         ]
 
-    def next_batch(self, pad_id: int) -> tuple[Batch, list[int]]:
+    def next_batch(self, lm: LanguageModel) -> tuple[Batch, list[int]]:
         rows: list[Encoded] = []
         tokens = []
         for job, order in zip(self.jobs, self.orders, strict=True):
             mine = [job.texts[i] for i in next(order)]
             tokens.append(sum(map(len, mine)))
             rows += mine
-        return collate(rows, len(self.jobs), pad_id, self.device), tokens
+        return collate(rows, len(self.jobs), lm), tokens
 
 
 def finetune(lm: LanguageModel, lanes: Lanes, jobs: Sequence[Lane[Key]], plan: Plan) -> Iterator[Trained[Key]]:
@@ -150,7 +150,7 @@ def finetune(lm: LanguageModel, lanes: Lanes, jobs: Sequence[Lane[Key]], plan: P
             arriving = [waiting.popleft() for _ in range(min(plan.width - len(keep), len(waiting)))]
             deck.seat(keep, arriving, plan.batch)
             continue
-        batch, tokens = deck.next_batch(lm.pad_id)
+        batch, tokens = deck.next_batch(lm)
         with lanes.active(deck.leaves):
             loss, count = lane_losses(lm, batch)
         leaves = [leaf for pair in deck.leaves for leaf in pair]

@@ -1,4 +1,4 @@
-"""Cross entropy over a vocabulary, some rows at a time: logits stay in the cache, and none are kept for the backward."""
+"""Cross entropy over a vocabulary, some rows at a time: logits stay in the cache, none wait for the backward pass."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sim.llm.linear import product
+from sim.llm.linear import GRAIN, product
 
 CACHED_LOGITS, MANY_LOGITS = 1 << 19, 1 << 28
 """Logits made at once: on a CPU, and on a GPU, which wants large matrices."""
@@ -20,9 +20,12 @@ class _TokenLosses(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
+        count, filling = len(hidden), -len(hidden) % GRAIN
+        hidden, targets = F.pad(hidden, (0, 0, 0, filling)), F.pad(targets, (0, filling))
         losses = torch.empty(len(hidden), dtype=torch.float32, device=hidden.device)
         slope = torch.empty_like(hidden) if ctx.needs_input_grad[0] else None
-        rows = max(16, (CACHED_LOGITS if hidden.device.type == "cpu" else MANY_LOGITS) // len(weight))
+        logits_at_once = CACHED_LOGITS if hidden.device.type == "cpu" else MANY_LOGITS
+        rows = max(1, logits_at_once // (len(weight) * GRAIN)) * GRAIN
         for at in range(0, len(hidden), rows):
             some, wanted = slice(at, at + rows), targets[at : at + rows, None]
             logits = product(hidden[some], weight).float()
@@ -32,8 +35,8 @@ class _TokenLosses(torch.autograd.Function):
             if slope is not None:
                 probability.scatter_add_(1, wanted, probability.new_full(wanted.shape, -1.0))
                 slope[some] = product(probability.to(hidden.dtype), weight.t())
-        ctx.save_for_backward(slope)
-        return losses
+        ctx.save_for_backward(None if slope is None else slope[:count])
+        return losses[:count]
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:

@@ -34,7 +34,7 @@ def train_base(lm: LanguageModel, corpus: Corpus, recipe: Recipe, progress: Prog
     source = rows(stream(recipe.seed, "base"))
 
     def loss() -> Tensor:
-        batch = collate([next(source) for _ in range(recipe.batch)], 1, lm.pad_id, lm.device)
+        batch = collate([next(source) for _ in range(recipe.batch)], 1, lm)
         total, count = lane_losses(lm, batch)
         return (total / count).sum()
 

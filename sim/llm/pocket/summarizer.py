@@ -86,7 +86,7 @@ def train_summarizer(lm: LanguageModel, corpus: Corpus, recipe: Recipe, progress
 
     def writing(pairs: list[_Pair], said: list[str]) -> Tensor:
         texts = [Text(write(w, p.styled.prompt), p.styled.answer) for w, p in zip(said, pairs, strict=True)]
-        total, count = lane_losses(lm, collate(lm.encode(texts, recipe.max_tokens), 1, lm.pad_id, lm.device))
+        total, count = lane_losses(lm, collate(lm.encode(texts, recipe.max_tokens), 1, lm))
         return (total / count).sum()
 
     def said(pairs: list[_Pair]) -> list[str]:
@@ -95,7 +95,7 @@ def train_summarizer(lm: LanguageModel, corpus: Corpus, recipe: Recipe, progress
     def reading_loss() -> Tensor:
         pairs = next(source)
         plain = lm.encode([p.plain for p in pairs[::4]], recipe.max_tokens)
-        total, count = lane_losses(lm, collate(plain, 1, lm.pad_id, lm.device))
+        total, count = lane_losses(lm, collate(plain, 1, lm))
         return writing(pairs, said(pairs)) + 0.25 * (total / count).sum()
 
     def loss() -> Tensor:
