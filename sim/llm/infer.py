@@ -13,8 +13,8 @@ from torch import Tensor
 from sim.llm.lanes import Lanes
 from sim.llm.model import LanguageModel, pad
 
-ROWS = 64
-"""Answers generated at once."""
+ROWS, SAMPLED_ROWS = 128, 64
+"""Answers generated at once; the draws of sampled ones depend on how many these are."""
 
 
 def generate(
@@ -41,8 +41,9 @@ def generate(
     served = nullcontext() if adapter is None or lanes is None else lanes.serving(adapter[None].to(lm.device))
     with torch.no_grad(), torch.random.fork_rng(devices=[]), served:
         torch.manual_seed(seed)
-        for at in range(0, len(order), ROWS):
-            part = order[at : at + ROWS]
+        rows = SAMPLED_ROWS if temperature else ROWS
+        for at in range(0, len(order), rows):
+            part = order[at : at + rows]
             ids, mask = _pad_left([encoded[i] for i in part], lm.pad_id)
             new = lm.model.generate(  # type: ignore[operator]
                 input_ids=ids.to(lm.device),
