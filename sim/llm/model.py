@@ -123,7 +123,7 @@ class LanguageModel:
 
     @property
     def batch_tokens(self) -> int:
-        """Tokens of a forward-only batch: on a CPU few enough for activations to stay in its cache (docs/log.md)."""
+        """Tokens of a forward-only batch: on a CPU few enough for its cache (docs/log.md)."""
         return 4096 if self.device.type == "cpu" else 65_536
 
     # ------------------------------------------------------------ forward
