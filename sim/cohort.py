@@ -92,6 +92,7 @@ class Outcome:
     work: Mapping[str, Any] = field(default_factory=dict)
     scores: Mapping[str, float] = field(default_factory=dict)
     explanation: Mapping[str, float] = field(default_factory=dict)
+    coordinates: Mapping[str, float] = field(default_factory=dict)
     failed: str = ""
     traceback: str = ""
 
@@ -161,6 +162,7 @@ def _together(resident: Resident, job: Job, strategy: Strategy, offer: Offer) ->
                 work=phone.work.as_dict(),
                 scores=dict(choice.scores),
                 explanation=dict(choice.explanation),
+                coordinates=dict(choice.coordinates),
             )
         )
     return out

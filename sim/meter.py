@@ -18,7 +18,7 @@ from devices.basics import Numbers
 from sim.cohort import Job, Outcome
 from sim.config import Config
 from sim.hours import Hours
-from sim.records import DOES_NOT_FIT, Row, Rows
+from sim.records import DOES_NOT_FIT, Row, Rows, word_rows
 from sim.spent import Spent, forward_flops
 from sim.streams import Streams
 from sim.users import known_phones
@@ -97,10 +97,8 @@ class Meter:
                 rows["choices"] += [
                     {**key, "pllm": p, "score": s, "rank": i} for i, (p, s) in enumerate(ranked, start=1)
                 ]
-                rows["words"] += [
-                    {"owner": f"user {outcome.user_id}", "strategy": job.strategy, "word": w, "coordinate": c}
-                    for w, c in outcome.explanation.items()
-                ]
+                owner = f"user {outcome.user_id}"
+                rows["words"] += word_rows(owner, job.strategy, outcome.explanation, outcome.coordinates)
         return rows
 
     def _user_rows(

@@ -39,8 +39,13 @@ def make_offer(folder: Path, strategy: Strategy, cloud: Cloud) -> dict[str, dict
         arrays = {k: v for k, v in offer.payload.items() if isinstance(v, np.ndarray)}
         plain = {k: v for k, v in offer.payload.items() if k not in arrays}
         np.savez(into / "arrays.npz", **arrays)  # type: ignore[arg-type]
-        explanations = {k: dict(v) for k, v in offer.explanations.items()}
-        tree = {"pllms": list(offer.pllms), "payload": plain, "explanations": explanations, "cost": cloud.bill()}
+        tree = {
+            "pllms": list(offer.pllms),
+            "payload": plain,
+            "explanations": {k: dict(v) for k, v in offer.explanations.items()},
+            "coordinates": {k: dict(v) for k, v in offer.coordinates.items()},
+            "cost": cloud.bill(),
+        }
         (into / "offer.json").write_text(json.dumps(tree, indent=1) + "\n")
         for name, tensors in offer.adapters.items():
             adapter = into / "adapters" / name
@@ -80,7 +85,7 @@ def load_offer(folder: Path) -> Offer:
     tree = json.loads((folder / "offer.json").read_text())
     with np.load(folder / "arrays.npz") as arrays:
         payload = {**tree["payload"], **{k: arrays[k] for k in arrays.files}}
-    return Offer(tuple(tree["pllms"]), payload, tree["explanations"])
+    return Offer(tuple(tree["pllms"]), payload, tree["explanations"], tree["coordinates"])
 
 
 def offer_bytes(offer: Offer) -> int:

@@ -88,7 +88,8 @@ WORDS = _columns("""
 owner      | str   |  | 'user N' or a pLLM id
 strategy   | str   |  | strategy whose explanation it is
 word       | str   |  | word of the basis
-coordinate | float |  | how much of that word the owner's style has
+strength   | float |  | how much of that word the owner's style has; what two words share counts for both
+coordinate | float |  | coordinate in which the strategy measures distances: what the word adds to those before it
 """)
 
 POOL = _columns("""
@@ -209,6 +210,17 @@ def _cell(value: Any) -> Any:
     if value is None or value != value:  # nothing, or NaN (a loss that diverged): an empty cell
         return ""
     return repr(float(value)) if isinstance(value, float) else value
+
+
+def word_rows(
+    owner: str, strategy: str, explanation: Mapping[str, float], coordinates: Mapping[str, float]
+) -> list[Row]:
+    """Rows of words.csv; where a strategy has no coordinates, those cells stay empty."""
+    same = {"owner": owner, "strategy": strategy}
+    return [
+        same | {"word": word, "strength": float(strength), "coordinate": coordinates.get(word)}
+        for word, strength in explanation.items()
+    ]
 
 
 def describe(tables: Iterable[str] = tuple(TABLES)) -> str:

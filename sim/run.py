@@ -27,7 +27,7 @@ from sim.meter import Meter
 from sim.nodes import Nodes
 from sim.offers import Costs, load_offer, make_offers
 from sim.plan import REFERENCE, job_count, plan
-from sim.records import Recorder, Row
+from sim.records import Recorder, Row, word_rows
 from sim.resident import Resident, known_strategies, make_strategy
 from sim.streams import stream
 from sim.users import draw_user, known_phones, phone_mix, possible_styles
@@ -194,10 +194,9 @@ class Run:
                         "flops": meter.cloud_flops(work),
                     }
                 )
-            for pllm, explanation in load_offer(folder).explanations.items():
-                words += [
-                    {"owner": pllm, "strategy": name, "word": w, "coordinate": float(c)} for w, c in explanation.items()
-                ]
+            offer = load_offer(folder)
+            for pllm, explanation in offer.explanations.items():
+                words += word_rows(pllm, name, explanation, offer.coordinates.get(pllm, {}))
         return {"cloud": cloud, "words": words}
 
 

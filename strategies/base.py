@@ -59,16 +59,23 @@ class Offer:
     payload: Mapping[str, Any] = field(default_factory=dict)
     explanations: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """Words by pLLM, for the records only; the phone gets what it needs in `payload`."""
+    coordinates: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """By pLLM and word, as in a choice, and for the records only as well."""
     adapters: Mapping[str, Mapping[str, np.ndarray]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A start, and why: the scores of the candidates (lower is better) and the user's style in words."""
+    """A start, and why: the scores of the candidates (lower is better) and the user's style in words.
+
+    Words of an explanation may overlap, so that it counts twice what two of them share. `coordinates`, by word as well,
+    are those in which the strategy measures distances.
+    """
 
     start: Start
     scores: Mapping[str, float] = field(default_factory=dict)
     explanation: Mapping[str, float] = field(default_factory=dict)
+    coordinates: Mapping[str, float] = field(default_factory=dict)
 
 
 # ---------------------------------------------------------------- requests

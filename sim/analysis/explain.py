@@ -16,7 +16,7 @@ from sim.analysis.tables import FITTING, SCRATCH, Run, records
 from sim.errors import UserError
 
 Words = tuple[tuple[str, float], ...]
-"""(word, coordinate), the largest first: what a style is before what it is not."""
+"""(word, how much of it), the largest first: what a style is before what it is not."""
 
 
 @dataclass(frozen=True)
@@ -146,8 +146,8 @@ def _split(chosen: str, styles: dict[str, str]) -> tuple[str, ...]:
 
 
 def _words(words: pd.DataFrame, owner: str) -> Words:
-    mine = words[words["owner"] == owner].sort_values("coordinate", ascending=False, kind="stable")
-    return tuple((str(word), float(z)) for word, z in zip(mine["word"], mine["coordinate"], strict=True))
+    mine = words[words["owner"] == owner].sort_values("strength", ascending=False, kind="stable")
+    return tuple((str(word), float(z)) for word, z in zip(mine["word"], mine["strength"], strict=True))
 
 
 def _candidates(run: Run, user_id: int, strategy: str, styles: dict[str, str]) -> tuple[Candidate, ...]:

@@ -50,7 +50,7 @@ def _words(axes: Axes, e: Explanation) -> None:
         values = [coordinates.get(word, 0.0) for word, _ in shown]
         axes.barh(rows + offset, values, height, color=colour, hatch=hatch, label=name)
     axes.axvline(0, color="#222222", linewidth=0.8)
-    axes.set_xlabel("coordinate (how much of that word)")
+    axes.set_xlabel("how much of that word")
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), handlelength=1.4)
 
 

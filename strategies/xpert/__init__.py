@@ -3,7 +3,7 @@
 Section numbers refer to that paper. Its LLM code was never released; this is written from the text.
 """
 
-from strategies.xpert.basis import Basis, distances, select_words, without_common
+from strategies.xpert.basis import Basis, distances, select_words
 from strategies.xpert.strategy import Xpert
 
-__all__ = ["Basis", "Xpert", "distances", "select_words", "without_common"]
+__all__ = ["Basis", "Xpert", "distances", "select_words"]

@@ -58,6 +58,10 @@ class Basis:
         much = self.loadings.astype(np.float64) @ z
         return {self.words[i]: float(much[i]) for i in np.argsort(-much)}
 
+    def by_word(self, z: np.ndarray) -> dict[str, float]:
+        """Coordinates (words,) by word."""
+        return dict(zip(self.words, map(float, z), strict=True))
+
 
 def select_words(
     candidates: Mapping[str, np.ndarray], embeddings: np.ndarray, e_ortho: float, e_decomp: float
@@ -94,14 +98,6 @@ def select_words(
         taken = left.pop(word)
         left = {n: v for n, v in left.items() if abs(float(v @ taken)) < e_ortho}
     return kept
-
-
-def without_common(vectors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Remove from every word's vector the direction that all share: it says "styled", not in which style."""
-    if len(vectors) < 2:
-        return dict(vectors)
-    common = _unit(np.mean([_unit(v) for v in vectors.values()], axis=0))
-    return {word: v - (v @ common) * common for word, v in vectors.items()}
 
 
 def distances(z: np.ndarray, pool: np.ndarray, metric: str) -> np.ndarray:

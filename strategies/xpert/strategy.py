@@ -21,7 +21,7 @@ from strategies.base import (
     Strategy,
     Text,
 )
-from strategies.xpert.basis import Basis, distances, select_words, without_common
+from strategies.xpert.basis import Basis, distances, select_words
 from strategies.xpert.prompts import compare, write
 
 
@@ -36,7 +36,8 @@ class Xpert(Strategy):
         texts: own texts that the phone reads at most; 0: all.
         candidates: words proposed by the summarizer.
         word_probes: prompts on which a word's vector is made.
-        e_ortho: a word is kept only while its cosine to every kept word is under this.
+        e_ortho: a word is kept only while its cosine to every kept word is under this; high, for words of neighbouring
+            levels (polite, corporate) are alike and both are needed.
         e_decomp: words are added until the mean relative residual is under this.
         metric: "cosine" or "l2".
         answer_tokens: longest answer generated.
@@ -51,7 +52,7 @@ class Xpert(Strategy):
         texts: int = 0,
         candidates: int = 60,
         word_probes: int = 24,
-        e_ortho: float = 0.5,
+        e_ortho: float = 0.97,
         e_decomp: float = 0.1,
         metric: Literal["cosine", "l2"] = "cosine",
         answer_tokens: int = 64,
@@ -81,7 +82,7 @@ class Xpert(Strategy):
             pairs.append([compare(a, b) for a, b in zip(plain, styled, strict=True)])
             embeddings.append(cloud.ask(Embed(pairs[-1])).mean(axis=0))
         away = np.stack(embeddings) - origin
-        vectors = without_common(self._word_vectors(cloud, self._proposed(cloud, pairs), prompts, plain, origin))
+        vectors = self._word_vectors(cloud, self._proposed(cloud, pairs), prompts, plain, origin)
         if not vectors:
             raise ValueError("the summarizer proposed no word for any pLLM; is it an instruction-tuned LLM?")
         # pLLMs that answer exactly as the base does need no word; one is kept so that coordinates exist.
@@ -92,6 +93,7 @@ class Xpert(Strategy):
             pllms=cloud.pool.ids,
             payload={**basis.payload(), "z": z},
             explanations={pllm: basis.named(row) for pllm, row in zip(cloud.pool.ids, z, strict=True)},
+            coordinates={pllm: basis.by_word(row) for pllm, row in zip(cloud.pool.ids, z, strict=True)},
         )
 
     def _proposed(self, cloud: Cloud, pairs: Sequence[Sequence[str]]) -> list[str]:
@@ -134,6 +136,7 @@ class Xpert(Strategy):
             Start({offer.pllms[i]: w for i, w in weights.items()}),
             dict(zip(offer.pllms, score.tolist(), strict=True)),
             basis.named(z),
+            basis.by_word(z),
         )
 
     def read(self, texts: Sequence[Text], basis: Basis, pool: np.ndarray) -> Generator[Request, Any, np.ndarray]:

@@ -269,10 +269,15 @@ def test_any_config_json_can_be_deployed(tmp_path: Path, part: str) -> None:
 
 
 def test_rows_go_to_their_tables() -> None:
-    some = outcome(scores={"p1": 0.3, "p2": 0.1, "p3": 0.2}, explanation={"rude": 0.7})
+    said = {"explanation": {"rude": 0.7, "cold": 0.5}, "coordinates": {"rude": 0.7}}
+    some = outcome(scores={"p1": 0.3, "p2": 0.1, "p3": 0.2}, **said)
     full = tables(some)
     assert [(r["pllm"], r["rank"]) for r in full["choices"]] == [("p2", 1), ("p3", 2), ("p1", 3)]
-    assert full["words"] == [{"owner": "user 0", "strategy": "random", "word": "rude", "coordinate": 0.7}]
+    who = {"owner": "user 0", "strategy": "random"}
+    assert full["words"] == [
+        who | {"word": "rude", "strength": 0.7, "coordinate": 0.7},
+        who | {"word": "cold", "strength": 0.5, "coordinate": None},
+    ]
     assert [(r["step"], r["loss"]) for r in full["curves"]] == CURVE
     part = tables(some, amount=0.5)
     assert "users" not in part

@@ -93,7 +93,7 @@ def test_floats_keep_every_digit_and_nothing_is_an_empty_cell(tmp_path: Path) ->
 def test_text_with_commas_quotes_and_lines_comes_back(tmp_path: Path) -> None:
     word = 'a "b", c\nd \u2028 é'
     with Recorder(tmp_path) as recorder:
-        recorder.write({"words": [{"owner": "user 1", "strategy": "x", "word": word, "coordinate": 1.0}]})
+        recorder.write({"words": [{"owner": "user 1", "strategy": "x", "word": word, "strength": 1.0}]})
     assert read(tmp_path / "words.csv")[0]["word"] == word
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from strategies.xpert import Basis, distances, select_words, without_common
+from strategies.xpert import Basis, distances, select_words
 
 WIDTH = 24
 TRUE = ["formal", "rude", "terse", "witty"]
@@ -148,17 +148,6 @@ def test_a_phone_gets_the_basis_as_it_is() -> None:
     again = Basis.of_payload(basis.payload())
     assert again.words == basis.words
     np.testing.assert_array_equal(again.loadings, basis.loadings)
-
-
-def test_what_all_words_share_is_removed() -> None:
-    rng = np.random.default_rng(7)
-    own, shared = rng.normal(size=(4, WIDTH)), rng.normal(size=WIDTH) * 10
-    words = dict(zip(TRUE, own + shared, strict=True))
-    left = np.stack(list(without_common(words).values()))
-    units = left / np.linalg.norm(left, axis=1, keepdims=True)
-    before = np.stack([v / np.linalg.norm(v) for v in words.values()])
-    assert (before @ before.T).min() > 0.5  # all alike
-    assert (units @ units.T - np.eye(4)).max() < 0.5  # told apart
 
 
 def test_explanation_names_words_largest_first() -> None:

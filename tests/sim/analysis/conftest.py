@@ -76,7 +76,7 @@ def population(users: int, strategies: list[str], seed: int = 0) -> dict[str, li
     for strategy in strategies:
         if strategy.startswith("xpert"):
             out["words"] += [
-                {"owner": p, "strategy": strategy, "word": w, "coordinate": 0.8 * t}
+                {"owner": p, "strategy": strategy, "word": w, "strength": 0.8 * t, "coordinate": 0.8 * t}
                 for p, row in zip(pool, traits, strict=True) for w, t in zip(WORDS, row, strict=True)
             ]  # fmt: skip
         out["cloud"].append({"strategy": strategy, "work": "Generate", "requests": 50, "tokens": 9e4, "flops": 2e14})
@@ -127,7 +127,10 @@ def population(users: int, strategies: list[str], seed: int = 0) -> dict[str, li
                     out["choices"].append(choice | {"rank": rank})
             if strategy.startswith("xpert"):
                 owner = {"owner": f"user {user}", "strategy": strategy}
-                out["words"] += [owner | {"word": w, "coordinate": float(c)} for w, c in zip(WORDS, z, strict=True)]
+                out["words"] += [
+                    owner | {"word": w, "strength": float(c), "coordinate": float(c)}
+                    for w, c in zip(WORDS, z, strict=True)
+                ]
             if user < 16:
                 fewest = 0.5 if share < 0.3 else float(rng.choice([0.75, 1.0, 2.0]))
                 fewest = min(fewest, 1.0) if strategy == "scratch" else fewest

@@ -26,7 +26,7 @@ def test_absent_tables_are_empty(new_run, row) -> None:
     assert run.config is None
     assert run.seed == 0
     assert run.ladder.empty
-    assert list(run.words.columns) == ["owner", "strategy", "word", "coordinate"]
+    assert list(run.words.columns) == ["owner", "strategy", "word", "strength", "coordinate"]
 
 
 def test_a_style_called_none_is_no_missing_value(new_run, row) -> None:
