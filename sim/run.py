@@ -23,6 +23,7 @@ from sim.errors import UserError, nearest
 from sim.hours import Hours
 from sim.journal import Journal, progress
 from sim.manifest import workers_done, write_manifest
+from sim.memory import peak_mib
 from sim.meter import Meter
 from sim.nodes import Nodes
 from sim.offers import Costs, load_offer, make_offers
@@ -124,6 +125,7 @@ class Run:
                 resident,
                 text_tokens,
                 wall_s=time.perf_counter() - began,
+                driver_peak_mib=peak_mib(),
                 workers=workers_done(dispatcher.workers),
                 resent=dispatcher.resent,
                 jobs_kept_from_before=journal.complete,

@@ -7,7 +7,6 @@ theirs. Each number of users has a process of its own.
 from __future__ import annotations
 
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -54,6 +53,7 @@ def measure(users: int) -> None:
     from sim.config import Config
     from sim.display import Log
     from sim.engine import start
+    from sim.memory import peak_mib
     from sim.run import make_folder
 
     nodes.answer = answer  # type: ignore[assignment]
@@ -61,8 +61,7 @@ def measure(users: int) -> None:
         overrides = [f"population.users={users}", f"strategies={STRATEGIES}", "engine.backend=inline", "ladder.users=0"]
         config = Config.load(None, [*overrides, f"output={output}", "training.steps=10"])
         start(config, make_folder(config, "run"), Log())
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{users:,} users: driver peak {peak:,.0f} MiB", flush=True)
+    print(f"{users:,} users: driver peak {peak_mib():,.0f} MiB", flush=True)
 
 
 if __name__ == "__main__":
