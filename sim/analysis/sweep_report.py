@@ -12,7 +12,7 @@ from sim.analysis.look import styled
 from sim.analysis.measures import METRICS
 from sim.analysis.page import Cell, Section, folded, grid, page, paragraph, picture, verbatim
 from sim.analysis.summary import COLUMNS, DASH, interval, number
-from sim.analysis.sweep_mixed import MERGED, MIXED_SOURCE, beside_mixed
+from sim.analysis.sweep_mixed import MERGED, MIXED_SOURCE, beside_mixed, mixed_styles
 from sim.analysis.sweep_plots import accuracy_by_similarity, by_key, cost_by_pool, pareto
 from sim.analysis.sweep_published import SOURCE, beside_published
 from sim.analysis.sweep_table import SHOWN, Sweep, listed, load_sweep
@@ -147,9 +147,17 @@ def _mixed(sweep: Sweep) -> str:
         for r in records(table)
     ]
     headings = ["styles a user", "strategy", "steps to the target", f"more than {MERGED}", "of scratch, %"]
-    return grid([*headings, "of scratch, published, %"], rows) + paragraph(
-        f"Measured steps, means over users with 95 % intervals; differences to {MERGED} are taken user by user. "
-        f"Published: {MIXED_SOURCE}"
+    chart = _figure(
+        lambda: mixed_styles(sweep),
+        "Steps to the target by number of styles, measured and published; the line is scratch.",
+    )
+    return (
+        chart
+        + grid([*headings, "of scratch, published, %"], rows)
+        + paragraph(
+            f"Measured steps, means over users with 95 % intervals; differences to {MERGED} are taken user by user. "
+            f"Published: {MIXED_SOURCE}"
+        )
     )
 
 

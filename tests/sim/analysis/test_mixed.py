@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sim.analysis.summary import summarise
-from sim.analysis.sweep_mixed import beside_mixed
+from sim.analysis.sweep_mixed import beside_mixed, mixed_styles
 from sim.analysis.sweep_report import report
 from sim.analysis.sweep_table import load_sweep, runs_table
 from sim.analysis.tables import load_run
@@ -40,7 +40,16 @@ def test_steps_are_compared_user_by_user(tmp_path: Path) -> None:
     assert ">Users who mix styles</h2>" in html
 
 
+def test_chart_has_measured_bars_beside_published_ones(tmp_path: Path) -> None:
+    figure = mixed_styles(load_sweep(made(tmp_path)))
+    assert figure is not None
+    ours, published = ([patch.get_height() for patch in axes.patches] for axes in figure.axes)
+    assert ours == pytest.approx([100 * n / 41 for n in (6, 31, 6, 21)])  # xpert with 1 and 2 styles, then the merge
+    assert published == [25.0, 60.0, 25.0, 45.0]
+
+
 def test_without_a_merge_there_is_nothing_to_compare(tmp_path: Path) -> None:
     made(tmp_path, ("scratch", "xpert"))
     assert beside_mixed(load_sweep(tmp_path)).empty
+    assert mixed_styles(load_sweep(tmp_path)) is None
     assert "Users who mix styles" not in report(tmp_path).read_text()
