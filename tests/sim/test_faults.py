@@ -255,7 +255,7 @@ def running(tiny_llm: Path, output: Path, *more: str) -> tuple[subprocess.Popen[
     return process, next(iter(output.glob("quickstart/*")))
 
 
-SLOWER = ["population.users=32", "training.steps=12", "training.patience=0"]
+SLOWER = ["population.users=32", "training.steps=24", "training.patience=0"]
 
 
 @pytest.fixture(scope="module")
