@@ -16,6 +16,7 @@ from sim.config import Config
 from sim.engine import worker_count
 from sim.llm.finetune import Lane, Plan, finetune
 from sim.nodes import FlowerNodes, InlineNodes, Nodes
+from sim.plan import job_count
 from sim.resident import Resident
 from sim.run import Run, make_folder
 from sim.streams import stream
@@ -55,7 +56,8 @@ def twice(config: Config) -> tuple[float, Path]:
 
     if config.engine.backend == "inline":
         return measure(InlineNodes())
-    timing: tuple[float, Path] = simulation(client_app, worker_count(config), lambda grid: measure(FlowerNodes(grid)))
+    workers = worker_count(config, job_count(config), os.cpu_count() or 1)
+    timing: tuple[float, Path] = simulation(client_app, workers, lambda grid: measure(FlowerNodes(grid)))
     return timing
 
 
