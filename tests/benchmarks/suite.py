@@ -79,7 +79,7 @@ MIDDLE = Workload("12m", users=8, steps=6, texts=16, held_out=6, evaluate_every=
 LARGE = Workload("135m", users=4, steps=2, texts=8, held_out=2, evaluate_every=2)
 
 FULL = Suite(
-    races=(Race(SMALL, 3), Race(MIDDLE, 2), Race(LARGE, 1)),
+    races=(Race(SMALL, 2), Race(MIDDLE, 1), Race(LARGE, 1)),
     lanes=(
         LaneSweep(replace(SMALL, steps=10), least=16),
         LaneSweep(replace(MIDDLE, steps=2), least=8),

@@ -14,7 +14,7 @@ import numpy as np
 from torch import Tensor
 
 from devices import Llm
-from sim.cache import built, cache_dir
+from sim.cache import built, cache_dir, digest
 from sim.config import Config
 from sim.corpus import open_corpus
 from sim.llm.finetune import epochs
@@ -27,7 +27,7 @@ from strategies.base import Text
 POCKET = "pocket"
 SHAPES: Mapping[str, Mapping[str, int]] = {
     "12m": {
-        "vocab_size": 2048,
+        "vocab_size": 4096,
         "hidden_size": 384,
         "num_hidden_layers": 6,
         "num_attention_heads": 6,
@@ -93,9 +93,9 @@ class Workload:
             return DATA / "base"
         if self.llm not in SHAPES:
             return Path(self.llm)
-        return built(
-            cache_dir() / "bench" / self.llm, lambda into: _random_llama(into, SHAPES[self.llm], DATA / "base")
-        )
+        shape = SHAPES[self.llm]
+        made_of = digest({"shape": shape, "tokenizer": (DATA / "base" / "tokenizer.json").read_text(encoding="utf-8")})
+        return built(cache_dir() / "bench" / made_of, lambda into: _random_llama(into, shape, DATA / "base"))
 
     @cached_property
     def _drawn(self) -> list[User]:
