@@ -79,11 +79,11 @@ MIDDLE = Workload("12m", users=8, steps=6, texts=16, held_out=6, evaluate_every=
 LARGE = Workload("135m", users=4, steps=2, texts=8, held_out=2, evaluate_every=2)
 
 FULL = Suite(
-    races=(Race(SMALL, 2), Race(MIDDLE, 1), Race(LARGE, 1)),
+    races=(Race(SMALL, 3), Race(MIDDLE, 2), Race(LARGE, 2)),
     lanes=(
         LaneSweep(replace(SMALL, steps=10), least=16),
         LaneSweep(replace(MIDDLE, steps=2), least=8),
-        LaneSweep(replace(LARGE, steps=1), least=2),
+        LaneSweep(replace(LARGE, steps=1), least=2, widths=(1, 2, 4, 8, 16, 32)),  # 64 need more than 24 GB
     ),
     cost_only=(100, 1_000, 10_000, 50_000),
 )
