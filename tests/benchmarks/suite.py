@@ -83,7 +83,7 @@ FULL = Suite(
     lanes=(
         LaneSweep(replace(SMALL, steps=10), least=16),
         LaneSweep(replace(MIDDLE, steps=2), least=8),
-        LaneSweep(replace(LARGE, steps=1), least=2, widths=(1, 2, 4, 8, 16, 32)),  # 64 need more than 24 GB
+        LaneSweep(replace(LARGE, steps=1), least=2, widths=(1, 2, 4, 8, 16, 32)),  # 64 were killed on 24 GB
     ),
     cost_only=(100, 1_000, 10_000, 50_000),
 )
