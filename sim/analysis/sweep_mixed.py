@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sim.analysis.look import ERROR_BARS, looks, new_figure
+from sim.analysis.look import ERROR_BARS, Look, looks, new_figure
 from sim.analysis.summary import by_key, compare, summarise
 from sim.analysis.sweep_table import Sweep
 from sim.analysis.tables import SCRATCH, load_run, records
@@ -60,16 +62,15 @@ def beside_mixed(sweep: Sweep) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def mixed_styles(sweep: Sweep) -> Figure | None:
-    """Steps as a share of those from scratch, by number of styles: measured here, and published."""
-    table = beside_mixed(sweep)
+def mixed_styles(table: pd.DataFrame) -> Figure | None:
+    """Steps of `beside_mixed` as a share of those from scratch, by number of styles: measured here, and published."""
     shown = table[table["published"].notna()] if len(table) else table
     if shown.empty:
         return None
     figure = new_figure(height_in=2.7)
     left, right = figure.subplots(1, 2, sharey=True)
     for axes, column, title in ((left, "share", "measured here"), (right, "published", "XPerT, published")):
-        _bars(axes, shown, column, sweep)
+        _bars(axes, shown, column, looks(list(dict.fromkeys(table["strategy"]))))
         axes.set_title(title)
         axes.set_xlabel("styles that a user mixes")
         axes.axhline(100, color="#7a7a7a", linewidth=0.9)
@@ -80,14 +81,14 @@ def mixed_styles(sweep: Sweep) -> Figure | None:
     return figure
 
 
-def _bars(axes: Axes, shown: pd.DataFrame, column: str, sweep: Sweep) -> None:
+def _bars(axes: Axes, shown: pd.DataFrame, column: str, look: Mapping[str, Look]) -> None:
     styles, names = sorted(set(shown["styles"])), list(dict.fromkeys(shown["strategy"]))
     width = 0.8 / len(names)
     for i, name in enumerate(names):
         mine = shown[shown["strategy"] == name].set_index("styles").reindex(styles)
         at = np.arange(len(styles)) + (i - (len(names) - 1) / 2) * width
-        look, hatch = looks(sweep.strategies)[name], "///" if i else ""
-        axes.bar(at, mine[column], width * 0.92, color=look.colour, hatch=hatch, edgecolor="white", label=name)
+        hatch = "///" if i else ""
+        axes.bar(at, mine[column], width * 0.92, color=look[name].colour, hatch=hatch, edgecolor="white", label=name)
         if column == "share":
             percent = mine["share"] / mine["steps"].where(mine["steps"] > 0)
             ends = [(mine["steps"] - mine["steps_low"]) * percent, (mine["steps_high"] - mine["steps"]) * percent]

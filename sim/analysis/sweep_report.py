@@ -148,7 +148,7 @@ def _mixed(sweep: Sweep) -> str:
     ]
     headings = ["styles a user", "strategy", "steps to the target", f"more than {MERGED}", "of scratch, %"]
     chart = _figure(
-        lambda: mixed_styles(sweep),
+        lambda: mixed_styles(table),
         "Steps to the target by number of styles, measured and published; the line is scratch.",
     )
     return (

@@ -41,7 +41,7 @@ def test_steps_are_compared_user_by_user(tmp_path: Path) -> None:
 
 
 def test_chart_has_measured_bars_beside_published_ones(tmp_path: Path) -> None:
-    figure = mixed_styles(load_sweep(made(tmp_path)))
+    figure = mixed_styles(beside_mixed(load_sweep(made(tmp_path))))
     assert figure is not None
     ours, published = ([patch.get_height() for patch in axes.patches] for axes in figure.axes)
     assert ours == pytest.approx([100 * n / 41 for n in (6, 31, 6, 21)])  # xpert with 1 and 2 styles, then the merge
@@ -51,5 +51,5 @@ def test_chart_has_measured_bars_beside_published_ones(tmp_path: Path) -> None:
 def test_without_a_merge_there_is_nothing_to_compare(tmp_path: Path) -> None:
     made(tmp_path, ("scratch", "xpert"))
     assert beside_mixed(load_sweep(tmp_path)).empty
-    assert mixed_styles(load_sweep(tmp_path)) is None
+    assert mixed_styles(beside_mixed(load_sweep(tmp_path))) is None
     assert "Users who mix styles" not in report(tmp_path).read_text()
