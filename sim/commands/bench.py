@@ -16,6 +16,7 @@ from sim.errors import UserError
 def bench(
     quick: Annotated[bool, typer.Option("--quick", help="two minutes: few users, the pocket LLM alone")] = False,
     output: Annotated[Path, typer.Option(metavar="DIR", help="where tables and picture go")] = Path("results/bench"),
+    resume: Annotated[bool, typer.Option("--resume", help="go on after what DIR has already")] = False,
 ) -> None:
     """Measure Headstart beside the FlowerTune pattern and a PEFT loop on equal work, lanes, and cost-only runs.
 
@@ -26,6 +27,8 @@ def bench(
         headstart bench --quick
 
         headstart bench --output results/reference/bench
+
+        headstart bench --output results/reference/bench --resume
     """
     if not (ROOT / "tests" / "benchmarks").is_dir():
         raise UserError(f"bench: {ROOT} has no tests/benchmarks; install from a clone with pip install -e .")
@@ -52,7 +55,7 @@ def bench(
                 print(f"[headstart bench] {done + 1} of {of}: {what}", flush=True)
 
         try:
-            tables = measure(QUICK if quick else FULL, output, progress)
+            tables = measure(QUICK if quick else FULL, output, progress, resume)
         except BenchFailed as failure:
             errors.print(f"headstart: bench: {failure}")
             raise typer.Exit(1) from None

@@ -90,27 +90,61 @@ def _medians(rows: list[dict[str, Any]], by: list[str]) -> pd.DataFrame:
     return spread.join(groups["peak_bytes"].median() / 1e6).rename(columns={"peak_bytes": "peak_mb"}).reset_index()
 
 
-def bench(suite: Suite, output: Path, progress: Progress) -> dict[str, pd.DataFrame]:
+def bench(suite: Suite, output: Path, progress: Progress, resume: bool = False) -> dict[str, pd.DataFrame]:
     """Measure all, write the results into a folder, and return the tables.
 
-    Raises: BenchFailed where a measurement fails, or final losses differ by more than EQUAL_NATS.
+    What was measured is kept line by line in `measurements.jsonl`. `resume`: go on after what the folder has already.
+    Raises: BenchFailed where a measurement fails, final losses differ by more than EQUAL_NATS, or what the folder has
+    is of another machine, commit or suite.
     """
-    began, results, machine = time.perf_counter(), Results(), describe_machine()
     planned = list(suite.measurements(os.cpu_count() or 1))
-    for done, measurement in enumerate(planned):
-        progress(measurement, done, len(planned))
-        results.take(measurement, *measured(measurement))
-    tables = results.tables()
     output.mkdir(parents=True, exist_ok=True)
+    machine, kept = describe_machine(), output / "measurements.jsonl"
+    if resume and kept.is_file():
+        machine = _same_machine(json.loads((output / "machine.json").read_text()), machine)
+    else:
+        kept.write_text("")
+        _write_json(output / "machine.json", machine)
+    whole = [line for line in kept.read_text().splitlines(keepends=True) if line.endswith("\n")]  # the last may be torn
+    kept.write_text("".join(whole))
+    had = [json.loads(line) for line in whole]
+    results, seconds = Results(), 0.0
+    for done, measurement in enumerate(planned):
+        asked = {"kind": measurement.kind, "key": list(measurement.key), "spec": measurement.spec}
+        if done < len(had):
+            line = had[done]
+            if any(line[name] != value for name, value in asked.items()):
+                raise BenchFailed(f"{kept}: line {done + 1} is not that of this suite; start anew without --resume")
+        else:
+            progress(measurement, done, len(planned))
+            began = time.perf_counter()
+            found, peak_bytes = measured(measurement)
+            line = {**asked, "found": found, "peak_bytes": peak_bytes, "took_s": time.perf_counter() - began}
+            with kept.open("a") as file:
+                file.write(json.dumps(line) + "\n")
+        results.take(measurement, line["found"], line["peak_bytes"])
+        seconds += line["took_s"]
+    tables = results.tables()
     for name, table in tables.items():
         table.to_csv(output / f"{name}.csv", index=False, float_format="%.6g")
-    machine |= {"gemm_flop_s": max(results.gemm), "llms": results.work, "minutes": (time.perf_counter() - began) / 60}
-    (output / "machine.json").write_text(json.dumps(machine, indent=2) + "\n")
+    machine |= {"gemm_flop_s": max(results.gemm), "llms": results.work, "minutes": seconds / 60}
+    _write_json(output / "machine.json", machine)
     apart = tables["race"][tables["race"].loss_gap > EQUAL_NATS]
     if len(apart):
-        found = ", ".join(f"{r.contestant} on {r.llm} {r.loss_gap:.2g}" for r in apart.itertuples())
-        raise BenchFailed(f"final losses differ by more than {EQUAL_NATS} nats: {found}")
+        found_apart = ", ".join(f"{r.contestant} on {r.llm} {r.loss_gap:.2g}" for r in apart.itertuples())
+        raise BenchFailed(f"final losses differ by more than {EQUAL_NATS} nats: {found_apart}")
     return tables
+
+
+def _same_machine(had: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+    for name in ("processor", "cores", "git_commit", "versions"):
+        if had[name] != now[name]:
+            raise BenchFailed(f"begun with {name} {had[name]}, and now it is {now[name]}; start anew without --resume")
+    return had
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=2) + "\n")
 
 
 def measured(measurement: Measurement) -> tuple[dict[str, Any], float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,8 @@ import pytest
 from tests.benchmarks import bench
 from tests.benchmarks.bench import BenchFailed, Results
 from tests.benchmarks.page import PAGE, REFERENCE, break_even, draw, gains, load, page, slope
-from tests.benchmarks.suite import CONTESTANTS, FULL, QUICK, Measurement, Suite
-from tests.benchmarks.workload import POCKET
+from tests.benchmarks.suite import CONTESTANTS, FULL, QUICK, LaneSweep, Measurement, Race, Suite
+from tests.benchmarks.workload import POCKET, Workload
 
 SECONDS = {"flowertune": 20.0, "peft": 9.0, "peft-1-thread": 6.0, "one-lane": 3.0, "headstart": 2.0}
 
@@ -84,6 +85,54 @@ def test_unequal_losses_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     nothing = Suite(races=(), lanes=(), cost_only=())
     with pytest.raises(BenchFailed, match=r"headstart on pocket 0\.01"):
         bench.bench(nothing, tmp_path, lambda *_: None)
+
+
+def test_a_bench_that_was_cut_off_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After five measurements and half a line."""
+    work, asked = Workload("x", users=2, steps=3), list[Measurement]()
+    suite = Suite(races=(Race(work, 2),), lanes=(LaneSweep(work, least=2, widths=(1, 2)),), cost_only=(100,))
+
+    def measured(measurement: Measurement) -> tuple[dict[str, Any], float]:
+        asked.append(measurement)
+        if len(asked) == 6:
+            raise KeyboardInterrupt
+        found = {
+            "flop_s": 1e11,
+            "user_steps": 6,
+            "parameters": 1,
+            "flops": 2e9,
+            "step_flops": 1e8,
+            "losses": [1.0, 2.0],
+        }
+        return {**found, "seconds": float(len(asked))}, 1e9
+
+    monkeypatch.setattr(bench, "measured", measured)
+    with pytest.raises(KeyboardInterrupt):
+        bench.bench(suite, tmp_path, lambda *_: None)
+    with (tmp_path / "measurements.jsonl").open("a") as file:
+        file.write('{"kind": "ra')
+    tables = bench.bench(suite, tmp_path, lambda *_: None, resume=True)
+    planned = list(suite.measurements(os.cpu_count() or 1))
+    assert asked == [*planned[:6], *planned[5:]]
+    assert len((tmp_path / "measurements.jsonl").read_text().splitlines()) == len(planned)
+    assert set(tables["race"].repeats) == {2}
+    with pytest.raises(BenchFailed, match="line 1 is not that of this suite"):
+        bench.bench(QUICK, tmp_path, lambda *_: None, resume=True)
+    (tmp_path / "machine.json").write_text((tmp_path / "machine.json").read_text().replace('"cores": ', '"cores": 9'))
+    with pytest.raises(BenchFailed, match="begun with cores 9"):
+        bench.bench(suite, tmp_path, lambda *_: None, resume=True)
+
+
+@pytest.mark.slow
+@pytest.mark.cluster
+def test_every_kind_of_measurement(tiny_llm: Path, tmp_path: Path) -> None:
+    work = Workload(str(tiny_llm), users=3, steps=4, texts=6, held_out=3, evaluate_every=2)
+    suite = Suite(races=(Race(work, 1),), lanes=(LaneSweep(work, least=2, widths=(1, 4)),), cost_only=(4,))
+    tables = bench.bench(suite, tmp_path, lambda *_: None)
+    assert set(tables["race"].contestant) == set(CONTESTANTS)
+    assert (tables["race"].peak_mb > 100).all()
+    assert set(tables["lanes"].lanes) == {1, 4}
+    assert set(tables["cost_only"].backend) == {"inline", "flower"}
 
 
 def test_a_measurement_that_fails_says_why() -> None:
