@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,6 +25,19 @@ app = typer.Typer(
 )
 Arguments = Annotated[list[str] | None, typer.Argument(metavar="[CONFIG] [KEY=VALUE ...]")]
 Overrides = Annotated[list[str] | None, typer.Argument(help="key=value, e.g. population.users=1000")]
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        print(f"headstart {metadata.version('headstart')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", callback=_say_version, is_eager=True, help="say it")] = False,
+) -> None:
+    """Options of all commands."""
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from sim.analysis.measures import METRICS
 from sim.config import Config
 from sim.docs_results import README, filled
 from sim.records import describe
@@ -64,9 +65,46 @@ def _allowed(schema: dict[str, Any]) -> str:
     return ", ".join([kind, *limits])
 
 
+RECORDS = """# Records
+
+What a run leaves in its folder. Made from `sim/records.py` and `sim/analysis/measures.py` by `python -m sim.docs`: edit there, not
+here. Beside the tables: `config.toml` (all keys, `headstart run` takes it), `manifest.json` (versions, machine, commit, workers),
+`progress.jsonl` (how far the run is, for `--resume`), `plots/`.
+
+The mean compute saved and a plot of the minutes, from `users.csv` alone:
+
+```python
+import pandas as pd
+
+users = pd.read_csv("results/reference/quickstart/users.csv")
+users = users[users["fits"].isin(["yes", "streamed"])]  # phones that have the memory; the others have no bill
+users["flops"] = users["selection_flops"] + users["finetune_flops"]
+wide = users.pivot(index="user_id", columns="strategy", values="flops")
+print((1 - wide.div(wide["scratch"], axis=0)).mean())
+minutes = users.groupby("strategy")[["selection_s", "download_s", "finetune_s"]].mean() / 60
+minutes.plot.barh(stacked=True).figure.savefig("minutes.png", bbox_inches="tight")
+```
+"""
+MEASURES = """
+### Metrics of summary.csv
+
+Also the columns of a sweep's `runs.csv`. In the rows NAME_median `mean` is the median over users, and `low` to `high` its interval.
+Savings are taken user by user and then averaged; there is none for a user who is at the target before the first step from scratch.
+
+| metric | unit | meaning |
+|---|---|---|
+"""
+
+
+def describe_records() -> str:
+    """Files, columns and metrics of a run as Markdown."""
+    metrics = "".join(f"| `{m.name}` | {m.unit} | {m.meaning} |\n" for m in METRICS.values())
+    return RECORDS + "\n" + describe() + MEASURES + metrics
+
+
 def pages() -> dict[str, str]:
     """Content of the made pages by file name."""
-    return {"config.md": describe_config(), "records.md": describe()}
+    return {"config.md": describe_config(), "records.md": describe_records()}
 
 
 def main(folder: Path = DOCS) -> None:

@@ -17,7 +17,7 @@ COLUMNS: dict[str, tuple[str, float, int]] = {
     "steps to target": ("steps_to_target", 1, 1),
     "target missed, %": ("censored", 100, 0),
     "compute saved, %": ("compute_saved_total", 100, 0),
-    "without selection, %": ("compute_saved", 100, 0),
+    "in fine-tuning alone, %": ("compute_saved", 100, 0),
     "minutes in all": ("total_min", 1, 1),
     "kJ in all": ("total_kj", 1, 1),
     "MB down": ("down_mb", 1, 0),
@@ -28,10 +28,11 @@ COLUMNS: dict[str, tuple[str, float, int]] = {
 def results_table(folder: Path) -> str:
     """The main metrics of a run's `summary.csv` as Markdown: means over users, 95 % intervals in brackets."""
     summary = pd.read_csv(folder / "summary.csv").set_index(["strategy", "metric"])
-    lines = [f"| strategy | {' | '.join(COLUMNS)} |", f"|---|{'---|' * len(COLUMNS)}"]
+    lines = [f"| strategy | {' | '.join(COLUMNS)} | users billed |", f"|---|{'---|' * (len(COLUMNS) + 1)}"]
     for strategy in summary.index.get_level_values(0).unique():
         cells = [_cell(summary, (strategy, metric), factor, digits) for metric, factor, digits in COLUMNS.values()]
-        lines.append(f"| `{strategy}` | {' | '.join(cells)} |")
+        billed = summary["users"].get((strategy, "total_min"), "")
+        lines.append(f"| `{strategy}` | {' | '.join(cells)} | {billed} |")
     return "\n".join(lines) + "\n"
 
 

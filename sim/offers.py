@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import shutil
+import sys
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,8 @@ from sim.llm.lora import Layout, load_adapter
 from sim.resident import Resident, make_strategy
 from strategies.base import Offer, Strategy
 
+VERSION = 2
+"""Part of the cache's hash: bump it when offers are written otherwise, or come out differently for the same settings."""
 Costs = Mapping[str, Mapping[str, Mapping[str, Any]]]
 """Work of the cloud by strategy and kind of request."""
 
@@ -26,9 +31,24 @@ def offer_folder(pool: Path, cache: Path, strategy: Strategy, made_of: dict[str,
     """Where the offer of a strategy (its class and settings) for a pool lies: shipped with the pool, or cached."""
     kind = vars(type(strategy)).get("offers_as") or type(strategy)
     settings = {k: v for k, v in vars(strategy).items() if k not in strategy.on_phone}
-    name = digest({"class": f"{kind.__module__}:{kind.__qualname__}", "settings": settings, **made_of})
+    own = {"class": f"{kind.__module__}:{kind.__qualname__}", "settings": settings, "code": _foreign_code(kind)}
+    name = digest({"version": VERSION, **own, **made_of})
     beside = pool / "offers" / name
     return beside if beside.is_dir() else cache / name
+
+
+def _foreign_code(kind: type) -> list[str]:
+    """Source of the modules that a strategy's class and its bases are written in, for those that are not ours.
+
+    Who edits a strategy gets a new offer; ours are told apart by VERSION, so that a comment does not void those shipped.
+    """
+    modules = dict.fromkeys(base.__module__ for base in kind.__mro__ if issubclass(base, Strategy))
+    found = []
+    for name in modules:
+        if name.partition(".")[0] != "strategies":
+            with suppress(OSError, TypeError):  # typed in, not in a file
+                found.append(inspect.getsource(sys.modules[name]))
+    return found
 
 
 def make_offer(folder: Path, strategy: Strategy, cloud: Cloud) -> dict[str, dict[str, Any]]:

@@ -41,7 +41,7 @@ texts            | int   | texts  | texts that the phone had
 style            | str   |        | true style, or styles joined by '+'
 chosen           | str   |        | pLLMs that fine-tuning started from, joined by '+'; empty: from scratch
 oracle           | str   |        | a truly closest pLLM; empty: the pool has none
-correct          | bool  |        | chosen is one of the truly closest; empty: nothing was chosen
+correct          | bool  |        | all chosen pLLMs are among the truly closest; empty: nothing was chosen
 start_loss       | float | nats   | held-out loss per token before the first step
 target_loss      | float | nats   | best held-out loss from scratch on all texts, plus the tolerance
 final_loss       | float | nats   | held-out loss at the last evaluation
@@ -49,13 +49,13 @@ best_loss        | float | nats   | lowest held-out loss seen
 steps_to_target  | int   | steps  | first evaluated step at or under the target; the budget where censored
 censored         | bool  |        | the target was not reached within the budget
 steps            | int   | steps  | steps that were really trained
-billed_steps     | float | steps  | steps_to_target on the scale of billing.scratch_steps; with cost_only those steps
+billed_steps     | float | steps  | steps_to_target * billing.scratch_steps / mean of scratch; with cost_only those steps
 fits             | str   |        | 'yes', 'streamed' (from flash); 'does_not_fit: ', 'choosing: ', 'failed: ' and WHY
 selection_flops  | float | FLOP   | billed: choosing, on the phone; where it does not fit, as on one that it fits
 selection_s      | float | s      | billed: computing time of choosing; empty where it does not fit
 selection_j      | float | J      | billed: energy of choosing
 bytes_down       | float | B      | billed: downloaded, for choosing and for the start
-bytes_up         | float | B      | billed: uploaded
+bytes_up         | float | B      | billed: uploaded; always 0, for there is no request that uploads
 download_s       | float | s      | billed: time of all downloads
 download_j       | float | J      | billed: energy of all downloads
 finetune_flops   | float | FLOP   | billed: fine-tuning up to the target; where it does not fit, as on one that it fits
@@ -224,11 +224,8 @@ def word_rows(
 
 
 def describe(tables: Iterable[str] = tuple(TABLES)) -> str:
-    """The tables as Markdown; `docs/records.md` is made from this."""
-    parts = [
-        "# Records\n\nThe CSV files of a run. "
-        "Made from `sim/records.py` by `python -m sim.docs`: edit there, not here.\n"
-    ]
+    """The tables as Markdown."""
+    parts = []
     for table in tables:
         parts.append(f"## {table}.csv\n\n| column | type | unit | meaning |\n|---|---|---|---|")
         parts += [f"| `{c.name}` | {c.type.__name__} | {c.unit} | {c.meaning} |" for c in TABLES[table]]

@@ -57,7 +57,7 @@ class CorpusSection(Section):
 
 class PoolSection(Section):
     size: Annotated[int, Field(ge=0, le=10_000)] | Literal["auto"] = Field(
-        "auto", description="number of pLLMs, dealt out over the styles in turn; 'auto': one a style"
+        "auto", description="number of pLLMs, the styles taking turns; 'auto': one for each style"
     )
     similarity: float = Field(0.8, ge=0, le=1, description="share of style text in a pLLM's data; the rest is default")
     texts: int = Field(400, ge=1, description="texts that a pLLM was fine-tuned on")
@@ -130,7 +130,7 @@ class Engine(Section):
     backend: Literal["flower", "inline"] = Field("flower", description="Flower on Ray, or this process")
     workers: Count | Literal["auto"] = Field("auto", description="worker processes; 'auto': one a core")
     cohort: Count | Literal["auto"] = Field(
-        "auto", description="users simulated together; decides batches, not who is when"
+        "auto", description="users simulated together; decides batches and speed, not who has what"
     )
     lanes: int = Field(4, ge=1, le=4096, description="users in one training batch")
     address: str = Field("local", description="Ray: 'local', 'auto' or host:port of an existing cluster")

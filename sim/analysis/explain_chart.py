@@ -19,7 +19,7 @@ _CHOSEN_BARS = ((ACCENT, "////"), (LIGHT, "...."), (MIDDLE, "xxxx"))
 
 
 def chart(e: Explanation) -> Figure:
-    """Left: coordinates of the user and of the chosen pLLM. Right: candidates by score, the chosen marked."""
+    """Left: strengths of words, the user's and the chosen pLLM's. Right: candidates by score, the chosen marked."""
     with styled():
         rows = max(min(len(e.words), MOST_WORDS), min(len(e.candidates), MOST_CANDIDATES), 4)
         figure = new_figure(height_in=1.8 + 0.24 * rows)
@@ -45,9 +45,9 @@ def _words(axes: Axes, e: Explanation) -> None:
     for (pllm, words), (colour, hatch) in zip(e.chosen_words.items(), _CHOSEN_BARS, strict=False):
         series.append((pllm, dict(words), colour, hatch))
     height = 0.78 / len(series)
-    for i, (name, coordinates, colour, hatch) in enumerate(series):
+    for i, (name, strengths, colour, hatch) in enumerate(series):
         offset = (i - (len(series) - 1) / 2) * height
-        values = [coordinates.get(word, 0.0) for word, _ in shown]
+        values = [strengths.get(word, 0.0) for word, _ in shown]
         axes.barh(rows + offset, values, height, color=colour, hatch=hatch, label=name)
     axes.axvline(0, color="#222222", linewidth=0.8)
     axes.set_xlabel("how much of that word")

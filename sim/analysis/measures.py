@@ -24,7 +24,7 @@ def _metrics(text: str) -> dict[str, Metric]:
 
 
 METRICS = _metrics("""
-selection_accuracy | share | the chosen pLLM is one of those truly closest in style; only users that chose one
+selection_accuracy | share | every chosen pLLM is one of those truly closest in style; only users that chose one
 steps_to_target    | steps | measured steps to the target loss; the budget where it was not reached
 censored           | share | users that did not reach the target within the budget
 fits               | share | users whose phone can choose and fine-tune the deployed LLM; nobody else is billed

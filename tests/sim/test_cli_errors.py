@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -307,3 +308,8 @@ def test_bench_refuses_a_folder_that_cannot_be_written_before_it_measures(comman
     assert code == 2
     assert err.count("\n") == 1
     assert "--output: cannot write" in err
+
+
+def test_version_is_that_of_the_package(command: Command) -> None:
+    code, out, _ = command("--version")
+    assert (code, out) == (0, f"headstart {metadata.version('headstart')}\n")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pandas as pd
 import pytest
 
+from sim.analysis.measures import METRICS
 from sim.config import Config
 from sim.docs import DOCS, describe_config, pages
-from sim.docs_results import BLOCK, README, filled
+from sim.docs_results import BLOCK, README, REFERENCE, filled
 from sim.records import TABLES, describe
 
 
@@ -21,13 +25,29 @@ def test_tables_of_the_readme_are_those_of_the_committed_results() -> None:
     assert BLOCK.search(readme)
 
 
-def test_records_page_is_what_records_describe() -> None:
-    assert pages()["records.md"] == describe()
+def test_records_page_has_every_column_and_metric() -> None:
+    page = pages()["records.md"]
+    assert describe() in page
+    for metric in METRICS.values():
+        assert f"| `{metric.name}` | {metric.unit} | {metric.meaning} |\n" in page
     for table, columns in TABLES.items():
         _, _, after = describe().partition(f"## {table}.csv\n")
         section = after.partition("\n## ")[0]
         for column in columns:
             assert f"| `{column.name}` | {column.type.__name__} | {column.unit} | {column.meaning} |" in section
+
+
+def test_example_of_the_records_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It prints what the README's table says."""
+    example = pages()["records.md"].partition("```python\n")[2].partition("```")[0]
+    monkeypatch.chdir(README.parent)
+    exec(example.replace("minutes.png", str(tmp_path / "minutes.png")), {})
+    saved = {line.split()[0]: line.split()[-1] for line in capsys.readouterr().out.splitlines()}
+    summary = pd.read_csv(REFERENCE / "quickstart" / "summary.csv").set_index(["strategy", "metric"])["mean"]
+    assert float(saved["xpert"]) == pytest.approx(summary["xpert", "compute_saved_total"], abs=1e-6)
+    assert (tmp_path / "minutes.png").stat().st_size > 1_000
 
 
 def test_config_page_has_every_key_with_default_and_meaning() -> None:

@@ -22,12 +22,6 @@ def _crossed(levels: Sequence[str]) -> dict[str, dict[str, str]]:
     return {f"{e}-{i}-{t}": {"expertise": e, "informativeness": i, "tone": t} for e, i, t in crossed}
 
 
-def _styles() -> dict[str, dict[str, str]]:
-    """28 styles = 2 expertise x 2 informativeness x 7 tones (XPerT, section 6), then the levels of two axes alone."""
-    levels = {f"{axis}-{value}": {axis: value} for axis, values in LEVELS.items() for value in values}
-    return _crossed(("elementary", "expert")) | levels
-
-
 class PersonaCorpus(Corpus):
     """Text without end: prompts are drawn from topics x question forms, answers are written by the grammar."""
 
@@ -36,19 +30,22 @@ class PersonaCorpus(Corpus):
 
     def __init__(self) -> None:
         self.grammar = Grammar()
-        self._axes: dict[str, Mapping[str, str]] = {self.default: {}, **_styles(), **_crossed(LEVELS["expertise"])}
-        self.styles = {name: self._style(name) for name in _styles()}
-        self._lessons = [self._style(name) for name in _crossed(LEVELS["expertise"])]
-        self._levels = [style for style in self.styles.values() if len(style.axes) == 1]
+        # 28 styles = 2 expertise x 2 informativeness x 7 tones (XPerT, section 6), then the levels of two axes alone
+        crossed = self._made(_crossed(("elementary", "expert")))
+        levels = self._made({f"{a}-{value}": {a: value} for a, values in LEVELS.items() for value in values})
+        lessons = self._made(_crossed(LEVELS["expertise"]))
+        self.styles = crossed | levels
+        self._crossed, self._levels, self._lessons = list(crossed), list(levels.values()), list(lessons.values())
+        axes = {name: style.axes for name, style in (lessons | self.styles).items()}
+        self._axes: dict[str, Mapping[str, str]] = {self.default: {}, **axes}
 
-    def _style(self, name: str) -> Style:
-        axes = self._axes[name]
-        return Style(name, axes, frozenset(self.grammar.adjectives(axes)))
+    def _made(self, axes: Mapping[str, Mapping[str, str]]) -> dict[str, Style]:
+        return {name: Style(name, of, frozenset(self.grammar.adjectives(of))) for name, of in axes.items()}
 
     @property
     def usual(self) -> list[str]:
         """The 28 crossed styles; the levels are for configs that ask for them."""
-        return [name for name, style in self.styles.items() if len(style.axes) == 3]
+        return self._crossed
 
     @cached_property
     def _prompts(self) -> dict[Part, list[tuple[str, int]]]:
