@@ -50,17 +50,19 @@ class FlowerNodes:
     def __init__(self, grid: Grid) -> None:
         self._grid = grid
         self._stopped = ""
+        self._all_came = False
 
     def stop(self, reason: str) -> None:
         self._stopped = reason
 
     def wait(self, check: Callable[[], object]) -> list[int]:
-        """Nodes register in another thread: wait for the first, then for the rest to stop coming."""
-        seen: list[int] = []
-        while not seen or seen != self.there():
-            seen = self.there()
+        """Nodes register in another thread: wait for the first, then, once, for the rest to stop coming."""
+        seen = self.there()
+        while not (seen and self._all_came):
             check()
             time.sleep(0.2)
+            before, seen = seen, self.there()
+            self._all_came = bool(seen) and seen == before
         return seen
 
     def there(self) -> list[int]:

@@ -74,7 +74,7 @@ class Suite:
                 yield Measurement("cost_only", (users, backend), spec)
 
 
-SMALL = Workload(POCKET, users=8, steps=40)
+SMALL = Workload(POCKET, users=24, steps=30)
 MIDDLE = Workload("12m", users=8, steps=6, texts=16, held_out=6, evaluate_every=3)
 LARGE = Workload("135m", users=4, steps=2, texts=8, held_out=2, evaluate_every=2)
 
