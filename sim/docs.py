@@ -67,9 +67,9 @@ def _allowed(schema: dict[str, Any]) -> str:
 
 RECORDS = """# Records
 
-What a run leaves in its folder. Made from `sim/records.py` and `sim/analysis/measures.py` by `python -m sim.docs`: edit there, not
-here. Beside the tables: `config.toml` (all keys, `headstart run` takes it), `manifest.json` (versions, machine, commit, workers),
-`progress.jsonl` (how far the run is, for `--resume`), `plots/`.
+What a run leaves in its folder. Made from `sim/records.py` and `sim/analysis/measures.py` by `python -m sim.docs`: edit
+there, not here. Beside the tables: `config.toml` (all keys, `headstart run` takes it), `manifest.json` (versions,
+machine, commit, workers), `progress.jsonl` (how far the run is, for `--resume`), `plots/`.
 
 The mean compute saved and a plot of the minutes, from `users.csv` alone:
 
@@ -88,8 +88,9 @@ minutes.plot.barh(stacked=True).figure.savefig("minutes.png", bbox_inches="tight
 MEASURES = """
 ### Metrics of summary.csv
 
-Also the columns of a sweep's `runs.csv`. In the rows NAME_median `mean` is the median over users, and `low` to `high` its interval.
-Savings are taken user by user and then averaged; there is none for a user who is at the target before the first step from scratch.
+Also the columns of a sweep's `runs.csv`. In the rows NAME_median `mean` is the median over users, and `low` to `high`
+its interval. Savings are taken user by user and then averaged; there is none for a user who is at the target before the
+first step from scratch.
 
 | metric | unit | meaning |
 |---|---|---|

@@ -22,7 +22,7 @@ from sim.resident import Resident, make_strategy
 from strategies.base import Offer, Strategy
 
 VERSION = 2
-"""Part of the cache's hash: bump it when offers are written otherwise, or come out differently for the same settings."""
+"""Part of the cache's hash: bump it when offers are written otherwise, or come out differently for equal settings."""
 Costs = Mapping[str, Mapping[str, Mapping[str, Any]]]
 """Work of the cloud by strategy and kind of request."""
 
@@ -40,7 +40,7 @@ def offer_folder(pool: Path, cache: Path, strategy: Strategy, made_of: dict[str,
 def _foreign_code(kind: type) -> list[str]:
     """Source of the modules that a strategy's class and its bases are written in, for those that are not ours.
 
-    Who edits a strategy gets a new offer; ours are told apart by VERSION, so that a comment does not void those shipped.
+    Who edits a strategy gets a new offer. Ours are told apart by VERSION: a comment does not void those shipped.
     """
     modules = dict.fromkeys(base.__module__ for base in kind.__mro__ if issubclass(base, Strategy))
     found = []

@@ -49,7 +49,7 @@ best_loss        | float | nats   | lowest held-out loss seen
 steps_to_target  | int   | steps  | first evaluated step at or under the target; the budget where censored
 censored         | bool  |        | the target was not reached within the budget
 steps            | int   | steps  | steps that were really trained
-billed_steps     | float | steps  | steps_to_target * billing.scratch_steps / mean of scratch; with cost_only those steps
+billed_steps     | float | steps  | steps_to_target * billing.scratch_steps / mean from scratch; cost_only: those
 fits             | str   |        | 'yes', 'streamed' (from flash); 'does_not_fit: ', 'choosing: ', 'failed: ' and WHY
 selection_flops  | float | FLOP   | billed: choosing, on the phone; where it does not fit, as on one that it fits
 selection_s      | float | s      | billed: computing time of choosing; empty where it does not fit

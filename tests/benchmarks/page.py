@@ -68,7 +68,12 @@ def _table(heads: list[str], rows: list[list[str]]) -> str:
 
 
 def _size(machine: Mapping[str, Any], llm: str) -> str:
-    return f"{machine['llms'][llm]['parameters'] / 1e6:.2g} M" if llm in machine["llms"] else llm
+    return f"{_number(machine['llms'][llm]['parameters'] / 1e6)} M" if llm in machine["llms"] else llm
+
+
+def _number(value: float) -> str:
+    """Two digits or more, never in powers of ten; empty for NaN."""
+    return "" if math.isnan(value) else f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
 
 
 def race_tables(tables: Tables, machine: Mapping[str, Any]) -> str:
@@ -79,7 +84,7 @@ def race_tables(tables: Tables, machine: Mapping[str, Any]) -> str:
             [
                 NAMES[r.contestant],
                 f"{r.users_per_s:.3g}",
-                f"{1000 * r.s_per_user_step:.3g}",
+                _number(1000 * r.s_per_user_step),
                 f"{100 * r.gemm_share:.1f} %",
                 f"{r.peak_mb:.0f}",
                 f"{r.fastest_s:.3g} to {r.slowest_s:.3g}",
@@ -90,7 +95,7 @@ def race_tables(tables: Tables, machine: Mapping[str, Any]) -> str:
         first, gain = some.iloc[0], over.loc[llm]
         parts.append(
             f"**{_size(machine, llm)} parameters** ({llm}): {first.users} users, {first.steps} steps each, "
-            f"{first.repeats} interleaved runs. (d) over (a): **{gain.a:.1f}x**; over the faster (b): "
+            f"{first.repeats} interleaved runs.\n(d) over (a): **{gain.a:.1f}x**; over the faster (b): "
             f"**{gain.b:.1f}x**; over (c): {gain.c:.2f}x.\n"
         )
         heads = ["contestant", "users/s", "ms a user-step", "of the GEMM rate", "peak MB", "runs, s", "loss gap, nats"]
@@ -103,7 +108,7 @@ def lanes_table(tables: Tables, machine: Mapping[str, Any]) -> str:
     wide = lanes.pivot(index="llm", columns="lanes", values="s_per_user_step").loc[lanes.llm.unique()]
     rows, said = [], []
     for llm in wide.index:
-        rows.append([_size(machine, llm), *("" if math.isnan(s) else f"{1000 * s:.3g}" for s in wide.loc[llm])])
+        rows.append([_size(machine, llm), *(_number(1000 * s) for s in wide.loc[llm])])
         first, best, gain = break_even(lanes, llm)
         said.append(
             f"{_size(machine, llm)}: break-even at {first} lanes, best {best} lanes ({gain:.2f}x one lane)"
@@ -136,7 +141,9 @@ results/reference/bench` and `python -m tests.benchmarks.page` from the CSV file
 
 Machine: {machine["processor"]}, {machine["cores"]} cores, {machine["memory_gb"]} GB, load before the start
 {machine["load_before"]:.1f}; fp32 GEMM at {machine["gemm_flop_s"] / 1e9:.0f} GFLOP/s on all cores; {machine["date"]},
-commit {machine["git_commit"]}; {versions}. The whole took {machine["minutes"]:.0f} minutes.
+commit {machine["git_commit"]};
+{versions}.
+The whole took {machine["minutes"]:.0f} minutes; every measurement is in `measurements.jsonl`.
 
 ![Users per second, gain by lanes, cost-only seconds](../results/reference/bench/{PICTURE})
 
@@ -153,11 +160,15 @@ The same users of the persona corpus, texts, batch orders, steps, AdamW, clippin
 are Llamas, the two large ones with random weights. Loss gap: the largest difference of a user's final held-out loss
 from that of (b) with one thread; more than 1e-3 fails the benchmark. Seconds run from the first message or job to the
 last reply or record; imports, Ray's start and a warm-up (one step of some clients in (a), a whole run in (c) and (d))
-come before. Share of the GEMM rate: FLOPs that the work needs by the formulas of `devices`, without padding, over
-seconds and measured rate. Peak MB: all processes of a contestant with Ray's, shared pages once. Early ends (patience,
-targets), which are on by default in Headstart and save more, are off here.
+come before. (d) has as many cohorts as cores, so that none idles. Share of the GEMM rate: FLOPs that the work needs by
+the formulas of `devices`, without padding, over seconds and measured rate. Peak MB: all processes of a contestant with
+Ray's, shared pages once. Early ends (patience, targets), which are on by default in Headstart and save more, are off.
 
 {race_tables(tables, machine)}
+Why the gain falls with the size of the LLM: a small one spends its time on everything but products (loading, padding,
+logits of prompts, the overhead of small operations), which Headstart avoids. In a large one products take nearly all of
+it, and those cost everybody the same. What could still be gained is what the share of the GEMM rate lacks to 100 %.
+
 ## Lanes
 
 Training steps alone, one process, one thread:
@@ -188,7 +199,8 @@ def draw(folder: Path, tables: Tables, machine: Mapping[str, Any]) -> Path:
         bars.bar(at, some.users_per_s, 0.15, color=colour, label=NAMES[contestant])
     bars.set(yscale="log", ylabel="users per second", title="Equal work, equal losses")
     bars.set_xticks(range(len(llms)), [_size(machine, llm) for llm in llms])
-    bars.legend(fontsize=7, frameon=False)
+    bars.set_ylim(top=12 * race.users_per_s.max())  # room for the legend
+    bars.legend(fontsize=7, frameon=False, loc="upper left")
     for llm, style in zip(lanes.llm.unique(), ("o-", "s--", "^:"), strict=False):
         some = lanes[lanes.llm == llm].sort_values("lanes")
         gain = some.s_per_user_step[some.lanes == 1].item() / some.s_per_user_step
