@@ -164,10 +164,11 @@ class Meter:
         training = self._train(device, steps, tokens, rank)
         choosing_flops, training_flops = choosing.flops, training.flops
         if np.any(choosing.refused) or np.any(training.refused):
-            # FLOPs also where the LLM does not fit: those on the same phone with room for anything
+            # FLOPs also where the LLM does not fit: those on the same phone with room for anything. Only there, for a
+            # phone that fits by gradient checkpointing computes more than one with room.
             roomy = replace(device, usable_bytes=np.full(len(some), np.inf))
-            choosing_flops = self.selection(roomy, work, scale).flops
-            training_flops = self._train(roomy, steps, tokens, rank).flops
+            choosing_flops = np.where(choosing.refused, self.selection(roomy, work, scale).flops, choosing_flops)
+            training_flops = np.where(training.refused, self._train(roomy, steps, tokens, rank).flops, training_flops)
         busy_s = np.broadcast_to(choosing.seconds + down.seconds + training.seconds, len(some))
         values = {
             "selection_flops": choosing_flops,

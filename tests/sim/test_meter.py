@@ -325,3 +325,15 @@ def test_users_priced_together_are_priced_as_each_alone() -> None:
         alone = [meter.rows(job, [o], losses, scale)["users"][0] for o in some]
         assert meter.rows(job, some, losses, scale)["users"] == alone
         assert {r["fits"].split()[0] for r in alone} >= {"yes", "streamed", "does_not_fit:", "choosing:"}
+
+
+def test_a_neighbour_who_is_refused_does_not_hide_what_checkpointing_computes() -> None:
+    """oneplus-6 fits by gradient checkpointing only, xiaomi-redmi-7a does not fit."""
+    meter = Meter(Config.load(None, ["billing.precision=fp16"]), llm("smollm2-135m"), None)
+    some = [outcome(0, phone="oneplus-6"), outcome(1, phone="xiaomi-redmi-7a")]
+    step = llm("llama-3.2-1b").lora_step_flops(98, 8, "all-linear")
+    fitting, refused = meter.rows(Job(0, "random", (0, 1)), some, {0: 1.5, 1: 1.5}, Scale(10.0, 50.0))["users"]
+    assert fitting["fits"] == "yes"
+    assert fitting["finetune_flops"] > 1.3 * 100 * step
+    assert refused["fits"].startswith("does_not_fit")
+    assert refused["finetune_flops"] == pytest.approx(100 * step)
