@@ -144,7 +144,7 @@ def _together(resident: Resident, job: Job, strategy: Strategy, offer: Offer) ->
     lost = [u for u, target in zip(job.users, job.targets, strict=False) if target != target]
     failures = {u: UserFailed(u, LookupError(NO_TARGET)) for u in lost}
     able = [phone for u, phone in phones.items() if u not in failures]
-    choices = choose(resident, strategy, offer, able, failures)
+    choices = choose(resident, job.strategy, strategy, offer, able, failures)
     trained = _finetune(resident, job.only(choices), [phones[u] for u in choices], list(choices.values()))
     share = (time.perf_counter() - began) / len(users)
     out = [_failed(phones[u].user, amount, nearest[phones[u].user.styles], failure) for u, failure in failures.items()]

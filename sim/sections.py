@@ -100,7 +100,9 @@ class Training(Section):
     target_tolerance: float = Field(0.01, ge=0, description="the target is the best loss from scratch, plus this share")
     stop_at_target: bool = Field(True, description="end a user's fine-tuning when the target is reached")
     cost_only: bool = Field(
-        False, description="train nobody: bill everyone billing.scratch_steps steps; losses and steps stay empty"
+        False,
+        description="train nobody: bill everyone billing.scratch_steps steps; losses and steps stay empty; "
+        "strategies that train before they choose (hyperband) are refused",
     )
 
 
