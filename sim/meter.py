@@ -93,7 +93,7 @@ class Meter:
             key = {"user_id": outcome.user_id, "strategy": job.strategy}
             rows["curves"] += [{**key, "amount": job.amount, "step": s, "loss": v} for s, v in outcome.curve]
             if job.amount == 1.0:
-                ranked = sorted(outcome.scores.items(), key=lambda item: item[1])
+                ranked = sorted(outcome.scores.items(), key=lambda item: (item[1] != item[1], item[1]))  # NaN last
                 rows["choices"] += [
                     {**key, "pllm": p, "score": s, "rank": i} for i, (p, s) in enumerate(ranked, start=1)
                 ]

@@ -270,7 +270,7 @@ def test_any_config_json_can_be_deployed(tmp_path: Path, part: str) -> None:
 
 def test_rows_go_to_their_tables() -> None:
     said = {"explanation": {"rude": 0.7, "cold": 0.5}, "coordinates": {"rude": 0.7}}
-    some = outcome(scores={"p1": 0.3, "p2": 0.1, "p3": 0.2}, **said)
+    some = outcome(scores={"p1": float("nan"), "p2": 0.1, "p3": 0.2}, **said)  # p1 diverged
     full = tables(some)
     assert [(r["pllm"], r["rank"]) for r in full["choices"]] == [("p2", 1), ("p3", 2), ("p1", 3)]
     who = {"owner": "user 0", "strategy": "random"}
