@@ -12,7 +12,7 @@ from sim.choosing import choose
 from sim.config import Config
 from sim.disk import no_space
 from sim.errors import UserError
-from sim.failures import UserFailed, trace
+from sim.failures import UserFailed, of_the_machine, trace
 from sim.llm.finetune import Lane, Trained, finetune
 from sim.offers import load_offer, offer_adapters
 from sim.phone import UserPhone
@@ -116,7 +116,7 @@ def simulate(resident: Resident, job: Job) -> list[Outcome]:
         except (UserError, UserFailed):
             raise
         except Exception as error:
-            if no_space(error):  # nobody's failure
+            if no_space(error) or of_the_machine(error):  # nobody's failure
                 raise
             if len(some) > 1:
                 todo += [some[len(some) // 2 :], some[: len(some) // 2]]
