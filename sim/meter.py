@@ -61,10 +61,10 @@ class Meter:
     """Turns outcomes into rows.
 
     Args:
-        model, summarizer: architectures of the LLMs that are really run (FLOPs that were really spent).
+        model, summarizer: architectures of the LLMs that are really run (FLOPs that were really spent), where known.
     """
 
-    def __init__(self, config: Config, model: Llm, summarizer: Llm | None) -> None:
+    def __init__(self, config: Config, model: Llm | None, summarizer: Llm | None) -> None:
         self.config = config
         self.deploy = llm(config.llm.deploy)
         self.judge = llm(config.llm.summarizer_deploy)

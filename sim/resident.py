@@ -95,13 +95,13 @@ class Resident:
         return folder_digest(Path(source)) if Path(source).is_dir() else source
 
     @cached_property
-    def architecture(self) -> Llm:
-        """The base LLM's sizes, for the FLOPs that are really spent."""
-        return Llm.from_config(self.lm.config.to_dict(), name=self.config.llm.model)
+    def architecture(self) -> Llm | None:
+        """The base LLM's sizes, for the FLOPs that are really spent; None for a family that `devices` does not know."""
+        return _architecture(self.lm, self.config.llm.model)
 
     @cached_property
-    def summarizer_architecture(self) -> Llm:
-        return Llm.from_config(self.summarizer.config.to_dict(), name=self.config.llm.summarizer)
+    def summarizer_architecture(self) -> Llm | None:
+        return _architecture(self.summarizer, self.config.llm.summarizer)
 
     @cached_property
     def summarizer(self) -> LanguageModel:
@@ -145,6 +145,13 @@ class Resident:
     def user_styles(self) -> list[str]:
         """The styles that users can have. Raises UserError where the corpus has too few texts of one."""
         return possible_styles(self.config, self.corpus)
+
+
+def _architecture(lm: LanguageModel, name: str) -> Llm | None:
+    try:
+        return Llm.from_config(lm.config.to_dict(), name=name)
+    except ValueError:  # any causal LM may run; only what it really costs is not known
+        return None
 
 
 def make_strategy(name: str, config: Config) -> Strategy:

@@ -337,3 +337,17 @@ def test_a_neighbour_who_is_refused_does_not_hide_what_checkpointing_computes() 
     assert fitting["finetune_flops"] > 1.3 * 100 * step
     assert refused["fits"].startswith("does_not_fit")
     assert refused["finetune_flops"] == pytest.approx(100 * step)
+
+
+def test_of_an_llm_of_unknown_sizes_nothing_is_counted_and_everything_is_billed() -> None:
+    columns = ["model_selection_flops", "model_finetune_flops", "model_evaluate_flops"]
+    judged = outcome(work=Work(judge_tokens=500, judge_sequences=5))
+    job, scale = Job(0, "random", (0,)), Scale(10.0, 50.0)
+    config, known = Config.load(None, []), llm("smollm2-135m")
+    (no_model,), (no_judge,), (both,) = (
+        Meter(config, *llms).rows(job, [judged], {0: 1.5}, scale)["users"]
+        for llms in ((None, known), (known, None), (known, known))
+    )
+    assert [no_model[c] for c in columns] == ["", "", ""]
+    assert [no_judge[c] for c in columns] == ["", *(both[c] for c in columns[1:])]
+    assert no_model["selection_flops"] == no_judge["selection_flops"] == both["selection_flops"] > 0
