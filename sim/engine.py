@@ -86,9 +86,13 @@ def _on_nodes(config: Config, tasks: int, serve: Callable[[Nodes], object]) -> N
 
 
 def worker_count(config: Config, tasks: int, cores: int) -> int:
-    """Worker processes: as many as asked for, or one a core, never more than there are tasks to share."""
-    workers = config.engine.workers
-    return max(1, min(tasks, cores if workers == "auto" else workers))
+    """Worker processes: as many as asked for, or one a core, never more than there are tasks to share.
+
+    Off the CPU one, since all would use the same device, each with a copy of the LLMs in its memory.
+    """
+    engine = config.engine
+    auto = cores if engine.device == "cpu" else 1
+    return max(1, min(tasks, auto if engine.workers == "auto" else engine.workers))
 
 
 def _on_flower(config: Config, tasks: int, serve: Callable[[Nodes], object]) -> None:

@@ -130,13 +130,15 @@ class Billing(Section):
 
 class Engine(Section):
     backend: Literal["flower", "inline"] = Field("flower", description="Flower on Ray, or this process")
-    workers: Count | Literal["auto"] = Field("auto", description="worker processes; 'auto': one a core")
+    workers: Count | Literal["auto"] = Field(
+        "auto", description="worker processes; 'auto': one a core, or one where engine.device is no CPU"
+    )
     cohort: Count | Literal["auto"] = Field(
         "auto", description="users simulated together; decides batches and speed, not who has what"
     )
     lanes: int = Field(4, ge=1, le=4096, description="users in one training batch")
     address: str = Field("local", description="Ray: 'local', 'auto' or host:port of an existing cluster")
-    device: str = Field("cpu", description="torch device of the workers")
+    device: str = Field("cpu", description="torch device of the workers; off the CPU two runs differ in last digits")
     deadline_s: float = Field(86_400, gt=0, description="a run that takes longer ends with an error")
     retries: int = Field(3, ge=0, description="times that a lost cohort is sent again")
     keep_going: bool = Field(False, description="record users whose simulation raises as failed, and go on")
