@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -66,8 +67,9 @@ def start(config: Config, folder: Path, watcher: Watcher, shared: Path | None = 
 def build_pool(config: Config, watcher: Watcher) -> Resident:
     """Build what is missing of the config's pool on the config's backend; returns who has it open. Raises RunFailed."""
     home = Resident(config, watcher.building)
+    ends = time.monotonic() + config.engine.deadline_s
     if (plan := home.pool_plan).missing():
-        _on_nodes(config, _groups(config), lambda nodes: make_pool(home, nodes, watcher.building))
+        _on_nodes(config, _groups(config), lambda nodes: make_pool(home, nodes, watcher.building, ends))
     home.pool_folder = plan.assemble()
     return home
 

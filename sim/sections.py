@@ -139,7 +139,11 @@ class Engine(Section):
     lanes: int = Field(4, ge=1, le=4096, description="users in one training batch")
     address: str = Field("local", description="Ray: 'local', 'auto' or host:port of an existing cluster")
     device: str = Field("cpu", description="torch device of the workers; off the CPU two runs differ in last digits")
-    deadline_s: float = Field(86_400, gt=0, description="a run that takes longer ends with an error")
+    deadline_s: float = Field(
+        86_400,
+        gt=0,
+        description="a run that takes longer, its pool and offers included, ends with an error; --resume begins anew",
+    )
     retries: int = Field(3, ge=0, description="times that a lost cohort is sent again")
     keep_going: bool = Field(False, description="record users whose simulation raises as failed, and go on")
     store: str = Field(
