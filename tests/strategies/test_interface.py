@@ -195,7 +195,8 @@ def test_every_request_is_answered_and_booked(cohort: Cohort) -> None:
     assert work.pllm_downloads == 1  # downloaded once, though started from as well
     assert work.evaluate_sequences == 6
     assert 0 < work.evaluate_logits < work.evaluate_tokens
-    assert (work.prefill_sequences, work.judge_sequences) == (2, 4)
+    assert work.prefill_sequences == 2
+    assert work.judge_sequences > 4  # words are completed by further passes
     assert 0 < work.decode_tokens <= 10
     assert (first.scores[next(iter(first.start))], first.explanation) == (0.0, {"rude": 0.5})
 
