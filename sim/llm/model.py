@@ -74,12 +74,11 @@ class LanguageModel:
 
     Args:
         source: a folder or a hub name.
-        dtype: weights are kept in this type; float32 shares the file's pages between workers (mmap).
         device: torch device name.
     Raises: UserError when the model cannot be found or read.
     """
 
-    def __init__(self, source: str | Path, dtype: torch.dtype = torch.float32, device: str = "cpu") -> None:
+    def __init__(self, source: str | Path, device: str = "cpu") -> None:
         from transformers import AutoModelForCausalLM, AutoTokenizer
         from transformers.utils import logging
 
@@ -87,7 +86,7 @@ class LanguageModel:
         local = Path(source).is_dir()
         try:
             self.tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local)
-            model = AutoModelForCausalLM.from_pretrained(source, dtype=dtype, local_files_only=local)
+            model = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32, local_files_only=local)
         except (OSError, ValueError) as error:
             first = str(error).strip().splitlines()[0]
             raise UserError(f"llm: cannot load {str(source)!r} (a model folder or a hub name): {first}") from error
@@ -103,10 +102,6 @@ class LanguageModel:
     @property
     def config(self) -> Any:
         return self.model.config
-
-    @property
-    def max_positions(self) -> int:
-        return int(getattr(self.config, "max_position_embeddings", 0) or 2**31)
 
     def _checked_head(self) -> nn.Module:
         head = self.model.get_output_embeddings()  # type: ignore[operator]
