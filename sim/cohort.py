@@ -16,7 +16,8 @@ from sim.failures import UserFailed, of_the_machine, trace
 from sim.llm.finetune import Lane, Trained, finetune
 from sim.offers import load_offer, offer_adapters
 from sim.phone import UserPhone
-from sim.resident import Resident, make_strategy
+from sim.registry import make_strategy
+from sim.resident import Resident
 from sim.shared import from_scratch
 from sim.streams import stream
 from sim.training import beginning, training_plan

@@ -69,8 +69,7 @@ class Meter:
         self.deploy = llm(config.llm.deploy)
         self.judge = llm(config.llm.summarizer_deploy)
         self.phones, self.hours = known_phones(config), Hours(config)
-        training = config.training
-        self.targets = "all-linear" if training.targets == ["all-linear"] else list(training.targets)
+        self.targets = config.training.adapted
         self._spent = Spent(config, model, summarizer, self.targets)
 
     @property

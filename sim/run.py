@@ -29,7 +29,8 @@ from sim.nodes import Nodes
 from sim.offers import Costs, load_offer, make_offers
 from sim.plan import REFERENCE, job_count, plan
 from sim.records import Recorder, Row, word_rows
-from sim.resident import Resident, known_strategies, make_strategy
+from sim.registry import known_strategies, make_strategy
+from sim.resident import Resident
 from sim.streams import stream
 from sim.users import draw_user, known_phones, phone_mix, possible_styles
 from sim.work import Work

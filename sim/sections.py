@@ -105,6 +105,11 @@ class Training(Section):
         "strategies that train before they choose (hyperband) are refused",
     )
 
+    @property
+    def adapted(self) -> str | list[str]:
+        """`targets` as PEFT has them, for which "all-linear" stands alone."""
+        return "all-linear" if self.targets == ["all-linear"] else self.targets
+
 
 class Ladder(Section):
     amounts: Shares = Field([0.25, 0.5, 0.75, 1.0], description="shares of a user's texts, for data efficiency")

@@ -360,7 +360,7 @@ def test_only_the_failing_user_is_named(tiny_llm: Path, tmp_path: Path) -> None:
 def _offer(resident: Resident) -> Path:
     from sim.cloud import Cloud
     from sim.offers import make_offer, offer_folder
-    from sim.resident import make_strategy
+    from sim.registry import make_strategy
 
     strategy = make_strategy("broken", resident.config)
     folder = offer_folder(resident.pool.folder, Path(os.environ["HEADSTART_CACHE"]) / "offers", strategy, {})

@@ -17,7 +17,8 @@ from sim.errors import RunFailed, UserError
 from sim.failures import UserFailed
 from sim.nodes import InlineNodes
 from sim.records import TABLES, WALL_CLOCK
-from sim.resident import Resident, make_strategy
+from sim.registry import make_strategy
+from sim.resident import Resident
 from sim.run import Run
 from sim.work import Work
 from strategies.base import (

@@ -16,7 +16,7 @@ from sim.analysis.report import report
 from sim.cli import finish
 from sim.config import Config
 from sim.errors import UserError
-from sim.resident import make_strategy
+from sim.registry import make_strategy
 from sim.streams import stream
 from strategies.base import Evaluate, Generate, Offer, Start, Strategy, Text, Train, Trained, lowest
 from strategies.popular import Popular

@@ -18,7 +18,8 @@ from sim.llm.lora import save_adapter
 from sim.meter import Meter, Scale
 from sim.offers import make_offer
 from sim.phone import UserPhone
-from sim.resident import Resident, make_strategy
+from sim.registry import make_strategy
+from sim.resident import Resident
 from sim.training import train
 from sim.users import draw_user
 from sim.work import Work
