@@ -27,7 +27,9 @@ def of_the_machine(error: BaseException) -> bool:
     """Whether an error is the machine's and no user's: memory ran out, or a GPU failed and will fail from now on."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    return any(said in str(error) for said in ("CUDA error", "DefaultCPUAllocator"))  # torch's own for the others
+    return any(
+        said in str(error) for said in ("CUDA error", "cuDNN error", "DefaultCPUAllocator")
+    )  # torch's own for the others
 
 
 def reason(error: BaseException) -> str:
