@@ -157,22 +157,31 @@ class Answers:
         return replies
 
     def _next_words(self, requests: Sequence[NextWords], books: Sequence[Work]) -> list[list[tuple[str, float]]]:
+        replies = []
         for r, book in zip(requests, books, strict=True):
-            self._book_reading(self.llm(r.llm), r.llm, r.prompts, book)
-        return [next_words(self.llm(r.llm), r.prompts, r.count, PROMPT_TOKENS) for r in requests]
+            lm = self.llm(r.llm)
+            words, again = next_words(lm, r.prompts, r.count, PROMPT_TOKENS)
+            self._book_reading(lm, r.llm, r.prompts, book, again)
+            replies.append(words)
+        return replies
 
     @staticmethod
-    def _book_reading(lm: LanguageModel, which: str, prompts: Sequence[str], book: Work) -> None:
+    def _book_reading(
+        lm: LanguageModel, which: str, prompts: Sequence[str], book: Work, again: Sequence[int] = ()
+    ) -> None:
+        """Book a pass over every prompt, and those that read one again: `again` are the tokens of each."""
         encoded = lm.encode_prompts(prompts, PROMPT_TOKENS)
-        tokens, fixed = sum(map(len, encoded)), shared_tokens(encoded)
+        passes = len(prompts) + len(again)
+        tokens = sum(map(len, encoded)) + sum(again)
+        fixed = shared_tokens(encoded) // max(len(prompts), 1) * passes
         if which == "base":
             book.prefill_tokens += tokens
             book.prefill_fixed_tokens += fixed
-            book.prefill_sequences += len(prompts)
+            book.prefill_sequences += passes
         else:
             book.judge_tokens += tokens
             book.judge_fixed_tokens += fixed
-            book.judge_sequences += len(prompts)
+            book.judge_sequences += passes
 
 
 def _tokens(lm: LanguageModel, texts: Sequence[str]) -> list[list[int]]:

@@ -13,16 +13,17 @@ from sim.pllms import Group
 from sim.resident import Resident
 
 
-def make_pool(resident: Resident, nodes: Nodes, progress: Callable[[str, int, int], None]) -> Path:
+def make_pool(resident: Resident, nodes: Nodes, progress: Callable[[str, int, int], None], ends: float) -> Path:
     """Build what is missing of the resident's pool, and open it there. Raises RunFailed, UserError.
 
     Args:
         progress: called with ("pool", pLLMs that are there, pLLMs needed).
+        ends: when (`time.monotonic`) the run ends with an error.
     """
-    plan, engine = resident.pool_plan, resident.config.engine
+    plan = resident.pool_plan
     missing = plan.missing()
     if missing:
-        dispatcher: Dispatcher[Group] = Dispatcher(nodes, resident.orders, engine.retries, engine.deadline_s)
+        dispatcher: Dispatcher[Group] = Dispatcher(nodes, resident.orders, resident.config.engine.retries, ends)
         dispatcher.add(missing)
         needed = sum(len(g.names) for g in plan.groups)
         there = needed - sum(len(g.names) for g in missing)

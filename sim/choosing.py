@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from sim.errors import UserError
 from sim.failures import UserFailed
 from sim.offers import offer_bytes
 from sim.phone import UserPhone
@@ -16,6 +17,7 @@ from strategies.base import Choice, Download, Offer, Request, Start, Strategy, T
 
 def choose(
     resident: Resident,
+    name: str,
     strategy: Strategy,
     offer: Offer,
     phones: Sequence[UserPhone],
@@ -24,6 +26,8 @@ def choose(
     """Drive every phone's `choose` together: each round answers one request of each phone still choosing.
 
     Returns choices by user, in the order of the phones. What a user's strategy raises goes to `failures`, or is raised.
+    UserError where the strategy (`name` in the config) trains before it chooses and `training.cost_only` says that
+    nobody trains: its steps could not be billed, for it is not known how many measured ones are a billed one.
     """
     choices: dict[int, Choice] = {}
     by_user = {phone.user.id: phone for phone in phones}
@@ -68,6 +72,8 @@ def choose(
         for user, request in asked.items():
             by_user[user].fetch(_used(request))
         trials = {u: r for u, r in asked.items() if isinstance(r, Train)}
+        if trials and resident.config.training.cost_only:
+            raise UserError(f"strategies: {name!r} trains before it chooses; with training.cost_only nobody trains.")
         others = {u: r for u, r in asked.items() if u not in trials}
         replies = dict(zip(trials, train(resident, list(trials.values()), [by_user[u] for u in trials]), strict=True))
         answered = resident.answers(list(others.values()), [by_user[u].work for u in others])

@@ -12,11 +12,12 @@ from sim.choosing import choose
 from sim.config import Config
 from sim.disk import no_space
 from sim.errors import UserError
-from sim.failures import UserFailed, trace
+from sim.failures import UserFailed, of_the_machine, trace
 from sim.llm.finetune import Lane, Trained, finetune
 from sim.offers import load_offer, offer_adapters
 from sim.phone import UserPhone
-from sim.resident import Resident, make_strategy
+from sim.registry import make_strategy
+from sim.resident import Resident
 from sim.shared import from_scratch
 from sim.streams import stream
 from sim.training import beginning, training_plan
@@ -116,7 +117,7 @@ def simulate(resident: Resident, job: Job) -> list[Outcome]:
         except (UserError, UserFailed):
             raise
         except Exception as error:
-            if no_space(error):  # nobody's failure
+            if no_space(error) or of_the_machine(error):  # nobody's failure
                 raise
             if len(some) > 1:
                 todo += [some[len(some) // 2 :], some[: len(some) // 2]]
@@ -144,7 +145,7 @@ def _together(resident: Resident, job: Job, strategy: Strategy, offer: Offer) ->
     lost = [u for u, target in zip(job.users, job.targets, strict=False) if target != target]
     failures = {u: UserFailed(u, LookupError(NO_TARGET)) for u in lost}
     able = [phone for u, phone in phones.items() if u not in failures]
-    choices = choose(resident, strategy, offer, able, failures)
+    choices = choose(resident, job.strategy, strategy, offer, able, failures)
     trained = _finetune(resident, job.only(choices), [phones[u] for u in choices], list(choices.values()))
     share = (time.perf_counter() - began) / len(users)
     out = [_failed(phones[u].user, amount, nearest[phones[u].user.styles], failure) for u, failure in failures.items()]

@@ -11,7 +11,7 @@ from sim.config import Config
 from sim.dispatch import Dispatcher
 from sim.failures import with_failures
 from sim.journal import Journal, Note
-from sim.meter import Meter, Scale, target_loss
+from sim.meter import Meter, Scale, Target, target_loss
 from sim.plan import REFERENCE, CohortPlan, cohort_size, job_count, with_targets
 from sim.records import Recorder, Rows
 
@@ -115,8 +115,8 @@ class Collector:
             target = None if o.failed else target_loss(o.curve, tolerance)
             targets[str(o.user_id)] = target
             if o.user_id < self._needed:
-                reached = (step for step, loss in o.curve if target is not None and loss <= target)
-                steps[str(o.user_id)] = next(reached, None)
+                found = None if target is None else Target.reached(o.curve, target, self.config.training.steps)
+                steps[str(o.user_id)] = None if found is None or found.censored else found.step
         return {"targets": targets, "scratch_steps": steps}
 
     def _learn(self, note: Note) -> None:

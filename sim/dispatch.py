@@ -53,14 +53,14 @@ class Dispatcher(Generic[T]):
     Args:
         orders: what every order carries besides its task.
         retries: times that a lost task is sent again.
-        deadline_s: seconds from now after which the run ends with an error.
+        ends: when (`time.monotonic`) the run ends with an error.
 
     Attributes: `resent` counts lost tasks, `workers` the tasks done by each (host, node, process id).
     """
 
-    def __init__(self, nodes: Nodes, orders: Mapping[str, str], retries: int, deadline_s: float) -> None:
+    def __init__(self, nodes: Nodes, orders: Mapping[str, str], retries: int, ends: float) -> None:
         self._nodes, self._orders = nodes, dict(orders)
-        self._retries, self._ends = retries, time.monotonic() + deadline_s
+        self._retries, self._ends = retries, ends
         self._queue: list[T] = []
         self._lost: dict[int, int] = {}
         self._spent: dict[Hashable, list[float]] = defaultdict(lambda: [0.0, 0.0])

@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -66,8 +67,9 @@ def start(config: Config, folder: Path, watcher: Watcher, shared: Path | None = 
 def build_pool(config: Config, watcher: Watcher) -> Resident:
     """Build what is missing of the config's pool on the config's backend; returns who has it open. Raises RunFailed."""
     home = Resident(config, watcher.building)
+    ends = time.monotonic() + config.engine.deadline_s
     if (plan := home.pool_plan).missing():
-        _on_nodes(config, _groups(config), lambda nodes: make_pool(home, nodes, watcher.building))
+        _on_nodes(config, _groups(config), lambda nodes: make_pool(home, nodes, watcher.building, ends))
     home.pool_folder = plan.assemble()
     return home
 
@@ -86,9 +88,13 @@ def _on_nodes(config: Config, tasks: int, serve: Callable[[Nodes], object]) -> N
 
 
 def worker_count(config: Config, tasks: int, cores: int) -> int:
-    """Worker processes: as many as asked for, or one a core, never more than there are tasks to share."""
-    workers = config.engine.workers
-    return max(1, min(tasks, cores if workers == "auto" else workers))
+    """Worker processes: as many as asked for, or one a core, never more than there are tasks to share.
+
+    Off the CPU one, since all would use the same device, each with a copy of the LLMs in its memory.
+    """
+    engine = config.engine
+    auto = cores if engine.device == "cpu" else 1
+    return max(1, min(tasks, auto if engine.workers == "auto" else engine.workers))
 
 
 def _on_flower(config: Config, tasks: int, serve: Callable[[Nodes], object]) -> None:

@@ -6,6 +6,8 @@ import traceback
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import torch
+
 from devices import Phone
 from sim.records import FAILED, Row, Rows
 
@@ -19,6 +21,15 @@ class UserFailed(Exception):  # noqa: N818 - it says what happened
     def __init__(self, user_id: int, cause: BaseException) -> None:
         super().__init__(reason(cause))
         self.user_id, self.__cause__ = user_id, cause
+
+
+def of_the_machine(error: BaseException) -> bool:
+    """Whether an error is the machine's and no user's: memory ran out, or a GPU failed and will fail from now on."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return any(
+        said in str(error) for said in ("CUDA error", "cuDNN error", "DefaultCPUAllocator")
+    )  # torch's own for the others
 
 
 def reason(error: BaseException) -> str:

@@ -20,6 +20,7 @@ PACKAGES = ("headstart", "flwr", "ray", "torch", "transformers", "peft", "numpy"
 
 def write_manifest(folder: Path, config: Config, resident: Resident, text_tokens: float, **found: Any) -> None:
     """Write `manifest.json`; a second call with more `found` replaces it."""
+    parameters = sum(p.numel() for p in resident.lm.model.parameters())
     manifest = {
         "headstart": version_of("headstart"),
         "git_commit": git_commit(),
@@ -31,7 +32,7 @@ def write_manifest(folder: Path, config: Config, resident: Resident, text_tokens
             "cores": os.cpu_count(),
             "python": platform.python_version(),
         },
-        "llm": {"source": resident.lm.source, "parameters": resident.architecture.parameters},
+        "llm": {"source": resident.lm.source, "parameters": parameters},
         "pool": str(resident.pool.folder),
         "mean_text_tokens": text_tokens,
         **found,

@@ -61,16 +61,15 @@ class Meter:
     """Turns outcomes into rows.
 
     Args:
-        model, summarizer: architectures of the LLMs that are really run (FLOPs that were really spent).
+        model, summarizer: architectures of the LLMs that are really run (FLOPs that were really spent), where known.
     """
 
-    def __init__(self, config: Config, model: Llm, summarizer: Llm | None) -> None:
+    def __init__(self, config: Config, model: Llm | None, summarizer: Llm | None) -> None:
         self.config = config
         self.deploy = llm(config.llm.deploy)
         self.judge = llm(config.llm.summarizer_deploy)
         self.phones, self.hours = known_phones(config), Hours(config)
-        training = config.training
-        self.targets = "all-linear" if training.targets == ["all-linear"] else list(training.targets)
+        self.targets = config.training.adapted
         self._spent = Spent(config, model, summarizer, self.targets)
 
     @property
@@ -93,7 +92,7 @@ class Meter:
             key = {"user_id": outcome.user_id, "strategy": job.strategy}
             rows["curves"] += [{**key, "amount": job.amount, "step": s, "loss": v} for s, v in outcome.curve]
             if job.amount == 1.0:
-                ranked = sorted(outcome.scores.items(), key=lambda item: item[1])
+                ranked = sorted(outcome.scores.items(), key=lambda item: (item[1] != item[1], item[1]))  # NaN last
                 rows["choices"] += [
                     {**key, "pllm": p, "score": s, "rank": i} for i, (p, s) in enumerate(ranked, start=1)
                 ]
@@ -164,10 +163,11 @@ class Meter:
         training = self._train(device, steps, tokens, rank)
         choosing_flops, training_flops = choosing.flops, training.flops
         if np.any(choosing.refused) or np.any(training.refused):
-            # FLOPs also where the LLM does not fit: those on the same phone with room for anything
+            # FLOPs also where the LLM does not fit: those on the same phone with room for anything. Only there, for a
+            # phone that fits by gradient checkpointing computes more than one with room.
             roomy = replace(device, usable_bytes=np.full(len(some), np.inf))
-            choosing_flops = self.selection(roomy, work, scale).flops
-            training_flops = self._train(roomy, steps, tokens, rank).flops
+            choosing_flops = np.where(choosing.refused, self.selection(roomy, work, scale).flops, choosing_flops)
+            training_flops = np.where(training.refused, self._train(roomy, steps, tokens, rank).flops, training_flops)
         busy_s = np.broadcast_to(choosing.seconds + down.seconds + training.seconds, len(some))
         values = {
             "selection_flops": choosing_flops,

@@ -18,7 +18,8 @@ from torch import Tensor
 from sim.cache import built, cache_dir, digest
 from sim.cloud import Cloud
 from sim.llm.lora import Layout, load_adapter
-from sim.resident import Resident, make_strategy
+from sim.registry import make_strategy
+from sim.resident import Resident
 from strategies.base import Offer, Strategy
 
 VERSION = 2

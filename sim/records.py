@@ -62,9 +62,9 @@ finetune_flops   | float | FLOP   | billed: fine-tuning up to the target; where 
 finetune_s       | float | s      | billed: time of fine-tuning up to the target; empty where it does not fit
 finetune_j       | float | J      | billed: energy of fine-tuning up to the target
 hours_until_done | float | h      | billed: release of the pLLM until ready, work in available hours only; inf: never
-model_selection_flops | float | FLOP | measured: choosing, on the LLM that was really run
-model_finetune_flops  | float | FLOP | measured: training, on the LLM that was really trained, evaluations apart
-model_evaluate_flops  | float | FLOP | measured: evaluations of the held-out loss, which no phone is billed for
+model_selection_flops | float | FLOP | measured: choosing, on the LLM that was really run; empty: sizes unknown
+model_finetune_flops  | float | FLOP | measured: training, on the trained LLM, evaluations apart; empty: as above
+model_evaluate_flops  | float | FLOP | measured: evaluating the held-out loss, billed to nobody; empty: as above
 wall_s           | float | s      | wall-clock share of the simulator for this row
 """)
 

@@ -6,9 +6,8 @@ import functools
 import os
 from collections.abc import Callable
 from functools import cached_property, lru_cache
-from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 
@@ -18,7 +17,6 @@ from sim.cache import folder_digest
 from sim.config import Config
 from sim.corpus import open_corpus
 from sim.corpus.base import Corpus
-from sim.errors import UserError, nearest
 from sim.llm.lanes import Lanes
 from sim.llm.lora import layout_for
 from sim.llm.model import LanguageModel
@@ -28,7 +26,6 @@ from sim.pllms import PoolPlan, build_group, plan_pool
 from sim.pool import Pool
 from sim.store import PREFIX, Store, received, shipped
 from sim.users import possible_styles
-from strategies.base import Strategy
 
 
 class Resident:
@@ -95,13 +92,13 @@ class Resident:
         return folder_digest(Path(source)) if Path(source).is_dir() else source
 
     @cached_property
-    def architecture(self) -> Llm:
-        """The base LLM's sizes, for the FLOPs that are really spent."""
-        return Llm.from_config(self.lm.config.to_dict(), name=self.config.llm.model)
+    def architecture(self) -> Llm | None:
+        """The base LLM's sizes, for the FLOPs that are really spent; None for a family that `devices` does not know."""
+        return _architecture(self.lm, self.config.llm.model)
 
     @cached_property
-    def summarizer_architecture(self) -> Llm:
-        return Llm.from_config(self.summarizer.config.to_dict(), name=self.config.llm.summarizer)
+    def summarizer_architecture(self) -> Llm | None:
+        return _architecture(self.summarizer, self.config.llm.summarizer)
 
     @cached_property
     def summarizer(self) -> LanguageModel:
@@ -110,8 +107,7 @@ class Resident:
     @cached_property
     def lanes(self) -> Lanes:
         training = self.config.training
-        targets = "all-linear" if training.targets == ["all-linear"] else training.targets
-        return Lanes(self.lm.model, layout_for(self.lm.model, training.rank, training.alpha, targets))
+        return Lanes(self.lm.model, layout_for(self.lm.model, training.rank, training.alpha, training.adapted))
 
     @property
     def pool_plan(self) -> PoolPlan:
@@ -147,41 +143,11 @@ class Resident:
         return possible_styles(self.config, self.corpus)
 
 
-def make_strategy(name: str, config: Config) -> Strategy:
-    """A strategy by name, `package.module:Class`, or as a variant named under `options` with `use`.
-
-    Raises: UserError for an unknown name or setting.
-    """
-    options: dict[str, Any] = dict(config.options.get(name, {}))
-    target = str(options.pop("use", name))
-    known = known_strategies()
-    if target not in known and ":" not in target:
-        raise UserError(f"strategies: unknown strategy {target!r}.{nearest(target, known)}")
-    reference = known.get(target, target)
-    kind = load_object(reference)
+def _architecture(lm: LanguageModel, name: str) -> Llm | None:
     try:
-        made = kind(**options)
-    except (TypeError, ValueError) as error:
-        raise UserError(f"options.{name}: {error}.") from error
-    if not isinstance(made, Strategy):
-        raise UserError(f"strategies: {reference!r} is no subclass of strategies.Strategy.")
-    return made
-
-
-def known_strategies() -> dict[str, str]:
-    """The strategies that have names, as `package.module:Class`."""
-    return {point.name: point.value for point in entry_points(group="headstart.strategies")}
-
-
-def load_object(reference: str) -> Any:
-    """The object behind `package.module:name`. Raises UserError."""
-    import importlib
-
-    module, _, attribute = reference.partition(":")
-    try:
-        return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise UserError(f"strategies: cannot import {reference!r} ({error}).") from error
+        return Llm.from_config(lm.config.to_dict(), name=name)
+    except ValueError:  # any causal LM may run; only what it really costs is not known
+        return None
 
 
 @functools.lru_cache(maxsize=2)

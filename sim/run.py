@@ -29,7 +29,8 @@ from sim.nodes import Nodes
 from sim.offers import Costs, load_offer, make_offers
 from sim.plan import REFERENCE, job_count, plan
 from sim.records import Recorder, Row, word_rows
-from sim.resident import Resident, known_strategies, make_strategy
+from sim.registry import known_strategies, make_strategy
+from sim.resident import Resident
 from sim.streams import stream
 from sim.users import draw_user, known_phones, phone_mix, possible_styles
 from sim.work import Work
@@ -91,10 +92,10 @@ class Run:
 
     def serve(self, nodes: Nodes) -> None:
         """Do the run on nodes. Raises RunFailed; finished cohorts are kept then."""
-        began = time.perf_counter()
+        began, ends = time.perf_counter(), time.monotonic() + self.config.engine.deadline_s
         resident = Resident(self.config, self.watcher.building)
         text_tokens = self._text_tokens(resident)  # refuses too few texts before anything is built
-        make_pool(resident, nodes, self.watcher.building)
+        make_pool(resident, nodes, self.watcher.building, ends)
         names = dict.fromkeys([*self.config.strategies, REFERENCE])
         offers, costs = make_offers(resident, names, self.watcher.building)
         summarizer = resident.summarizer_architecture if self._judges(costs) else None
@@ -109,7 +110,7 @@ class Run:
                 "shared": str(self.shared.resolve()) if self.shared else "",
             },
             self.config.engine.retries,
-            self.config.engine.deadline_s,
+            ends,
         )
         with Journal(self.folder) as journal:
             write_manifest(self.folder, self.config, resident, text_tokens)

@@ -100,8 +100,15 @@ class Training(Section):
     target_tolerance: float = Field(0.01, ge=0, description="the target is the best loss from scratch, plus this share")
     stop_at_target: bool = Field(True, description="end a user's fine-tuning when the target is reached")
     cost_only: bool = Field(
-        False, description="train nobody: bill everyone billing.scratch_steps steps; losses and steps stay empty"
+        False,
+        description="train nobody: bill everyone billing.scratch_steps steps; losses and steps stay empty; "
+        "strategies that train before they choose (hyperband) are refused",
     )
+
+    @property
+    def adapted(self) -> str | list[str]:
+        """`targets` as PEFT has them, for which "all-linear" stands alone."""
+        return "all-linear" if self.targets == ["all-linear"] else self.targets
 
 
 class Ladder(Section):
@@ -128,14 +135,20 @@ class Billing(Section):
 
 class Engine(Section):
     backend: Literal["flower", "inline"] = Field("flower", description="Flower on Ray, or this process")
-    workers: Count | Literal["auto"] = Field("auto", description="worker processes; 'auto': one a core")
+    workers: Count | Literal["auto"] = Field(
+        "auto", description="worker processes; 'auto': one a core, or one where engine.device is no CPU"
+    )
     cohort: Count | Literal["auto"] = Field(
         "auto", description="users simulated together; decides batches and speed, not who has what"
     )
     lanes: int = Field(4, ge=1, le=4096, description="users in one training batch")
     address: str = Field("local", description="Ray: 'local', 'auto' or host:port of an existing cluster")
-    device: str = Field("cpu", description="torch device of the workers")
-    deadline_s: float = Field(86_400, gt=0, description="a run that takes longer ends with an error")
+    device: str = Field("cpu", description="torch device of the workers; off the CPU two runs differ in last digits")
+    deadline_s: float = Field(
+        86_400,
+        gt=0,
+        description="a run that takes longer, its pool and offers included, ends with an error; --resume begins anew",
+    )
     retries: int = Field(3, ge=0, description="times that a lost cohort is sent again")
     keep_going: bool = Field(False, description="record users whose simulation raises as failed, and go on")
     store: str = Field(

@@ -16,6 +16,7 @@ from strategies.base import (
     Text,
     Train,
     Trained,
+    lowest,
 )
 
 __all__ = [
@@ -34,4 +35,5 @@ __all__ = [
     "Text",
     "Train",
     "Trained",
+    "lowest",
 ]

@@ -78,6 +78,12 @@ class Choice:
     coordinates: Mapping[str, float] = field(default_factory=dict)
 
 
+def lowest(scores: Sequence[float] | np.ndarray) -> int:
+    """Place of the lowest score; what is no number, as the loss of a pLLM that diverged, comes last."""
+    numbers = np.asarray(scores, dtype=np.float64)
+    return int(np.argmin(np.where(np.isnan(numbers), np.inf, numbers)))
+
+
 # ---------------------------------------------------------------- requests
 
 

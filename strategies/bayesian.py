@@ -4,7 +4,7 @@ from math import ceil
 
 import optuna
 
-from strategies.base import Choice, Choosing, Download, Evaluate, Offer, Phone, Start, Strategy
+from strategies.base import Choice, Choosing, Download, Evaluate, Offer, Phone, Start, Strategy, lowest
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -40,4 +40,5 @@ class Bayesian(Strategy):
                 yield Download(pllm)
                 losses[pllm] = yield Evaluate(Start({pllm: 1.0}), phone.texts[: self.texts or None])
             study.tell(trial, losses[pllm])
-        return Choice(Start({min(losses, key=losses.__getitem__): 1.0}), losses)
+        best = list(losses)[lowest(list(losses.values()))]
+        return Choice(Start({best: 1.0}), losses)

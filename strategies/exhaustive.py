@@ -1,8 +1,6 @@
 """exhaustive: the expensive way to be right."""
 
-import numpy as np
-
-from strategies.base import Choice, Choosing, Download, Evaluate, Offer, Phone, Start, Strategy
+from strategies.base import Choice, Choosing, Download, Evaluate, Offer, Phone, Start, Strategy, lowest
 
 
 class Exhaustive(Strategy):
@@ -27,5 +25,5 @@ class Exhaustive(Strategy):
         for pllm in offer.pllms:
             yield Download(pllm)
             losses.append((yield Evaluate(Start({pllm: 1.0}), texts)))
-        best = offer.pllms[int(np.argmin(losses))]
+        best = offer.pllms[lowest(losses)]
         return Choice(Start({best: 1.0}), dict(zip(offer.pllms, losses, strict=True)))

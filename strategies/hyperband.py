@@ -2,7 +2,7 @@
 
 import optuna
 
-from strategies.base import Choice, Choosing, Download, Offer, Phone, Start, Strategy, Train
+from strategies.base import Choice, Choosing, Download, Offer, Phone, Start, Strategy, Train, lowest
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -49,4 +49,5 @@ class Hyperband(Strategy):
                     break
             losses[pllm], starts[pllm] = trained.loss, start
             study.tell(trial, trained.loss)
-        return Choice(starts[min(losses, key=losses.__getitem__)], losses)
+        best = list(losses)[lowest(list(losses.values()))]
+        return Choice(starts[best], losses)

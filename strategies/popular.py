@@ -34,9 +34,11 @@ class Popular(Strategy):
             answers = cloud.ask(Generate(prompts, writer, max_new_tokens=self.answer_tokens))
             texts = [Text(p, a) for p, a in zip(prompts, answers, strict=True)]
             loss[:, j] = [cloud.ask(Evaluate(start, texts)) for start in starts]
+        loss = np.where(np.isnan(loss), np.inf, loss)  # of a pLLM that diverged
+        np.fill_diagonal(loss, 0.0)
+        means = loss.sum(axis=1)
         np.fill_diagonal(loss, np.inf)
         votes = np.bincount(loss.argmin(axis=0), minlength=len(pllms))
-        means = np.where(np.isfinite(loss), loss, 0.0).sum(axis=1)
         return Offer((pllms[int(np.lexsort((means, -votes))[0])],))
 
     def choose(self, phone: Phone, offer: Offer) -> Start:

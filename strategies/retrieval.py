@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from strategies.base import Choice, Choosing, Cloud, Embed, Generate, Offer, Phone, Start, Strategy
+from strategies.base import Choice, Choosing, Cloud, Embed, Generate, Offer, Phone, Start, Strategy, lowest
 
 
 class Retrieval(Strategy):
@@ -43,7 +43,7 @@ class Retrieval(Strategy):
         hidden = yield Embed([t.answer for t in phone.texts[: self.texts or None]], llm="base")
         centre = offer.payload["means"].mean(axis=0)
         score = 1 - _unit(offer.payload["means"] - centre) @ _unit(hidden.mean(axis=0) - centre)
-        best = offer.pllms[int(np.argmin(score))]
+        best = offer.pllms[lowest(score)]
         return Choice(Start({best: 1.0}), dict(zip(offer.pllms, score.tolist(), strict=True)))
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 from scipy.optimize import nnls
 
+from strategies.base import lowest
 from strategies.xpert import Xpert, distances
 
 
@@ -32,10 +33,10 @@ class XpertMerge(Xpert):
 
     def weigh(self, z: np.ndarray, pool: np.ndarray, score: np.ndarray) -> dict[int, float]:
         rows = pool.astype(np.float64)
-        kept = [int(np.argmin(score))]
+        kept, others = [lowest(score)], np.flatnonzero(~np.isnan(score)).tolist()
         near, weights = self._combine(z, rows[kept])
-        while weights.any() and len(kept) < min(self.most, len(rows)):
-            tried = {i: self._combine(z, rows[[*kept, i]]) for i in range(len(rows)) if i not in kept}
+        while weights.any() and len(kept) < min(self.most, len(others)):
+            tried = {i: self._combine(z, rows[[*kept, i]]) for i in others if i not in kept}
             best = min(tried, key=lambda i: tried[i][0])
             if near - tried[best][0] < self.gain:
                 break

@@ -14,6 +14,7 @@ from sim.analysis.explain_text import page
 from sim.analysis.look import save as save_figure
 from sim.analysis.tables import FITTING, SCRATCH, Run, records
 from sim.errors import UserError
+from sim.records import FAILED
 
 Words = tuple[tuple[str, float], ...]
 """(word, how much of it), the largest first: what a style is before what it is not."""
@@ -31,14 +32,14 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a phone was billed: minutes, kilojoules, megabytes, and measured steps to the target."""
+    """What a phone was billed: minutes, kilojoules, megabytes; steps to the target (None: not measured)."""
 
     selection_min: float
     download_min: float
     finetune_min: float
     energy_kj: float
     down_mb: float
-    steps: int
+    steps: int | None
     censored: bool
 
     @property
@@ -76,6 +77,11 @@ class Explanation:
     def billed(self) -> bool:
         """Whether the phone can fine-tune the deployed LLM at all."""
         return self.fits in FITTING
+
+    @property
+    def failed(self) -> str:
+        """What the user's simulation raised; '' where nothing was."""
+        return self.fits.removeprefix(FAILED) if self.fits.startswith(FAILED) else ""
 
     def text(self) -> str:
         """A short page in plain English."""
@@ -165,6 +171,6 @@ def _cost(row: dict[str, Any]) -> Cost:
         finetune_min=float(row["finetune_s"]) / 60,
         energy_kj=float(row["selection_j"] + row["download_j"] + row["finetune_j"]) / 1e3,
         down_mb=float(row["bytes_down"]) / 1e6,
-        steps=int(row["steps_to_target"]) if not pd.isna(row["steps_to_target"]) else 0,
+        steps=int(row["steps_to_target"]) if not pd.isna(row["steps_to_target"]) else None,
         censored=bool(row["censored"]) if not pd.isna(row["censored"]) else True,
     )

@@ -56,9 +56,10 @@ def _words(axes: Axes, e: Explanation) -> None:
 
 def _candidates(axes: Axes, e: Explanation) -> None:
     axes.set_title("candidates by score")
-    if not e.candidates:
+    scored = [c for c in e.candidates if c.score == c.score]  # a pLLM that diverged has no score
+    if not scored:
         return _nothing(axes, f"{e.strategy} scores no candidates")
-    shown = [c for c in e.candidates if c.rank <= MOST_CANDIDATES or c.pllm in e.chosen]
+    shown = [c for c in scored if c.rank <= MOST_CANDIDATES or c.pllm in e.chosen]
     rows = list_downwards(axes, [f"{c.pllm}  {c.style}" if c.style not in c.pllm else c.pllm for c in shown])
     scores = np.array([c.score for c in shown])
     span = float(np.ptp(scores)) or abs(float(scores[0])) or 1.0

@@ -22,6 +22,9 @@ def page(e: Explanation) -> str:
     """The whole page: who, in words, what was chosen and why, the runners-up, the cost, the savings."""
     title = f"User {e.user_id}, strategy {e.strategy}"
     parts = [title + "\n" + "=" * len(title), _who(e)]
+    if e.failed:
+        parts.append(_fill(f"Nothing was measured or billed, for the simulation of this user failed: {e.failed}."))
+        return "\n\n".join(parts) + "\n"
     if e.words:
         parts.append(f"The style of user {e.user_id} in words:\n" + bars(e.words[:TOP_WORDS]))
     parts += [_choice(e), _runners_up(e), _cost(e)]
@@ -97,8 +100,11 @@ def _runners_up(e: Explanation) -> str:
 
 def _cost(e: Explanation) -> str:
     c = e.cost
-    text = f"The target was {'not reached in' if c.censored else 'reached after'} {c.steps} measured steps. "
-    if e.scratch:
+    if c.steps is None:
+        text = "Nobody trained in this run, so the steps to the target are not known; those of the config are billed. "
+    else:
+        text = f"The target was {'not reached in' if c.censored else 'reached after'} {c.steps} measured steps. "
+    if e.scratch and e.scratch.steps is not None:
         text += f"From scratch it takes {e.scratch.steps}. "
     if not e.billed:
         why = e.fits.removeprefix(DOES_NOT_FIT)
@@ -108,7 +114,7 @@ def _cost(e: Explanation) -> str:
         f"{_minutes(c.download_min)} to download {number(c.down_mb)} MB, {_minutes(c.finetune_min)} to tune; and "
         f"{number(c.energy_kj)} kJ. "
     )
-    return _fill(text + (_saved(c, e.scratch) if e.strategy != SCRATCH else ""))
+    return _fill(text + (_saved(c, e.scratch) if e.strategy != SCRATCH and c.steps is not None else ""))
 
 
 def _saved(cost: Cost, scratch: Cost | None) -> str:

@@ -30,7 +30,7 @@ class Verdict:
 def nobody_chose(run: Run) -> str:
     """What is to be said of a run whose pool is empty; '' of any other."""
     others = [s for s in run.strategies if s != SCRATCH]
-    if not others or run.config is None or run.config.pool.size != 0 or (run.users["chosen"] != "").any():
+    if not others or run.config is None or not run.pool.empty or (run.users["chosen"] != "").any():
         return ""
     return f"The pool is empty, so {', '.join(others)} {'is' if len(others) == 1 else 'are all'} scratch."
 
@@ -72,13 +72,21 @@ def setting(run: Run) -> list[str]:
     styles = f"{c.population.styles_per_user} style{'s' if c.population.styles_per_user > 1 else ''}"
     return [
         f"{first} Seed {c.seed}.",
-        f"The pool has {c.pool.size} pLLMs at {100 * c.pool.similarity:g} % similarity. A user has "
-        f"{c.population.texts} texts of {styles} from the {c.corpus.source} corpus.",
+        f"{_pool(run)} A user has {c.population.texts} texts of {styles} from the {c.corpus.source} corpus.",
         f"The LLM that was really trained is {c.llm.model}, with LoRA of rank {c.training.rank}; what a "
         f"phone is billed is the cost of {c.llm.deploy}. {billing}",
         "A user's target is the best held-out loss of fine-tuning from scratch on all texts, plus "
         f"{100 * c.training.target_tolerance:g} %; the budget is {c.training.steps} steps.",
     ]
+
+
+def _pool(run: Run) -> str:
+    """The pool as it was, which the config need not say (`pool.size = "auto"`, `pool.path`)."""
+    count, shares = len(run.pool), sorted({100 * s for s in run.pool["similarity"]})
+    if not count:
+        return "The pool is empty."
+    at = f"{shares[0]:g}" if len(shares) == 1 else f"{shares[0]:g} to {shares[-1]:g}"
+    return f"The pool has {count} pLLM{'s' if count > 1 else ''} at {at} % similarity."
 
 
 def _headline(found: Found, best: str) -> str:

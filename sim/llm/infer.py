@@ -80,38 +80,45 @@ def _alike(rows: Sequence[np.ndarray], tokens: int) -> Iterator[list[int]]:
         order = order[count:]
 
 
-def next_words(lm: LanguageModel, prompts: Sequence[str], count: int, max_tokens: int = 512) -> list[tuple[str, float]]:
+def next_words(
+    lm: LanguageModel, prompts: Sequence[str], count: int, max_tokens: int = 512
+) -> tuple[list[tuple[str, float]], list[int]]:
     """The words an LLM would begin its replies with, by mean probability over prompts, best first.
 
     A first token that is only part of a word is completed greedily from the prompt where it is most probable.
     Words are lower-cased alphabetic strings of three letters or more; tokens of the same word add up.
+
+    Returns: the words, and the tokens of each forward pass that completed one, besides those over all prompts.
     """
     hidden = torch.from_numpy(embed(lm, prompts, max_tokens)).to(lm.device, next(lm.model.parameters()).dtype)
     with torch.no_grad():
         probability = lm.logits(hidden).float().softmax(dim=-1).cpu()
     mean = probability.mean(dim=0)
     totals: dict[str, float] = defaultdict(float)
+    read: list[int] = []
     for token in mean.topk(min(4 * count, len(mean))).indices.tolist():
         prompt = prompts[int(probability[:, token].argmax())]
-        word = _complete(lm, prompt, token, max_tokens)
+        word, passes = _complete(lm, prompt, token, max_tokens)
+        read += passes
         if word:
             totals[word] += float(mean[token])
-    return sorted(totals.items(), key=lambda item: (-item[1], item[0]))[:count]
+    return sorted(totals.items(), key=lambda item: (-item[1], item[0]))[:count], read
 
 
-def _complete(lm: LanguageModel, prompt: str, token: int, max_tokens: int, limit: int = 5) -> str:
-    """The word that begins with `token` as the reply to `prompt`, or "" if it is no word."""
+def _complete(lm: LanguageModel, prompt: str, token: int, max_tokens: int, limit: int = 5) -> tuple[str, list[int]]:
+    """The word that begins with `token` as the reply to `prompt`, "" if it is none; the tokens of each forward pass."""
     ids = lm.encode_prompts([prompt], max_tokens)[0].tolist()
-    word = [token]
+    word, read = [token], []
     for _ in range(limit):
         text = lm.tokenizer.decode(word)
         if len(text.split()) > 1 or not text.strip().isalpha():
             break
         with torch.no_grad():
+            read.append(len(ids + word))
             hidden = lm.hidden(torch.tensor([ids + word], device=lm.device))[:, -1]
             word.append(int(lm.logits(hidden).argmax()))
     parts = "".join(c if c.isalpha() else " " for c in lm.tokenizer.decode(word, skip_special_tokens=True)).split()
-    return parts[0].lower() if parts and len(parts[0]) >= 3 else ""
+    return parts[0].lower() if parts and len(parts[0]) >= 3 else "", read
 
 
 def _pad_left(rows: Sequence[np.ndarray], value: int) -> tuple[Tensor, Tensor]:

@@ -93,11 +93,11 @@ class Lanes:
 
     def rank_of(self, flat: Tensor) -> int:
         """Rank of flat adapters (..., size)."""
-        return flat.shape[-1] * self.layout.rank // self.layout.size
+        return self.layout.of(flat).rank
 
     def widened(self, flat: Tensor, rank: int) -> Tensor:
         """A flat adapter (size,) padded with zero ranks."""
-        return widen(self.layout.at_rank(self.rank_of(flat)), flat, rank)
+        return widen(self.layout.of(flat), flat, rank)
 
     def stack(self, flats: Sequence[Tensor]) -> Tensor:
         """Stack flat adapters of any ranks into (lanes, size) at the widest rank."""
@@ -107,7 +107,7 @@ class Lanes:
     @contextmanager
     def serving(self, flat: Tensor) -> Iterator[None]:
         """Run inference with stacked adapters (lanes, size)."""
-        with self.active(self.layout.at_rank(self.rank_of(flat)).views(flat)):
+        with self.active(self.layout.of(flat).views(flat)):
             yield
 
 

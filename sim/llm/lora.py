@@ -73,6 +73,10 @@ class Layout:
         """The same sites at another rank with the same scale."""
         return Layout(self.sites, rank, self.scale * rank)
 
+    def of(self, flat: Tensor) -> Layout:
+        """The layout of flat adapters (..., size) of these sites, which may have another rank."""
+        return self.at_rank(flat.shape[-1] * self.rank // self.size)
+
     # ------------------------------------------------------------ PEFT files
 
     def state_dict(self, flat: Tensor) -> dict[str, Tensor]:
@@ -175,13 +179,17 @@ def merge(layout: Layout, flats: Sequence[Tensor], weights: Sequence[float]) -> 
     """Merge adapters exactly: the delta of the result is sum_i w_i delta_i (XPerT section 5).
 
     PEFT's "linear" adds A and B apart and so has cross terms; stacking along the rank has none. One adapter of
-    weight 1 is returned as it is. Returns the layout (rank times the number of adapters) and the flat vector.
+    weight 1 is returned as it is. Returns the layout (of the rank of all adapters together) and the flat vector.
+
+    Args:
+        layout: of the sites; the adapters may have any ranks, for a phone may have trained a merged one.
     """
+    own = [layout.of(f) for f in flats]
     if len(flats) == 1 and weights[0] == 1.0:
-        return layout, flats[0]
-    merged = layout.at_rank(layout.rank * len(flats))
+        return own[0], flats[0]
+    merged = layout.at_rank(sum(each.rank for each in own))
     out = torch.empty(1, merged.size)
-    sources = [layout.views(f[None]) for f in flats]
+    sources = [each.views(f[None]) for each, f in zip(own, flats, strict=True)]
     for i, (a, b) in enumerate(merged.views(out)):
         a.copy_(torch.cat([s[i][0] for s in sources], dim=1))
         b.copy_(torch.cat([w * s[i][1] for w, s in zip(weights, sources, strict=True)], dim=2))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,10 @@ class Encoded:
         return len(self.ids) - self.answer_start
 
 
+TODAY = datetime(2024, 7, 26)
+"""The day that chat templates see: one that prints the date must not change the texts from day to day."""
+
+
 @dataclass(frozen=True)
 class Template:
     """The strings around a prompt and an answer."""
@@ -47,13 +52,21 @@ class Template:
             return cls(tokenizer.bos_token or "", "\n", tokenizer.eos_token or "\n")
         prompt, answer = "PROMPT-MARK", "ANSWER-MARK"
         user = {"role": "user", "content": prompt}
-        opened = tokenizer.apply_chat_template([user], tokenize=False, add_generation_prompt=True)
+        fixed = {"date_string": f"{TODAY:%d %b %Y}", "chat_template": _dated(tokenizer.get_chat_template())}
+        opened = tokenizer.apply_chat_template([user], tokenize=False, add_generation_prompt=True, **fixed)
         before, between = opened.split(prompt)
-        whole = tokenizer.apply_chat_template([user, {"role": "assistant", "content": answer}], tokenize=False)
+        both = [user, {"role": "assistant", "content": answer}]
+        whole = tokenizer.apply_chat_template(both, tokenize=False, **fixed)
         return cls(before, between, whole.split(answer)[1].rstrip("\n") or (tokenizer.eos_token or ""))
 
     def question(self, prompt: str) -> str:
         return f"{self.before}{prompt}{self.between}"
+
+
+def _dated(template: str) -> str:
+    """A chat template whose `strftime_now` is always `TODAY`: a macro hides the function of `transformers`."""
+    parts = "".join(f" | replace('%{code}', '{TODAY:%{code}}')" for code in "aAbBdHIjmMpSyY")
+    return f"{{%- macro strftime_now(format) %}}{{{{ format{parts} }}}}{{%- endmacro %}}\n{template}"
 
 
 class LanguageModel:
@@ -61,12 +74,11 @@ class LanguageModel:
 
     Args:
         source: a folder or a hub name.
-        dtype: weights are kept in this type; float32 shares the file's pages between workers (mmap).
         device: torch device name.
     Raises: UserError when the model cannot be found or read.
     """
 
-    def __init__(self, source: str | Path, dtype: torch.dtype = torch.float32, device: str = "cpu") -> None:
+    def __init__(self, source: str | Path, device: str = "cpu") -> None:
         from transformers import AutoModelForCausalLM, AutoTokenizer
         from transformers.utils import logging
 
@@ -74,7 +86,7 @@ class LanguageModel:
         local = Path(source).is_dir()
         try:
             self.tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local)
-            model = AutoModelForCausalLM.from_pretrained(source, dtype=dtype, local_files_only=local)
+            model = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32, local_files_only=local)
         except (OSError, ValueError) as error:
             first = str(error).strip().splitlines()[0]
             raise UserError(f"llm: cannot load {str(source)!r} (a model folder or a hub name): {first}") from error
@@ -90,10 +102,6 @@ class LanguageModel:
     @property
     def config(self) -> Any:
         return self.model.config
-
-    @property
-    def max_positions(self) -> int:
-        return int(getattr(self.config, "max_position_embeddings", 0) or 2**31)
 
     def _checked_head(self) -> nn.Module:
         head = self.model.get_output_embeddings()  # type: ignore[operator]

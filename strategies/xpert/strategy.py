@@ -20,6 +20,7 @@ from strategies.base import (
     Start,
     Strategy,
     Text,
+    lowest,
 )
 from strategies.xpert.basis import Basis, distances, select_words
 from strategies.xpert.prompts import compare, write
@@ -155,4 +156,4 @@ class Xpert(Strategy):
         Args:
             z: the user's coordinates (words,). pool: the pLLMs' (pLLMs, words). score: distances (pLLMs,).
         """
-        return {int(np.argmin(score)): 1.0}
+        return {lowest(score): 1.0}

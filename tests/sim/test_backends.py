@@ -13,7 +13,7 @@ import pytest
 
 from sim.cohort import Job
 from sim.config import Config
-from sim.engine import start
+from sim.engine import start, worker_count
 from sim.run import make_folder
 from tests.sim.small import STRATEGIES, Silent, descends, processes, small_config, tables
 
@@ -35,6 +35,14 @@ def inline(tiny_llm: Path, tmp_path_factory: pytest.TempPathFactory, cache: None
     folder = make_folder(config, "inline")
     start(config, folder, Silent())
     return config, tables(folder)
+
+
+def test_workers_are_as_many_as_there_is_use_for() -> None:
+    def count(*overrides: str) -> int:
+        return worker_count(Config.load(None, list(overrides)), tasks=6, cores=16)
+
+    assert (count(), count("engine.workers=4"), count("engine.workers=9")) == (6, 4, 6)
+    assert (count("engine.device=cuda"), count("engine.device=cuda", "engine.workers=2")) == (1, 2)
 
 
 def test_inline_records_every_user_and_strategy(inline: tuple[Config, dict[str, str]]) -> None:

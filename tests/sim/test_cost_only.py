@@ -77,6 +77,12 @@ def test_no_text_is_written_that_nobody_reads(tiny_llm: Path, tmp_path: Path, mo
     assert sorted(written) == list(range(64))  # the sample that the mean tokens of a text are measured on
 
 
+@pytest.mark.parametrize("keep_going", ["true", "false"])
+def test_a_strategy_that_trains_before_it_chooses_is_refused(tiny_llm: Path, tmp_path: Path, keep_going: str) -> None:
+    with pytest.raises(UserError, match=r"'hyperband' trains before it chooses; with training.cost_only nobody"):
+        run(tiny_llm, tmp_path, COST_ONLY, "strategies=scratch,hyperband", f"engine.keep_going={keep_going}")
+
+
 def test_summary_claims_no_savings(cost_only: Path) -> None:
     summary = summarise(load_run(cost_only))
     assert not summary.metric.str.contains("_saved|_loss|censored").any()

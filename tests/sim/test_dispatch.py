@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -64,7 +65,7 @@ def job(index: int, *users: int) -> Job:
 
 
 def dispatcher(nodes: FakeNodes, jobs: Sequence[Job], retries: int = 2, deadline_s: float = 60) -> Dispatcher:
-    made = Dispatcher(nodes, {"config": "c", "pool": "p"}, retries, deadline_s)
+    made = Dispatcher(nodes, {"config": "c", "pool": "p"}, retries, time.monotonic() + deadline_s)
     made.add(jobs)
     return made
 

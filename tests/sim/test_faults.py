@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import torch
 from tiny_runs import same_tables, tiny_overrides
 
 from sim.cohort import Job, simulate
@@ -160,6 +161,34 @@ def test_a_batch_error_is_traced_to_its_user(tiny_llm: Path, tmp_path: Path, mon
     assert rows.query("user_id != 4")["steps_to_target"].tolist() == others.tolist()
     with pytest.raises(RunFailed, match=r"user 4, strategy scratch.*out of memory"):
         finished(broken(tiny_llm, tmp_path, "no", "population.users=6", "engine.cohort=6"), "stop")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB."),
+        RuntimeError("CUDA error: device-side assert triggered"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:117] . DefaultCPUAllocator: can't allocate memory"),
+    ],
+)
+def test_what_the_machine_lacks_is_nobody_s_failure(
+    tiny_llm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """The batch is not halved until one user is left to be blamed, and no later user fails for it."""
+    tried: list[int] = []
+
+    def exploding(lm: Any, lanes: Any, jobs: Any, plan: Any) -> Any:
+        tried.append(len(jobs))
+        raise error
+
+    monkeypatch.setattr("sim.cohort.finetune", exploding)
+    config = broken(tiny_llm, tmp_path, "no", "engine.cohort=4", "engine.keep_going=true")
+    folder = make_folder(config, "run")
+    with pytest.raises(RunFailed, match=rf"users 0 to 3, strategy scratch.*{type(error).__name__}"):
+        start(config, folder, Log())
+    assert tried == [4]
+    assert not (folder / "users.csv").exists()
 
 
 def test_failed_users_are_left_out_of_the_analysis(tiny_llm: Path, tmp_path: Path, unbroken: Path) -> None:
@@ -331,7 +360,7 @@ def test_only_the_failing_user_is_named(tiny_llm: Path, tmp_path: Path) -> None:
 def _offer(resident: Resident) -> Path:
     from sim.cloud import Cloud
     from sim.offers import make_offer, offer_folder
-    from sim.resident import make_strategy
+    from sim.registry import make_strategy
 
     strategy = make_strategy("broken", resident.config)
     folder = offer_folder(resident.pool.folder, Path(os.environ["HEADSTART_CACHE"]) / "offers", strategy, {})

@@ -270,7 +270,7 @@ def test_any_config_json_can_be_deployed(tmp_path: Path, part: str) -> None:
 
 def test_rows_go_to_their_tables() -> None:
     said = {"explanation": {"rude": 0.7, "cold": 0.5}, "coordinates": {"rude": 0.7}}
-    some = outcome(scores={"p1": 0.3, "p2": 0.1, "p3": 0.2}, **said)
+    some = outcome(scores={"p1": float("nan"), "p2": 0.1, "p3": 0.2}, **said)  # p1 diverged
     full = tables(some)
     assert [(r["pllm"], r["rank"]) for r in full["choices"]] == [("p2", 1), ("p3", 2), ("p1", 3)]
     who = {"owner": "user 0", "strategy": "random"}
@@ -325,3 +325,29 @@ def test_users_priced_together_are_priced_as_each_alone() -> None:
         alone = [meter.rows(job, [o], losses, scale)["users"][0] for o in some]
         assert meter.rows(job, some, losses, scale)["users"] == alone
         assert {r["fits"].split()[0] for r in alone} >= {"yes", "streamed", "does_not_fit:", "choosing:"}
+
+
+def test_a_neighbour_who_is_refused_does_not_hide_what_checkpointing_computes() -> None:
+    """oneplus-6 fits by gradient checkpointing only, xiaomi-redmi-7a does not fit."""
+    meter = Meter(Config.load(None, ["billing.precision=fp16"]), llm("smollm2-135m"), None)
+    some = [outcome(0, phone="oneplus-6"), outcome(1, phone="xiaomi-redmi-7a")]
+    step = llm("llama-3.2-1b").lora_step_flops(98, 8, "all-linear")
+    fitting, refused = meter.rows(Job(0, "random", (0, 1)), some, {0: 1.5, 1: 1.5}, Scale(10.0, 50.0))["users"]
+    assert fitting["fits"] == "yes"
+    assert fitting["finetune_flops"] > 1.3 * 100 * step
+    assert refused["fits"].startswith("does_not_fit")
+    assert refused["finetune_flops"] == pytest.approx(100 * step)
+
+
+def test_of_an_llm_of_unknown_sizes_nothing_is_counted_and_everything_is_billed() -> None:
+    columns = ["model_selection_flops", "model_finetune_flops", "model_evaluate_flops"]
+    judged = outcome(work=Work(judge_tokens=500, judge_sequences=5))
+    job, scale = Job(0, "random", (0,)), Scale(10.0, 50.0)
+    config, known = Config.load(None, []), llm("smollm2-135m")
+    (no_model,), (no_judge,), (both,) = (
+        Meter(config, *llms).rows(job, [judged], {0: 1.5}, scale)["users"]
+        for llms in ((None, known), (known, None), (known, known))
+    )
+    assert [no_model[c] for c in columns] == ["", "", ""]
+    assert [no_judge[c] for c in columns] == ["", *(both[c] for c in columns[1:])]
+    assert no_model["selection_flops"] == no_judge["selection_flops"] == both["selection_flops"] > 0

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
+from typing import ClassVar
 
 import pytest
 from typer.testing import CliRunner
@@ -18,6 +22,7 @@ from sim.offers import make_offers
 from sim.pllms import GROUP
 from sim.pool import Pool
 from sim.resident import Resident
+from sim.run import Run, make_folder
 from tests.sim.small import Silent, small_config
 
 STYLES = [
@@ -63,7 +68,7 @@ def make(tiny_llm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # ty
         styles = f"corpus.styles={STYLES}"
         config = small_config(tiny_llm, tmp_path, styles, f"pool.size={size}", *overrides)
         nodes = Counting()
-        return make_pool(Resident(config), nodes, lambda *_: None), nodes.groups
+        return make_pool(Resident(config), nodes, lambda *_: None, math.inf), nodes.groups
 
     return of
 
@@ -117,7 +122,7 @@ def test_pllms_built_on_another_machine_come_back_by_the_store(
     config = small_config(
         tiny_llm, tmp_path, f"corpus.styles={STYLES}", "pool.size=5", f"engine.store={tmp_path / 'store'}"
     )
-    folder = make_pool(Resident(config), Elsewhere(tmp_path / "worker"), lambda *_: None)
+    folder = make_pool(Resident(config), Elsewhere(tmp_path / "worker"), lambda *_: None, math.inf)
     files = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     assert files == {path.relative_to(here): path.read_bytes() for path in here.rglob("*") if path.is_file()}
     assert folder.parent == tmp_path / "driver" / "pools"
@@ -144,7 +149,7 @@ def test_progress_counts_pllms(tiny_llm: Path, tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("HEADSTART_CACHE", str(tmp_path))
     said: list[tuple[str, int, int]] = []
     config = small_config(tiny_llm, tmp_path, f"corpus.styles={STYLES}", "pool.size=5")
-    make_pool(Resident(config), InlineNodes(), lambda *at: said.append(at))
+    make_pool(Resident(config), InlineNodes(), lambda *at: said.append(at), math.inf)
     assert said == [("pool", 0, 6), ("pool", 4, 6), ("pool", 6, 6)]
 
 
@@ -153,7 +158,7 @@ def test_a_group_that_cannot_be_built_is_named(tiny_llm: Path, tmp_path: Path, m
     monkeypatch.setattr("sim.pllms.save_adapter", lambda *_, **__: 1 / 0)
     config = small_config(tiny_llm, tmp_path, f"corpus.styles={STYLES}", "pool.size=5")
     with pytest.raises(RunFailed, match=f"pLLMs {STYLES[0]} to {STYLES[3]}: ZeroDivisionError"):
-        make_pool(Resident(config), InlineNodes(), Silent().building)
+        make_pool(Resident(config), InlineNodes(), Silent().building, math.inf)
     assert list((tmp_path / "new" / "pllms").iterdir()) == []
 
 
@@ -185,3 +190,24 @@ def test_a_pool_that_is_handed_on_needs_nothing_made(
     make_offers(shipped, config.strategies, lambda what, *_: said.append(what))
     assert said == []
     assert not (tmp_path / "empty").exists()
+
+
+def test_pool_and_cohorts_have_one_deadline(tiny_llm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every order says how long it may wait: what is left of the run's time, not of a time of its own."""
+
+    class Slow(InlineNodes):
+        left: ClassVar[list[float]] = []
+
+        def send(self, node: int, order: dict, ttl_s: float) -> str:  # type: ignore[type-arg]
+            self.left.append(ttl_s)
+            if "group" in order:
+                gone[0] += 500
+            return super().send(node, order, ttl_s)
+
+    gone, clock = [0.0], time.monotonic
+    monkeypatch.setattr("sim.dispatch.time", SimpleNamespace(monotonic=lambda: clock() + gone[0], sleep=time.sleep))
+    monkeypatch.setenv("HEADSTART_CACHE", str(tmp_path / "cache"))
+    config = small_config(tiny_llm, tmp_path, "engine.deadline_s=1000", "strategies=scratch", "pool.size=3")
+    Run(config, make_folder(config, "run"), Silent()).serve(Slow())
+    assert 900 < Slow.left[0] <= 1000
+    assert max(Slow.left[1:]) < 500

@@ -67,6 +67,13 @@ def test_xpert_merge_of_one_is_xpert() -> None:
     assert weigh(XpertMerge(), away) == weigh(Xpert(), away)
 
 
+@pytest.mark.parametrize("strategy", [Xpert(), XpertMerge(), XpertMerge(gain=0.0)])
+def test_a_pllm_without_numbers_is_not_chosen(strategy: Xpert) -> None:
+    z, pool = POOL[0] + POOL[1], np.vstack([np.full(3, np.nan), POOL])
+    found = strategy.weigh(z, pool, distances(z, pool, "cosine"))
+    assert found == {i + 1: w for i, w in weigh(strategy, z).items()}
+
+
 def test_xpert_merge_is_capped() -> None:
     z = POOL[0] + 0.5 * POOL[1] + 0.8 * POOL[2]
     assert set(XpertMerge(most=2, gain=0.0).weigh(z, POOL[:3], distances(z, POOL[:3], "cosine"))) == {0, 2}

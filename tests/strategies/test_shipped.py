@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -14,8 +16,10 @@ from sim.analysis.report import report
 from sim.cli import finish
 from sim.config import Config
 from sim.errors import UserError
-from sim.resident import make_strategy
+from sim.registry import make_strategy
 from sim.streams import stream
+from strategies.base import Evaluate, Generate, Offer, Start, Strategy, Text, Train, Trained, lowest
+from strategies.popular import Popular
 from tests.strategies.tiny import run, tiny_config
 
 ALL = sorted(point.name for point in entry_points(group="headstart.strategies"))
@@ -104,6 +108,55 @@ def test_again_gives_the_same_records_and_cohorts_of_one_the_same_curves(
     one, other = (t["curves"].sort_values(keys).reset_index() for t in (tables, alone))
     assert (one[keys] == other[keys]).all(axis=None)
     np.testing.assert_allclose(one.loss, other.loss, atol=1e-4)
+
+
+class Diverged:
+    """A phone, and a pool whose first pLLM has no loss but NaN; the third is the best."""
+
+    texts = (Text("p", "a"),)
+    losses: ClassVar = {"bad": float("nan"), "fair": 2.0, "good": 1.0}
+    offer = Offer(tuple(losses), {"means": np.array([[np.nan] * 2, [0.0, 1.0], [1.0, 0.0]])})
+
+    def rng(self, purpose: str) -> np.random.Generator:
+        return np.random.default_rng(1)
+
+    def reply(self, request: Any) -> Any:
+        if isinstance(request, Evaluate):
+            return self.losses[request.start.best]
+        return Trained(request.start, self.losses[request.start.best]) if isinstance(request, Train) else None
+
+    def choice(self, strategy: Strategy) -> Any:
+        choosing: Any = strategy.choose(self, self.offer)  # type: ignore[arg-type]
+        reply = None
+        try:
+            while True:
+                reply = self.reply(choosing.send(reply))
+        except StopIteration as end:
+            return end.value
+
+
+@pytest.mark.parametrize("strategy", ["exhaustive", "zero_shot", "bayesian", "hyperband"])
+def test_a_pllm_that_diverged_is_not_chosen(strategy: str) -> None:
+    choice = Diverged().choice(make_strategy(strategy, Config.load(None, ["options.bayesian.trials=4"])))
+    assert choice.start == Start({"good": 1.0})
+    assert "bad" in choice.scores
+
+
+def test_a_pllm_that_diverged_is_not_popular() -> None:
+    class Cloud:
+        pool = SimpleNamespace(ids=("bad", "fair", "good"))
+        probes = ("p",)
+
+        def ask(self, request: Any) -> Any:
+            return ["a"] if isinstance(request, Generate) else Diverged.losses[request.start.best]
+
+    assert Popular().offer(Cloud()).pllms == ("good",)  # type: ignore[arg-type]
+
+
+def test_who_has_no_number_comes_last() -> None:
+    assert lowest([float("nan"), 2.0, 1.0]) == 2
+    assert lowest([float("nan"), float("inf")]) == 0  # neither is better
+    assert lowest(np.array([3.0, 1.0, 1.0], dtype=np.float32)) == 1
 
 
 @pytest.mark.parametrize("size", [0, 1])

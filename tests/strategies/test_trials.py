@@ -18,7 +18,8 @@ from sim.llm.lora import save_adapter
 from sim.meter import Meter, Scale
 from sim.offers import make_offer
 from sim.phone import UserPhone
-from sim.resident import Resident, make_strategy
+from sim.registry import make_strategy
+from sim.resident import Resident
 from sim.training import train
 from sim.users import draw_user
 from sim.work import Work
@@ -145,6 +146,19 @@ def test_parts_of_a_step_are_steps_at_that_part_of_the_learning_rate(resident: R
     assert (work.train_steps, work.train_batches, less.train_steps, less.train_batches) == (1, 1, 0.1, 1)
     assert less.train_tokens == work.train_tokens
     assert moved(1.5)[1].train_batches == 2
+
+
+def test_what_a_merge_was_trained_to_can_be_merged_again(resident: Resident) -> None:
+    """Its rank is that of all that was merged."""
+    (phone,), (first, second, third) = phones(resident, 1), resident.pool.ids
+    trained = train(resident, [Train(Start({first: 0.5, second: 0.5}), phone.texts, 1)], [phone])[0].start.best
+    layout, answers = resident.lanes.layout, resident.answers
+    own = answers.own[trained]
+    merged = answers.adapter(Start({trained: 0.7, third: 0.3}))
+    parts = [(0.7, own), (0.3, resident.pool.adapter(third, layout))]
+    (a, b), of_parts = layout.of(merged).views(merged[None])[0], [layout.of(f).views(f[None])[0] for _, f in parts]
+    dense = sum(w * pb @ pa for (w, _), (pa, pb) in zip(parts, of_parts, strict=True))
+    torch.testing.assert_close(b @ a, dense, atol=1e-5, rtol=1e-5)
 
 
 def test_parts_of_a_step_are_billed_as_parts() -> None:

@@ -12,7 +12,10 @@ from matplotlib.image import imread
 
 from sim.analysis import draw_all, explain, gallery, load_run, report
 from sim.analysis.plots import held
+from sim.analysis.verdict import nobody_chose, setting
+from sim.config import Config
 from sim.errors import UserError
+from tests.sim.analysis.conftest import write_run
 
 
 def test_every_figure_is_drawn(run_folder: Path, tmp_path: Path) -> None:
@@ -103,6 +106,60 @@ def test_explain_names_what_is_there(run_folder: Path) -> None:
         explain(run, 99)
     with pytest.raises(UserError, match=r"'xpret'.*Did you mean 'xpert'"):
         explain(run, 0, "xpret")
+
+
+def test_explain_a_user_of_a_run_in_which_nobody_trained(new_run, row) -> None:
+    unknown = dict.fromkeys(("start_loss", "target_loss", "final_loss", "best_loss", "steps_to_target", "censored"))
+    users = [row(0, s, steps=0, billed_steps=1000.0, **unknown) for s in ("scratch", "xpert")]
+    said = " ".join(explain(load_run(new_run(users=users)), 0).text().split())
+    assert "Nobody trained in this run, so the steps to the target are not known" in said
+    assert "It cost 10.0 minutes in all" in said
+    assert "measured steps" not in said
+    assert "From scratch it takes" not in said
+    assert "than from scratch" not in said
+
+
+def test_explain_a_user_who_failed(new_run, row) -> None:
+    failed = {k: None for k in row(0, "xpert") if k not in ("user_id", "strategy", "phone", "texts", "style", "amount")}
+    users = [row(0, "scratch"), {**row(0, "xpert"), **failed, "fits": "failed: ValueError: no luck"}]
+    e = explain(load_run(new_run(users=users)), 0)
+    said = " ".join(e.text().split())
+    assert said.endswith("Nothing was measured or billed, for the simulation of this user failed: ValueError: no luck.")
+    assert "memory" not in said
+    assert "Chosen start" not in said
+    assert e.figure().axes
+
+
+def test_a_candidate_without_a_score_is_not_drawn(new_run, row) -> None:
+    scores = (("a", 0.1), ("b", 0.3), ("bad", None))
+    choices = [
+        {"user_id": 0, "strategy": "exhaustive", "pllm": p, "score": s, "rank": i} for i, (p, s) in enumerate(scores, 1)
+    ]
+    run = load_run(new_run(users=[row(0, "exhaustive", chosen="a", correct=True)], choices=choices))
+    axes = explain(run, 0, "exhaustive").figure().axes[1]
+    assert len(axes.get_yticklabels()) == 2
+    assert "1 more not shown" in axes.get_xlabel()
+
+
+@pytest.mark.parametrize(
+    ("similarities", "said"),
+    [
+        ([0.6] * 3, "The pool has 3 pLLMs at 60 % similarity."),
+        ([0.6, 0.7, 0.9], "The pool has 3 pLLMs at 60 to 90 % similarity."),
+        ([0.8], "The pool has 1 pLLM at 80 % similarity."),
+        ([], "The pool is empty."),
+    ],
+)
+def test_the_pool_is_described_as_it_was(tmp_path: Path, row, similarities: list[float], said: str) -> None:
+    """Not as in the config, which may say 'auto', or name a folder."""
+    pool = [
+        {"pllm": f"p{i}", "style": "x", "similarity": s, "texts": 1, "steps": 1, "loss": 1.0, "bytes": 1.0}
+        for i, s in enumerate(similarities)
+    ]
+    config = Config.of({"pool": {"path": "somewhere"}})
+    run = load_run(write_run(tmp_path / "run", config, users=[row(0, "scratch"), row(0, "xpert")], pool=pool))
+    assert any(said in sentence for sentence in setting(run))
+    assert bool(nobody_chose(run)) == (not similarities)
 
 
 def test_gallery_runs_from_best_to_worst(run_folder: Path) -> None:

@@ -33,6 +33,19 @@ def test_the_merged_delta_is_the_weighted_sum_of_the_deltas(weights: Sequence[fl
         np.testing.assert_allclose(delta.numpy(), expected.numpy(), atol=1e-5, rtol=1e-5)
 
 
+def test_adapters_of_different_ranks_are_merged_as_exactly() -> None:
+    wide, parts = LAYOUT.at_rank(12), adapters(2)
+    parts[1] = torch.randn(wide.size, generator=torch.Generator().manual_seed(7))
+    layout, merged = merge(LAYOUT, parts, [0.4, 0.6])
+    assert layout == LAYOUT.at_rank(4 + 12)
+    for i, delta in enumerate(deltas(layout, merged)):
+        expected = 0.4 * deltas(LAYOUT, parts[0])[i] + 0.6 * deltas(wide, parts[1])[i]
+        np.testing.assert_allclose(delta.numpy(), expected.numpy(), atol=1e-5, rtol=1e-5)
+    layout, half = merge(LAYOUT, parts[1:], [0.5])
+    assert layout == wide
+    np.testing.assert_allclose(deltas(layout, half)[0].numpy(), 0.5 * deltas(wide, parts[1])[0].numpy(), atol=1e-5)
+
+
 def test_cross_terms_would_be_seen() -> None:
     """Adding A and B apart, as PEFT's "linear" does, is something else."""
     one, other = adapters(2)
@@ -44,5 +57,5 @@ def test_cross_terms_would_be_seen() -> None:
 def test_one_adapter_of_weight_one_stays_as_it_is() -> None:
     (one,) = adapters(1)
     layout, merged = merge(LAYOUT, [one], [1.0])
-    assert layout is LAYOUT
+    assert layout == LAYOUT
     assert merged is one
