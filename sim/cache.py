@@ -25,10 +25,11 @@ def digest(made_of: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def folder_digest(folder: Path) -> str:
-    """A hash of the names and contents of a folder's files."""
+def folder_digest(folder: Path, without: str = "") -> str:
+    """A hash of the names and contents of a folder's files, those of a subfolder left out."""
     out = hashlib.sha256()
-    for file in sorted(f for f in folder.rglob("*") if f.is_file()):
+    files = (f for f in folder.rglob("*") if f.is_file() and f.relative_to(folder).parts[0] != without)
+    for file in sorted(files):
         out.update(str(file.relative_to(folder)).encode())
         with file.open("rb") as content:  # piece by piece: an LLM's files may be larger than memory
             while piece := content.read(1 << 22):

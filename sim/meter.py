@@ -122,7 +122,7 @@ class Meter:
                 "style": "+".join(outcome.styles),
                 "chosen": "+".join(chosen := sorted(outcome.start)),
                 "oracle": outcome.nearest[0] if outcome.nearest else "",
-                "correct": set(chosen) <= set(outcome.nearest) if chosen else "",
+                "correct": set(chosen) <= set(outcome.nearest) if chosen and outcome.nearest else "",
                 **learnt[i],
                 **bills[i],
                 "wall_s": outcome.wall_s,

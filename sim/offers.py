@@ -89,7 +89,7 @@ def make_offers(
     for name in strategies:
         strategy = make_strategy(name, resident.config)
         made_of = {"llm": resident.lm_digest, "summarizer": resident.summarizer_digest}
-        folder = offer_folder(pool, cache_dir() / "offers" / pool.name, strategy, made_of)
+        folder = offer_folder(pool, cache_dir() / "offers" / resident.pool_digest, strategy, made_of)
         if not folder.is_dir():
             progress(f"offer of {name}", 0, 1)
         folders[name], costs[name] = folder, make_offer(folder, strategy, Cloud(resident))

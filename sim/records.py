@@ -40,8 +40,8 @@ network          | str   |        | access type of the connection
 texts            | int   | texts  | texts that the phone had
 style            | str   |        | true style, or styles joined by '+'
 chosen           | str   |        | pLLMs that fine-tuning started from, joined by '+'; empty: from scratch
-oracle           | str   |        | a truly closest pLLM; empty: the pool has none
-correct          | bool  |        | all chosen pLLMs are among the truly closest; empty: nothing was chosen
+oracle           | str   |        | a truly closest pLLM; empty: the pool has none, or of no known distance
+correct          | bool  |        | all chosen pLLMs are among the truly closest; empty: none chosen, or none closest
 start_loss       | float | nats   | held-out loss per token before the first step
 target_loss      | float | nats   | best held-out loss from scratch on all texts, plus the tolerance
 final_loss       | float | nats   | held-out loss at the last evaluation

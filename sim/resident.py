@@ -13,7 +13,7 @@ import torch
 
 from devices import Llm
 from sim.answers import Answers
-from sim.cache import folder_digest
+from sim.cache import digest, folder_digest
 from sim.config import Config
 from sim.corpus import open_corpus
 from sim.corpus.base import Corpus
@@ -124,6 +124,15 @@ class Resident:
         for name in pool.ids[:1]:
             pool.adapter(name, self.lanes.layout)  # a pool of another rank or model fails here, early and clearly
         return pool
+
+    @cached_property
+    def pool_digest(self) -> str:
+        """What the pool is, and all but settings that offers about it are made of: the name of a pool that was built
+        is a hash already, a folder that the config names may be anything."""
+        if not self.config.pool.path:
+            return self.pool.folder.name
+        content = folder_digest(self.pool.folder, without="offers")
+        return digest({"pool": content, "corpus": self.corpus.fingerprint(), "seed": self.config.pool.seed})
 
     @cached_property
     def answers(self) -> Answers:

@@ -139,7 +139,7 @@ class Run:
         return {
             "config": self.config.digest(),
             "llm": resident.lm_digest[:16],
-            "pool": resident.pool.folder.name,
+            "pool": resident.pool_digest,
             "jobs": job_count(self.config),
         }
 

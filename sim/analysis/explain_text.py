@@ -72,9 +72,8 @@ def _choice(e: Explanation) -> str:
     names = [f"{p} (style {s})" if s else p for p, s in zip(e.chosen, e.chosen_styles, strict=True)]
     verdict = {
         True: "That is right: none in the pool is closer to the user's true style.",
-        False: f"That is wrong: {e.oracle} is closer to the user's true style." if e.oracle else
-        "The pool has no pLLM of the user's style.",
-        None: "",
+        False: f"That is wrong: {e.oracle} is closer to the user's true style.",
+        None: "The pool has no pLLM of the user's style, and nothing tells which is closest.",
     }[e.correct]  # fmt: skip
     lines = [_fill(f"Chosen start: {' merged with '.join(names)}. {verdict}")]
     lines += [_fill(f"In words, {pllm} is {in_words(words)}.") for pllm, words in e.chosen_words.items()]

@@ -23,13 +23,13 @@ def open_corpus(section: CorpusSection) -> Corpus:
         return PersonaCorpus()
     if section.source == "hf":
         fields = {"prompt": section.prompt, "answer": section.answer, "style": section.style}
-        return files.hub(section.path, fields, section.default, section.held_out)
+        return files.hub(section.path, fields, section.default, section.held_out, section.styles)
     path = Path(section.path)
     if section.source == "xpert":
         if not path.is_dir():
             raise UserError(f"corpus.path: no folder {section.path!r}.")
-        return files.xpert_folder(path, section.default)
+        return files.xpert_folder(path, section.default, section.styles)
     if not path.is_file():
         raise UserError(f"corpus.path: no file {section.path!r}.")
     fields = {"prompt": section.prompt, "answer": section.answer, "style": section.style}
-    return files.jsonl(path, fields, section.default, section.held_out)
+    return files.jsonl(path, fields, section.default, section.held_out, section.styles)

@@ -82,6 +82,10 @@ class Corpus(ABC):
             raise UserError(f"corpus: unknown style {name!r}.{nearest(name, self.styles)}")
         return self.styles[name]
 
+    def comparable(self, one: str, other: str) -> bool:
+        """Whether it is known how far apart two styles are."""
+        return one == other or bool(self.styles[one].axes and self.styles[other].axes)
+
     def distance(self, one: str, other: str) -> float:
         """How far apart two styles truly are, summed over the axes that differ.
 
@@ -90,7 +94,7 @@ class Corpus(ABC):
         if one == other:
             return 0.0
         a, b = self.styles[one].axes, self.styles[other].axes
-        if not a or not b:
+        if not a or not b:  # another one, and nothing is known of how far
             return 1.0
         total = 0.0
         for axis in sorted({*a, *b}):  # the order of a set, and so the last bit of a sum, differs between processes

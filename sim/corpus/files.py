@@ -6,13 +6,13 @@ import hashlib
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from sim.corpus.base import Corpus, Part, Style, bucket
-from sim.errors import UserError
+from sim.errors import UserError, nearest
 from strategies.base import Text
 
 Row = tuple[str, str, str, bool]
@@ -20,13 +20,20 @@ Row = tuple[str, str, str, bool]
 
 
 class RowCorpus(Corpus):
-    """A finite corpus. Rows that are not held out are split by prompt between pLLMs and users."""
+    """A finite corpus. Rows that are not held out are split by prompt between pLLMs and users.
 
-    def __init__(self, rows: Iterable[Row], default: str, source: str) -> None:
+    `only`: rows of other styles, the default apart, are left out; empty: none are.
+    """
+
+    def __init__(self, rows: Iterable[Row], default: str, source: str, only: Sequence[str] = ()) -> None:
         self.default, self.source = default, source
         texts: dict[tuple[str, Part], dict[str, Text]] = defaultdict(dict)
-        digest = hashlib.sha256()
+        digest = hashlib.sha256(f"default {default}\n".encode())
+        left_out: set[str] = set()
         for style, prompt, answer, held_out in rows:
+            if only and style != default and style not in only:
+                left_out.add(style)
+                continue
             part: Part = "test" if held_out else "pool" if bucket(prompt, 2) else "user"
             texts[style, part].setdefault(prompt, Text(prompt, answer))
             digest.update(f"{style}\0{prompt}\0{answer}\0{held_out}\n".encode())
@@ -37,6 +44,9 @@ class RowCorpus(Corpus):
         if default not in names:
             raise UserError(f"corpus.default: no style {default!r} in {source}; it has {', '.join(names)}.")
         self.styles = {name: Style(name) for name in names if name != default}
+        for name in only:
+            if name not in self.styles:
+                raise UserError(f"corpus.styles: no style {name!r} in {source}.{nearest(name, left_out)}")
         if not self.styles:
             raise UserError(f"corpus: {source} has no style besides the default {default!r}.")
 
@@ -55,7 +65,7 @@ class RowCorpus(Corpus):
         return self._digest
 
 
-def xpert_folder(path: Path, default: str) -> RowCorpus:
+def xpert_folder(path: Path, default: str, only: Sequence[str] = ()) -> RowCorpus:
     """A folder of `N_train.json` and `N_test.json`, JSON Lines with Context, Input, Response; N names the style.
 
     Raises: UserError naming file and line for a broken row, or the folder when it holds no such file.
@@ -75,16 +85,16 @@ def xpert_folder(path: Path, default: str) -> RowCorpus:
                     prompt = "\n".join(p for p in (row["Context"], str(row.get("Input") or "")) if p)
                     yield style, prompt, row["Response"], held_out
 
-    return RowCorpus(rows(), default, str(path))
+    return RowCorpus(rows(), default, str(path), only)
 
 
-def jsonl(path: Path, fields: Mapping[str, str], default: str, held_out: float) -> RowCorpus:
+def jsonl(path: Path, fields: Mapping[str, str], default: str, held_out: float, only: Sequence[str] = ()) -> RowCorpus:
     """Any JSON Lines file. `fields` names the columns of prompt, answer and style; a share is held out by prompt."""
     rows = json_lines(path, tuple(fields[k] for k in ("prompt", "answer", "style")), name=fields["style"])
-    return RowCorpus(_named(rows, fields, held_out), default, str(path))
+    return RowCorpus(_named(rows, fields, held_out), default, str(path), only)
 
 
-def hub(name: str, fields: Mapping[str, str], default: str, held_out: float) -> RowCorpus:
+def hub(name: str, fields: Mapping[str, str], default: str, held_out: float, only: Sequence[str] = ()) -> RowCorpus:
     """A Hugging Face dataset by name, or a folder that `datasets` can load (needs the extra `headstart[hub]`)."""
     try:
         from datasets import load_dataset
@@ -97,7 +107,7 @@ def hub(name: str, fields: Mapping[str, str], default: str, held_out: float) -> 
     missing = [f for f in fields.values() if f not in rows.column_names]
     if missing:
         raise UserError(f"corpus.fields: {name!r} has no column {missing[0]!r}; it has {', '.join(rows.column_names)}.")
-    return RowCorpus(_named(rows, fields, held_out), default, name)
+    return RowCorpus(_named(rows, fields, held_out), default, name, only)
 
 
 def json_lines(path: Path, required: tuple[str, ...], name: str = "") -> Iterable[dict[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -15,12 +16,14 @@ from typer.testing import CliRunner
 from sim.building import hand_on, make_pool
 from sim.cli import app
 from sim.config import Config
+from sim.corpus.files import RowCorpus
+from sim.corpus.persona import PersonaCorpus
 from sim.errors import RunFailed
 from sim.llm.lora import WEIGHTS
 from sim.nodes import Arrival, InlineNodes
 from sim.offers import make_offers
 from sim.pllms import GROUP
-from sim.pool import Pool
+from sim.pool import Card, Pool
 from sim.resident import Resident
 from sim.run import Run, make_folder
 from tests.sim.small import Silent, small_config
@@ -211,3 +214,45 @@ def test_pool_and_cohorts_have_one_deadline(tiny_llm: Path, tmp_path: Path, monk
     Run(config, make_folder(config, "run"), Silent()).serve(Slow())
     assert 900 < Slow.left[0] <= 1000
     assert max(Slow.left[1:]) < 500
+
+
+def pool_of(*styles: str) -> Pool:
+    pool = Pool.__new__(Pool)
+    pool.cards = {f"p{i}": Card(f"p{i}", style, 0.8, 1, 1, 1.0) for i, style in enumerate(styles)}
+    return pool
+
+
+def test_of_pllms_between_two_styles_those_of_the_styles_are_closest() -> None:
+    """All four are as far from the two styles on average."""
+    between = ["expert-concise-unfriendly", "expert-informative-sarcastic"]
+    own = ["expert-informative-unfriendly", "expert-concise-sarcastic"]
+    assert pool_of(*between, *own).nearest(PersonaCorpus(), own) == ["p2", "p3"]
+    assert pool_of(*between).nearest(PersonaCorpus(), own) == ["p0", "p1"]
+
+
+def test_styles_of_files_are_the_same_or_not_comparable() -> None:
+    rows = [(style, f"{style} {i}", "a", False) for style in "0123" for i in range(9)]
+    corpus = RowCorpus(rows, "0", "here")
+    pool = pool_of("1", "2", "2")
+    assert pool.nearest(corpus, ["2"]) == ["p1", "p2"]
+    assert pool.nearest(corpus, ["3"]) == []
+    assert pool.nearest(corpus, ["1", "3"]) == ["p0"]
+
+
+def test_offers_about_a_given_pool_are_those_of_its_content(tiny_llm: Path, tmp_path: Path) -> None:
+    """Two folders of one name, of which the second has other weights."""
+    made = Resident(small_config(tiny_llm, tmp_path, "pool.size=1")).pool.folder
+    digests = []
+    for place in ("a", "b"):
+        folder = tmp_path / place / "pool"
+        shutil.copytree(made, folder)
+        weights = next(folder.rglob(WEIGHTS))
+        if place == "b":
+            weights.write_bytes(weights.read_bytes()[:-4] + bytes(4))
+        configs = [small_config(tiny_llm, tmp_path, f"pool.path={folder}", f"pool.seed={seed}") for seed in (1, 0)]
+        digests += [Resident(config).pool_digest for config in configs]
+        (folder / "offers" / "x").mkdir(parents=True)
+        (folder / "offers" / "x" / "offer.json").write_text("{}")
+        again = Resident(small_config(tiny_llm, tmp_path, f"pool.path={folder}")).pool_digest
+        assert again == digests[-1]  # what lies beside the pLLMs is not the pool
+    assert len(set(digests)) == 4

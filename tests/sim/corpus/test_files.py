@@ -209,3 +209,22 @@ def test_the_published_xpert_texts_are_read() -> None:
         pool, user = ({t.prompt for t in corpus.draw(style, part, 300, rng)} for part in ("pool", "user"))
         assert len(pool) == len(user) == 300
         assert not pool & user
+
+
+def test_the_default_is_part_of_what_a_corpus_is(tmp_path: Path) -> None:
+    """A base LLM and pLLMs are cached by it, and both depend on which style is the default."""
+    folder = xpert(tmp_path, ["0", "1", "2"])
+    assert opened("xpert", folder).fingerprint() != opened("xpert", folder, default="1").fingerprint()
+    assert opened("xpert", folder).fingerprint() == opened("xpert", folder, default="0").fingerprint()
+
+
+def test_only_the_styles_asked_for_are_there(tmp_path: Path) -> None:
+    folder = xpert(tmp_path, ["0", "1", "2", "3"])
+    (folder / "3_train.json").write_text(lines([{"Context": "one", "Response": "row"}]), encoding="utf-8")
+    corpus = open_corpus(CorpusSection(source="xpert", path=str(folder), styles=["2", "1"]))
+    assert list(corpus.styles) == ["1", "2"]
+    rng = np.random.default_rng(0)
+    assert {corpus.lesson(rng).id for _ in range(50)} == {"1", "2"}
+    assert corpus.fingerprint() != opened("xpert", folder).fingerprint()
+    with pytest.raises(UserError, match=r"corpus.styles: no style '9'"):
+        open_corpus(CorpusSection(source="xpert", path=str(folder), styles=["1", "9"]))
