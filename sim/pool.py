@@ -77,15 +77,14 @@ class Pool:
         return load_adapter(self.folder / name, layout)
 
     def nearest(self, corpus: Corpus, styles: Sequence[str]) -> list[str]:
-        """The pLLMs truly closest to a user's styles: least mean style distance, then least distance to one of them
-        (so that of pLLMs between two styles those of the styles themselves win), then highest similarity.
+        """The pLLMs truly closest to a user's styles: least mean style distance, then highest similarity.
 
-        None where it is not known how far any is: styles of files are the same or not.
+        None where it is not known how far any is: styles of files are the same or not. Of two styles those between
+        them are as close as the styles themselves, and as good a start (docs/log.md).
         """
 
-        def apart(card: Card) -> tuple[float, float, float]:
-            distances = [corpus.distance(s, card.style) for s in styles]
-            return sum(distances) / len(distances), min(distances), -card.similarity
+        def apart(card: Card) -> tuple[float, float]:
+            return sum(corpus.distance(s, card.style) for s in styles) / len(styles), -card.similarity
 
         known = {n: apart(c) for n, c in self.cards.items() if any(corpus.comparable(s, c.style) for s in styles)}
         best = min(known.values(), default=None)
