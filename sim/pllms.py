@@ -8,6 +8,7 @@ hash of all that makes them, and shared by pools of every size.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -19,7 +20,7 @@ from sim.config import Config
 from sim.corpus.base import Corpus
 from sim.llm.finetune import Lane, Plan, finetune
 from sim.llm.lora import save_adapter
-from sim.pool import Card, pool_size, pool_styles
+from sim.pool import Card, own_texts, pool_size, pool_styles
 from sim.streams import stream
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ VERSION = 2
 """Part of the cache's hash: bump it when pLLMs come out differently for the same config."""
 GROUP = 4
 """pLLMs trained in one batch. A constant, since it decides what comes out; docs/log.md has why so few."""
+HELD_OUT = 16
+"""Texts on which a pLLM's loss is measured, where there are as many."""
 SHIPPED = Path(__file__).parent / "llm" / "pocket" / "data" / "pools"
 
 
@@ -47,8 +50,8 @@ class Group:
 
     @property
     def names(self) -> list[str]:
-        """The pLLMs' ids: the style, and from its second pLLM on a number."""
-        return [f"{style}.{self.round + 1}" if self.round else style for style in self.styles]
+        """The pLLMs' ids, which name their folders: the style, and from its second pLLM on a number."""
+        return [f"{_quoted(style)}.{self.round + 1}" if self.round else _quoted(style) for style in self.styles]
 
     @property
     def label(self) -> str:
@@ -81,6 +84,11 @@ class Group:
             shutil.copytree(source, into, dirs_exist_ok=True)
 
         built(self.folder, copy)
+
+
+def _quoted(style: str) -> str:
+    """A style as a folder's name: as it is, but for what a file system, a pool or a second pLLM would mislead."""
+    return re.sub(r'[/\\:%*?"<>|\x00-\x1f]|^\.|\.(?=\d+$)|^o(?=ffers$)', lambda m: f"%{ord(m[0]):02X}", style)
 
 
 @dataclass(frozen=True)
@@ -166,12 +174,12 @@ def build_group(resident: Resident, group: Group) -> Path:
 def _lanes(resident: Resident, styles: dict[str, str]) -> Iterator[Lane[str]]:
     """What pLLMs are trained on, by their ids and styles: texts, beginning and order follow from seed and id."""
     corpus, pool, most = resident.corpus, resident.config.pool, resident.config.training.max_tokens
-    own = round(pool.similarity * pool.texts)
+    own = own_texts(resident.config)
     for name, style in styles.items():
         rng = stream(pool.seed, "pool", name)
         texts = corpus.draw(style, "pool", own, rng)
         texts += corpus.draw(corpus.default, "pool", pool.texts - own, rng)
-        held_out = corpus.draw(style, "test", 16, rng)
+        held_out = corpus.draw(style, "test", min(HELD_OUT, corpus.available(style, "test")), rng)
         yield Lane(
             key=name,
             start=resident.lanes.layout.fresh(rng),

@@ -28,6 +28,7 @@ from sim.meter import Meter
 from sim.nodes import Nodes
 from sim.offers import Costs, load_offer, make_offers
 from sim.plan import REFERENCE, job_count, plan
+from sim.pool import check_texts
 from sim.records import Recorder, Row, word_rows
 from sim.registry import known_strategies, make_strategy
 from sim.resident import Resident
@@ -72,7 +73,9 @@ def check(config: Config) -> None:
         looks_local = value.startswith((".", "/", "~")) or value.count("/") > 1
         if value != "pocket" and looks_local and not Path(value).is_dir():
             raise UserError(f"{key}: no model folder {value!r}.")
-    possible_styles(config, open_corpus(config.corpus))
+    corpus = open_corpus(config.corpus)
+    possible_styles(config, corpus)
+    check_texts(config, corpus)
 
 
 @contextmanager

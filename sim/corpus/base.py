@@ -57,7 +57,7 @@ class Corpus(ABC):
         if (have := self.available(style, part)) < count:
             raise UserError(
                 f"corpus: {count} {part} texts of style {style!r} wanted, but {self.source} has {have}; "
-                "lower population.texts, population.held_out or pool.texts."
+                "change population.texts, population.held_out, pool.texts or pool.similarity."
             )
 
     def answer_to(self, prompt: str, rng: np.random.Generator) -> Text | None:

@@ -8,6 +8,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 
@@ -81,8 +82,8 @@ def xpert_folder(path: Path, default: str, only: Sequence[str] = ()) -> RowCorpu
             if not test.is_file():
                 raise UserError(f"corpus.path: {test} is missing (each N_train.json needs its N_test.json).")
             for file, held_out in ((train, False), (test, True)):
-                for row in json_lines(file, ("Context", "Response")):
-                    prompt = "\n".join(p for p in (row["Context"], str(row.get("Input") or "")) if p)
+                for row in json_lines(file, ("Context", "Response"), optional="Input"):
+                    prompt = "\n".join(p for p in (row["Context"], row["Input"]) if p)
                     yield style, prompt, row["Response"], held_out
 
     return RowCorpus(rows(), default, str(path), only)
@@ -107,11 +108,13 @@ def hub(name: str, fields: Mapping[str, str], default: str, held_out: float, onl
     missing = [f for f in fields.values() if f not in rows.column_names]
     if missing:
         raise UserError(f"corpus.fields: {name!r} has no column {missing[0]!r}; it has {', '.join(rows.column_names)}.")
-    return RowCorpus(_named(rows, fields, held_out), default, name, only)
+    required = tuple(fields[k] for k in ("prompt", "answer", "style"))
+    checked = (_checked(r, f"{name}, row {i}", required, fields["style"]) for i, r in enumerate(rows))
+    return RowCorpus(_named(checked, fields, held_out), default, name, only)
 
 
-def json_lines(path: Path, required: tuple[str, ...], name: str = "") -> Iterable[dict[str, str]]:
-    """Rows of a JSON Lines file; under `name` a number will do, too.
+def json_lines(path: Path, required: tuple[str, ...], name: str = "", optional: str = "") -> Iterable[dict[str, str]]:
+    """Rows of a JSON Lines file; under `name` a number will do, too, and under `optional` nothing.
 
     Raises: UserError with file and line number for anything that is not as it should.
     """
@@ -129,22 +132,36 @@ def json_lines(path: Path, required: tuple[str, ...], name: str = "") -> Iterabl
             raise UserError(f"{path}:{number}: not a JSON object ({error.msg}).") from error
         if not isinstance(row, dict):
             raise UserError(f"{path}:{number}: not a JSON object.")
-        if type(row.get(name)) is int:
-            row[name] = str(row[name])
-        for key in required:
-            if not isinstance(row.get(key), str) or not row[key].strip():
-                raise UserError(f"{path}:{number}: no text under {key!r}; the row has {', '.join(row) or 'nothing'}.")
+        yield _checked(row, f"{path}:{number}", required, name, optional)
         empty = False
-        yield row
     if empty:
         raise UserError(f"{path}: no rows; one JSON object a line is expected.")
 
 
+def _checked(
+    row: Mapping[str, Any], where: str, required: tuple[str, ...], name: str, optional: str = ""
+) -> dict[str, str]:
+    """The texts of a row that are needed. Raises UserError naming where it is."""
+    found = {key: row.get(key) for key in required}
+    if type(found.get(name)) is int:
+        found[name] = str(found[name])
+    if optional:
+        found[optional] = row.get(optional) or ""
+    for key, text in found.items():
+        if not isinstance(text, str) or (key in required and not text.strip()):
+            raise UserError(f"{where}: no text under {key!r}; the row has {', '.join(map(str, row)) or 'nothing'}.")
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise UserError(f"{where}: the text under {key!r} has half a character (a lone surrogate).") from None
+    return cast(dict[str, str], found)
+
+
 def _named(rows: Iterable[Mapping[str, str]], fields: Mapping[str, str], held_out: float) -> Iterable[Row]:
     for row in rows:
-        prompt = str(row[fields["prompt"]])
+        prompt = row[fields["prompt"]]
         share = bucket(f"held out {prompt}", 1000) / 1000
-        yield str(row[fields["style"]]), prompt, str(row[fields["answer"]]), share < held_out
+        yield row[fields["style"]], prompt, row[fields["answer"]], share < held_out
 
 
 def _natural(name: str) -> tuple[tuple[int, str], ...]:

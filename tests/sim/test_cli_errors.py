@@ -185,7 +185,7 @@ def test_too_few_texts_are_found_before_any_user_trains(tiny: list[str], tmp_pat
             pytest.fail("a job was sent")
 
     settings = ["corpus.source=jsonl", f"corpus.path={path}", "corpus.default=0", f"seed={seed}"]
-    settings += [f"population.users={users}", f"population.styles={','.join(styles)}", f"corpus.styles={drawn[0]}"]
+    settings += [f"population.users={users}", f"population.styles={','.join(styles)}"]
     config = Config.load(None, [*tiny, *settings])
     with pytest.raises(UserError, match=f"'{few}'"):
         Run(config, tmp_path, Ignore()).serve(Unused())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import shutil
 import time
@@ -18,14 +19,14 @@ from sim.cli import app
 from sim.config import Config
 from sim.corpus.files import RowCorpus
 from sim.corpus.persona import PersonaCorpus
-from sim.errors import RunFailed
+from sim.errors import RunFailed, UserError
 from sim.llm.lora import WEIGHTS
 from sim.nodes import Arrival, InlineNodes
 from sim.offers import make_offers
-from sim.pllms import GROUP
+from sim.pllms import GROUP, Group
 from sim.pool import Card, Pool
 from sim.resident import Resident
-from sim.run import Run, make_folder
+from sim.run import Run, check, make_folder
 from tests.sim.small import Silent, small_config
 
 STYLES = [
@@ -255,3 +256,29 @@ def test_offers_about_a_given_pool_are_those_of_its_content(tiny_llm: Path, tmp_
         again = Resident(small_config(tiny_llm, tmp_path, f"pool.path={folder}")).pool_digest
         assert again == digests[-1]  # what lies beside the pLLMs is not the pool
     assert len(set(digests)) == 4
+
+
+def test_ids_are_safe_and_distinct_folder_names() -> None:
+    styles = ("1", "1.2", "offers", "/r/askreddit", "..", "a b", "expert-concise-poetic", "über")
+    first, second = (Group(0, styles, round_, "x", "m").names for round_ in (0, 1))
+    assert first[0] == "1"
+    assert second[0] == "1.2"
+    assert first[5:] == list(styles[5:])
+    assert len({*first, *second}) == 2 * len(styles)
+    assert {"offers", "pool.json"}.isdisjoint(first)
+    assert all(Path("/pool", name).resolve().parent == Path("/pool") for name in [*first, *second])
+
+
+def test_too_few_texts_for_the_pool_are_said_before_anything_is_built(tiny_llm: Path, tmp_path: Path) -> None:
+    path = tmp_path / "texts.jsonl"
+    rows = [{"prompt": f"p {i}", "answer": f"a {i}", "style": s} for i in range(60) for s in "01"]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    corpus = ["corpus.source=jsonl", f"corpus.path={path}", "population.texts=4", "population.held_out=2"]
+
+    def config(texts: int) -> Config:
+        return small_config(tiny_llm, tmp_path, "pool.size=1", *corpus, f"pool.texts={texts}")
+
+    with pytest.raises(UserError, match=r"80 pool texts of style '1' wanted.*pool\.texts"):
+        check(config(100))
+    check(config(8))
+    assert Resident(config(8)).pool.ids == ("1",)  # though fewer than HELD_OUT texts are held out

@@ -18,6 +18,7 @@ import torch
 
 from sim.corpus.base import Corpus
 from sim.corpus.stylometry import VOCABULARY
+from sim.errors import UserError
 from sim.llm.model import LanguageModel
 from sim.llm.pocket.base import train_base
 from sim.llm.pocket.fit import some
@@ -34,22 +35,35 @@ def build(corpus: Corpus, folder: Path, recipe: Recipe, progress: Progress = lam
     for name, size in (("base", recipe.base), ("summarizer", recipe.summarizer)):
         _blank(tokenizer, size, recipe.seed, folder / name)
     context = multiprocessing.get_context("spawn")
-    said: multiprocessing.Queue[tuple[str, int, int]] = context.Queue()
-    helper = context.Process(target=_train_part, args=("summarizer", corpus, folder, recipe, said.put), daemon=True)
+    said: multiprocessing.Queue[Any] = context.Queue()
+    helper = context.Process(target=_train_apart, args=(corpus, folder, recipe, said), daemon=True)
     helper.start()
+
+    def hear(heard: tuple[str, int, int] | UserError) -> None:
+        if isinstance(heard, UserError):
+            raise heard
+        progress(*heard)
 
     def both(step: tuple[str, int, int]) -> None:
         progress(*step)
         while not said.empty():
-            progress(*said.get())
+            hear(said.get())
 
     _train_part("base", corpus, folder, recipe, both)
-    while helper.is_alive():
+    while helper.is_alive() or not said.empty():
         with contextlib.suppress(queue.Empty):
-            progress(*said.get(timeout=1.0))
+            hear(said.get(timeout=1.0))
     helper.join()
     if helper.exitcode:
         raise RuntimeError(f"building the summarizer ended with exit status {helper.exitcode}")
+
+
+def _train_apart(corpus: Corpus, folder: Path, recipe: Recipe, said: Any) -> None:
+    """Train the summarizer in a process of its own, which puts into a queue how it goes, and an error of the user's."""
+    try:
+        _train_part("summarizer", corpus, folder, recipe, said.put)
+    except UserError as error:
+        said.put(error)
 
 
 def _train_part(

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from sim.corpus.base import Corpus
 from sim.corpus.stylometry import VOCABULARY, adjectives
+from sim.errors import UserError
 from sim.llm.batches import collate, lane_losses
 from sim.llm.model import LanguageModel, pad
 from sim.llm.pocket.babble import Babble
@@ -20,6 +21,9 @@ from sim.llm.pocket.settings import Progress, Recipe
 from sim.streams import stream
 from strategies.base import Text
 from strategies.xpert.prompts import compare, write
+
+MOST_WITHOUT = 20
+"""Rounds of pairs of which hardly any has words, after which there is nothing to learn from."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +80,15 @@ def train_summarizer(lm: LanguageModel, corpus: Corpus, recipe: Recipe, progress
     names, drawn = _Names(lm, words), _Pairs(corpus, rng)
 
     def batches() -> Iterator[list[_Pair]]:
+        without = 0
         while True:
             pairs = [p for p in (drawn.draw() for _ in range(8 * recipe.batch)) if p.words]
+            without = 0 if len(pairs) >= recipe.batch else without + 1
+            if without == MOST_WITHOUT:
+                raise UserError(
+                    "llm.summarizer: answers in the corpus's styles hardly differ in anything that the built-in "
+                    "summarizer has words for; name another LLM, or texts that are longer."
+                )
             pairs.sort(key=lambda p: len(p.read[0]) + len(p.read[1]))
             for start in rng.permutation(range(0, len(pairs) - recipe.batch + 1, recipe.batch)):
                 yield pairs[start : start + recipe.batch]

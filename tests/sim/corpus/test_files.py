@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -228,3 +230,30 @@ def test_only_the_styles_asked_for_are_there(tmp_path: Path) -> None:
     assert corpus.fingerprint() != opened("xpert", folder).fingerprint()
     with pytest.raises(UserError, match=r"corpus.styles: no style '9'"):
         open_corpus(CorpusSection(source="xpert", path=str(folder), styles=["1", "9"]))
+
+
+def test_half_a_character_is_refused_with_file_and_line(tmp_path: Path) -> None:
+    path = tmp_path / "texts.jsonl"
+    path.write_text(
+        lines([{"prompt": "p", "answer": "a", "style": "0"}]) + '{"prompt": "p", "answer": "\\ud83d", "style": "1"}\n'
+    )
+    said = refused("jsonl", path)
+    assert f"{path}:2" in said
+    assert "'answer'" in said
+
+
+@pytest.mark.parametrize(("answer", "said"), [(None, "'a'"), (" ", "'a'"), ("\ud83d", "lone surrogate"), (3, "'a'")])
+def test_rows_of_the_hub_are_checked_as_well(
+    answer: object, said: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    class Rows(list):  # type: ignore[type-arg]
+        column_names = ("q", "a", "who")
+
+    rows = Rows({"q": f"p {i}", "a": f"a {i}", "who": i % 2} for i in range(40))
+    monkeypatch.setitem(sys.modules, "datasets", SimpleNamespace(load_dataset=lambda *_, **__: rows))
+    fields = {"prompt": "q", "answer": "a", "style": "who"}
+    assert list(opened("hf", Path("me/mine"), **fields).styles) == ["1"]
+    rows[7]["a"] = answer
+    refusal = refused("hf", Path("me/mine"), **fields)
+    assert "me/mine, row 7" in refusal
+    assert said in refusal
