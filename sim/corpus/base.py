@@ -66,7 +66,7 @@ class Corpus(ABC):
 
     def lesson(self, rng: np.random.Generator) -> Style:
         """A style that `draw` can write, for the pocket summarizer to learn from: here any, all alike."""
-        styles = list(self.styles.values())
+        styles = [style for style in self.styles.values() if self.available(style.id, "pool")]
         return styles[int(rng.integers(len(styles)))]
 
     @abstractmethod
