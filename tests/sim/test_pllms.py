@@ -259,11 +259,13 @@ def test_offers_about_a_given_pool_are_those_of_its_content(tiny_llm: Path, tmp_
 
 
 def test_ids_are_safe_and_distinct_folder_names() -> None:
-    styles = ("1", "1.2", "offers", "/r/askreddit", "..", "a b", "expert-concise-poetic", "über")
+    long = ("x" * 300, "x" * 299 + "y", "ü" * 150, "/" * 100)
+    styles = ("1", "1.2", "offers", "pool.json", *long, "/r/askreddit", "..", "a b", "expert-concise-poetic", "über")
     first, second = (Group(0, styles, round_, "x", "m").names for round_ in (0, 1))
     assert first[0] == "1"
     assert second[0] == "1.2"
-    assert first[5:] == list(styles[5:])
+    assert first[-3:] == list(styles[-3:])
+    assert max(len(name.encode()) for name in [*first, *second]) < 255
     assert len({*first, *second}) == 2 * len(styles)
     assert {"offers", "pool.json"}.isdisjoint(first)
     assert all(Path("/pool", name).resolve().parent == Path("/pool") for name in [*first, *second])
