@@ -6,7 +6,9 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from sim.cache import folder_digest
 from sim.dispatch import Dispatcher
+from sim.errors import UserError
 from sim.nodes import Nodes
 from sim.offers import make_offers
 from sim.pllms import Group
@@ -37,10 +39,15 @@ def make_pool(resident: Resident, nodes: Nodes, progress: Callable[[str, int, in
 
 
 def hand_on(resident: Resident, to: Path) -> Path:
-    """Copy the pool to a folder of its name in `to`, with the offers of the config's strategies; returns the copy."""
+    """Copy the pool to a folder of its name in `to`, with the offers of the config's strategies; returns the copy.
+
+    Raises: UserError where another pool is there: its offers would pass for this one's.
+    """
     offers, _ = make_offers(resident, resident.config.strategies, lambda *_: None)
     pool = resident.pool.folder
     copy = to / pool.name
+    if copy.is_dir() and folder_digest(copy, without="offers") != folder_digest(pool, without="offers"):
+        raise UserError(f"--to: {str(copy)!r} holds another pool, or a part of one; remove it or name another folder.")
     if copy.resolve() != pool.resolve():
         shutil.copytree(pool, copy, dirs_exist_ok=True)
     for offer in offers.values():

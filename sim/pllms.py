@@ -32,6 +32,8 @@ GROUP = 4
 """pLLMs trained in one batch. A constant, since it decides what comes out; docs/log.md has why so few."""
 HELD_OUT = 16
 """Texts on which a pLLM's loss is measured, where there are as many."""
+LONGEST = 240
+"""Bytes of an id before its number; a file system takes 255."""
 SHIPPED = Path(__file__).parent / "llm" / "pocket" / "data" / "pools"
 
 
@@ -88,7 +90,11 @@ class Group:
 
 def _quoted(style: str) -> str:
     """A style as a folder's name: as it is, but for what a file system, a pool or a second pLLM would mislead."""
-    return re.sub(r'[/\\:%*?"<>|\x00-\x1f]|^\.|\.(?=\d+$)|^o(?=ffers$)', lambda m: f"%{ord(m[0]):02X}", style)
+    taken = r"^o(?=ffers$)|^p(?=ool\.json$)"
+    name = re.sub(rf'[/\\:%*?"<>|\x00-\x1f]|^\.|\.(?=\d+$)|{taken}', lambda m: f"%{ord(m[0]):02X}", style)
+    if len(name.encode()) <= LONGEST:
+        return name
+    return f"{name.encode()[: LONGEST - 20].decode(errors='ignore')}%{digest({'style': style})}"
 
 
 @dataclass(frozen=True)

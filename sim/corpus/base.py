@@ -15,6 +15,12 @@ from strategies.base import Text
 
 Part = Literal["pool", "user", "test"]
 """Texts that pLLMs were fine-tuned on, that users own, and that users are evaluated on: disjoint prompts."""
+WANTED_BY: Mapping[Part, str] = {
+    "pool": "pool.texts or pool.similarity",
+    "user": "population.texts",
+    "test": "population.held_out or corpus.held_out",
+}
+"""Keys that decide how many texts of a part are wanted, or are there."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +63,7 @@ class Corpus(ABC):
         if (have := self.available(style, part)) < count:
             raise UserError(
                 f"corpus: {count} {part} texts of style {style!r} wanted, but {self.source} has {have}; "
-                "change population.texts, population.held_out, pool.texts or pool.similarity."
+                f"change {WANTED_BY[part]}."
             )
 
     def answer_to(self, prompt: str, rng: np.random.Generator) -> Text | None:
@@ -66,7 +72,7 @@ class Corpus(ABC):
 
     def lesson(self, rng: np.random.Generator) -> Style:
         """A style that `draw` can write, for the pocket summarizer to learn from: here any, all alike."""
-        styles = list(self.styles.values())
+        styles = [style for style in self.styles.values() if self.available(style.id, "pool")]
         return styles[int(rng.integers(len(styles)))]
 
     @abstractmethod

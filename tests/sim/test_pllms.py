@@ -196,6 +196,20 @@ def test_a_pool_that_is_handed_on_needs_nothing_made(
     assert not (tmp_path / "empty").exists()
 
 
+def test_a_pool_is_not_handed_on_into_another_of_its_name(tiny_llm: Path, tmp_path: Path) -> None:
+    """Its offers would stay there, and pass for this pool's."""
+    made = Resident(small_config(tiny_llm, tmp_path, "pool.size=1")).pool.folder
+    pools = [shutil.copytree(made, tmp_path / place / "pool") for place in ("a", "b")]
+    weights = next(pools[1].rglob(WEIGHTS))
+    weights.write_bytes(weights.read_bytes()[:-4] + bytes(4))
+    one, other = (
+        Resident(small_config(tiny_llm, tmp_path, "strategies=scratch", f"pool.path={pool}")) for pool in pools
+    )
+    assert hand_on(one, tmp_path / "to") == hand_on(one, tmp_path / "to")
+    with pytest.raises(UserError, match=r"^--to: .*pool' holds another pool"):
+        hand_on(other, tmp_path / "to")
+
+
 def test_pool_and_cohorts_have_one_deadline(tiny_llm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every order says how long it may wait: what is left of the run's time, not of a time of its own."""
 
@@ -259,11 +273,13 @@ def test_offers_about_a_given_pool_are_those_of_its_content(tiny_llm: Path, tmp_
 
 
 def test_ids_are_safe_and_distinct_folder_names() -> None:
-    styles = ("1", "1.2", "offers", "/r/askreddit", "..", "a b", "expert-concise-poetic", "über")
+    long = ("x" * 300, "x" * 299 + "y", "ü" * 150, "/" * 100)
+    styles = ("1", "1.2", "offers", "pool.json", *long, "/r/askreddit", "..", "a b", "expert-concise-poetic", "über")
     first, second = (Group(0, styles, round_, "x", "m").names for round_ in (0, 1))
     assert first[0] == "1"
     assert second[0] == "1.2"
-    assert first[5:] == list(styles[5:])
+    assert first[-3:] == list(styles[-3:])
+    assert max(len(name.encode()) for name in [*first, *second]) < 255
     assert len({*first, *second}) == 2 * len(styles)
     assert {"offers", "pool.json"}.isdisjoint(first)
     assert all(Path("/pool", name).resolve().parent == Path("/pool") for name in [*first, *second])

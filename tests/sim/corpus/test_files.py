@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from sim.corpus import open_corpus
-from sim.corpus.base import Corpus, Part
+from sim.corpus.base import Corpus, Part, bucket
 from sim.errors import UserError
 from sim.sections import CorpusSection
 
@@ -230,6 +230,27 @@ def test_only_the_styles_asked_for_are_there(tmp_path: Path) -> None:
     assert corpus.fingerprint() != opened("xpert", folder).fingerprint()
     with pytest.raises(UserError, match=r"corpus.styles: no style '9'"):
         open_corpus(CorpusSection(source="xpert", path=str(folder), styles=["1", "9"]))
+
+
+def test_too_few_texts_name_the_keys_that_decide_how_many(tmp_path: Path) -> None:
+    corpus = opened("xpert", xpert(tmp_path, ["0", "1"]))
+    keys: dict[Part, str] = {
+        "pool": "pool.texts or pool.similarity",
+        "user": "population.texts",
+        "test": "population.held_out or corpus.held_out",
+    }
+    for part, named in keys.items():
+        with pytest.raises(UserError, match=rf"{part} texts of style '1' wanted.*; change {named}\.$"):
+            corpus.need("1", part, 1000)
+
+
+def test_styles_that_the_pool_has_no_texts_of_are_no_lessons(tmp_path: Path) -> None:
+    folder = xpert(tmp_path, ["0", "1", "2"])
+    user_only = next(f"prompt {i}" for i in range(99) if not bucket(f"prompt {i}", 2))
+    (folder / "2_train.json").write_text(lines([{"Context": user_only, "Response": "row"}]), encoding="utf-8")
+    corpus, rng = opened("xpert", folder), np.random.default_rng(0)
+    assert list(corpus.styles) == ["1", "2"]
+    assert {corpus.lesson(rng).id for _ in range(50)} == {"1"}
 
 
 def test_half_a_character_is_refused_with_file_and_line(tmp_path: Path) -> None:
