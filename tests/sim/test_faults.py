@@ -275,7 +275,14 @@ def test_a_full_disk_ends_the_run_in_one_line_and_it_resumes(
 def running(tiny_llm: Path, output: Path, *more: str) -> tuple[subprocess.Popen[str], Path]:
     """A slower run in a process of its own, and its folder as soon as it has begun to record."""
     command = [sys.executable, "-m", "sim.cli", "run", "--no-plots", *tiny_overrides(tiny_llm, output), *SLOWER, *more]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored by what a shell runs behind itself
+    )
     for _ in range(3000):
         found = list(output.glob("quickstart/*/progress.jsonl"))
         if (found and progress(found[0].parent)[1] > 0) or process.poll() is not None:
