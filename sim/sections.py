@@ -141,7 +141,9 @@ class Engine(Section):
     cohort: Count | Literal["auto"] = Field(
         "auto", description="users simulated together; decides batches and speed, not who has what"
     )
-    lanes: int = Field(4, ge=1, le=4096, description="users in one training batch")
+    lanes: int = Field(
+        4, ge=1, le=4096, description="users in one training batch; on a CPU 2 for LLMs above 10 M (docs/bench.md)"
+    )
     address: str = Field("local", description="Ray: 'local', 'auto' or host:port of an existing cluster")
     device: str = Field("cpu", description="torch device of the workers; off the CPU two runs differ in last digits")
     deadline_s: float = Field(
