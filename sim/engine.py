@@ -40,7 +40,7 @@ from sim.errors import RunFailed, UserError  # noqa: E402
 from sim.journal import progress  # noqa: E402
 from sim.nodes import FlowerNodes, InlineNodes, Nodes  # noqa: E402
 from sim.plan import job_count  # noqa: E402
-from sim.pllms import plan_pool  # noqa: E402
+from sim.pllms import check_texts, plan_pool  # noqa: E402
 from sim.resident import Resident  # noqa: E402
 from sim.run import Run, Watcher, is_finished  # noqa: E402
 
@@ -67,6 +67,7 @@ def start(config: Config, folder: Path, watcher: Watcher, shared: Path | None = 
 def build_pool(config: Config, watcher: Watcher) -> Resident:
     """Build what is missing of the config's pool on the config's backend; returns who has it open. Raises RunFailed."""
     home = Resident(config, watcher.building)
+    check_texts(config, home.corpus)
     ends = time.monotonic() + config.engine.deadline_s
     if (plan := home.pool_plan).missing():
         _on_nodes(config, _groups(config), lambda nodes: make_pool(home, nodes, watcher.building, ends))

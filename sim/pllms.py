@@ -144,11 +144,22 @@ def plan_pool(config: Config, corpus: Corpus, lm_digest: str) -> PoolPlan:
     for first in range(0, size, max(1, len(styles))):
         for at in range(0, min(len(styles), size - first), GROUP):
             some, round_ = tuple(styles[at : at + GROUP]), first // len(styles)
-            name = digest({**made_of, "styles": some, "round": round_})
+            name = digest({**made_of, "styles": list(map(_quoted, some)), "round": round_})
             groups.append(Group(len(groups), some, round_, name, config.llm.model))
     name = digest({"size": size, "groups": [g.digest for g in groups]})
     home = SHIPPED if (SHIPPED / name).is_dir() else cache_dir() / "pools"
     return PoolPlan(home / name, size, tuple(groups))
+
+
+def check_texts(config: Config, corpus: Corpus) -> None:
+    """Raise UserError where the corpus has too few texts for the config's pool to be built, whole groups at a time."""
+    own = own_texts(config)
+    styles = dict.fromkeys(style for group in plan_pool(config, corpus, "").groups for style in group.styles)
+    for style in styles:
+        corpus.need(style, "pool", own)
+        corpus.need(style, "test", 1)
+    if styles:
+        corpus.need(corpus.default, "pool", config.pool.texts - own)
 
 
 def build_group(resident: Resident, group: Group) -> Path:

@@ -117,18 +117,6 @@ def own_texts(config: Config) -> int:
     return round(config.pool.similarity * config.pool.texts)
 
 
-def check_texts(config: Config, corpus: Corpus) -> None:
-    """Raise UserError where the corpus has too few texts for the config's pool to be built."""
-    if config.pool.path:
-        return
-    own, styles = own_texts(config), styles_in_pool(config, corpus)
-    for style in styles:
-        corpus.need(style, "pool", own)
-        corpus.need(style, "test", 1)
-    if styles:
-        corpus.need(corpus.default, "pool", config.pool.texts - own)
-
-
 def pool_size(config: Config, styles: Sequence[str]) -> int:
     """Number of pLLMs of a pool that is dealt out over these styles."""
     return len(styles) if config.pool.size == "auto" else config.pool.size

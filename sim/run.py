@@ -28,7 +28,7 @@ from sim.meter import Meter
 from sim.nodes import Nodes
 from sim.offers import Costs, load_offer, make_offers
 from sim.plan import REFERENCE, job_count, plan
-from sim.pool import check_texts
+from sim.pllms import check_texts
 from sim.records import Recorder, Row, word_rows
 from sim.registry import known_strategies, make_strategy
 from sim.resident import Resident

@@ -128,8 +128,8 @@ def json_lines(path: Path, required: tuple[str, ...], name: str = "", optional: 
             continue
         try:
             row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise UserError(f"{path}:{number}: not a JSON object ({error.msg}).") from error
+        except (ValueError, RecursionError) as error:  # also numbers too long and lists too deep for Python
+            raise UserError(f"{path}:{number}: not a JSON object ({getattr(error, 'msg', error)}).") from error
         if not isinstance(row, dict):
             raise UserError(f"{path}:{number}: not a JSON object.")
         yield _checked(row, f"{path}:{number}", required, name, optional)
@@ -143,13 +143,13 @@ def _checked(
 ) -> dict[str, str]:
     """The texts of a row that are needed. Raises UserError naming where it is."""
     found = {key: row.get(key) for key in required}
-    if type(found.get(name)) is int:
+    if type(found.get(name)) in (int, float):  # a class, a number of stars
         found[name] = str(found[name])
     if optional:
         found[optional] = row.get(optional) or ""
     for key, text in found.items():
         if not isinstance(text, str) or (key in required and not text.strip()):
-            raise UserError(f"{where}: no text under {key!r}; the row has {', '.join(map(str, row)) or 'nothing'}.")
+            raise UserError(f"{where}: no text under {key!r}; the row has {', '.join(map(repr, row)) or 'nothing'}.")
         try:
             text.encode()
         except UnicodeEncodeError:

@@ -23,7 +23,7 @@ from sim.errors import RunFailed, UserError
 from sim.llm.lora import WEIGHTS
 from sim.nodes import Arrival, InlineNodes
 from sim.offers import make_offers
-from sim.pllms import GROUP, Group
+from sim.pllms import GROUP, Group, plan_pool
 from sim.pool import Card, Pool
 from sim.resident import Resident
 from sim.run import Run, check, make_folder
@@ -298,3 +298,34 @@ def test_too_few_texts_for_the_pool_are_said_before_anything_is_built(tiny_llm: 
         check(config(100))
     check(config(8))
     assert Resident(config(8)).pool.ids == ("1",)  # though fewer than HELD_OUT texts are held out
+
+
+@pytest.mark.parametrize("command", [["run"], ["pool", "build"]])
+def test_neighbours_in_a_group_need_texts_too(command: list[str], tiny_llm: Path, tmp_path: Path) -> None:
+    """Groups are built whole: also of a pool that has the first of their pLLMs alone."""
+    path = tmp_path / "texts.jsonl"
+    counts = {"0": 200, "1": 200, "2": 5}
+    rows = [{"prompt": f"p {i}", "answer": f"a {i}", "style": s} for s, n in counts.items() for i in range(n)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    settings = [f"llm.model={tiny_llm}", "corpus.source=jsonl", f"corpus.path={path}", "pool.size=1", "pool.texts=40"]
+    with pytest.raises(UserError, match=r"32 pool texts of style '2' wanted"):
+        CliRunner().invoke(
+            app, [*command, *settings, "engine.backend=inline", f"output={tmp_path}"], catch_exceptions=False
+        )
+    assert not any(tmp_path.glob("*/"))
+
+
+def test_pllms_whose_ids_are_quoted_are_not_sought_where_they_lay_unquoted(
+    tiny_llm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def digests() -> list[str]:
+        found = []
+        for style in ("1", "v1.5"):
+            corpus = RowCorpus(((s, f"p {i}", "a", False) for s in ("0", style) for i in range(9)), "0", "rows")
+            found.append(plan_pool(small_config(tiny_llm, tmp_path), corpus, "").groups[0].digest)
+        return found
+
+    plain, odd = digests()
+    monkeypatch.setattr("sim.pllms._quoted", str)
+    assert digests()[0] == plain
+    assert digests()[1] != odd

@@ -106,6 +106,9 @@ def test_default_that_is_not_there_is_named_with_what_is(tmp_path: Path) -> None
     [
         ('{"prompt": "p", "answer": oops}', "not a JSON object"),
         ('["a list"]', "not a JSON object"),
+        ('{"prompt": ' + "9" * 5000 + "}", "not a JSON object"),
+        ("[" * 100_000, "not a JSON object"),
+        ('{"two\\nlines": 1}', "the row has 'two\\nlines'"),
         ('{"prompt": "p", "style": "0"}', "'answer'"),
         ('{"prompt": "p", "answer": "  ", "style": "0"}', "'answer'"),
         ('{"prompt": 5, "answer": "a", "style": "0"}', "'prompt'"),
