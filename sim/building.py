@@ -46,9 +46,11 @@ def hand_on(resident: Resident, to: Path) -> Path:
     offers, _ = make_offers(resident, resident.config.strategies, lambda *_: None)
     pool = resident.pool.folder
     copy = to / pool.name
-    if copy.is_dir() and folder_digest(copy, without="offers") != folder_digest(pool, without="offers"):
-        raise UserError(f"--to: {str(copy)!r} holds another pool, or a part of one; remove it or name another folder.")
     if copy.resolve() != pool.resolve():
+        if copy.is_dir() and folder_digest(copy, without="offers") != folder_digest(pool, without="offers"):
+            raise UserError(
+                f"--to: {str(copy)!r} holds another pool, or a part of one; remove it or name another folder."
+            )
         shutil.copytree(pool, copy, dirs_exist_ok=True)
     for offer in offers.values():
         if not (copy / "offers" / offer.name).is_dir():

@@ -27,9 +27,8 @@ def of_the_machine(error: BaseException) -> bool:
     """Whether an error is the machine's and no user's: memory ran out, or a GPU failed and will fail from now on."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    return any(
-        said in str(error) for said in ("CUDA error", "cuDNN error", "DefaultCPUAllocator")
-    )  # torch's own for the others
+    of_torch = ("CUDA error", "cuDNN error", "DefaultCPUAllocator")  # which have no class of their own
+    return any(said in str(error) for said in of_torch)
 
 
 def reason(error: BaseException) -> str:

@@ -20,7 +20,7 @@ def bench(
 ) -> None:
     """Measure Headstart beside the FlowerTune pattern and a PEFT loop on equal work, lanes, and cost-only runs.
 
-    Wants a machine that does nothing else. The full benchmark takes about 20 minutes.
+    Wants a machine that does nothing else. The full benchmark takes half an hour.
 
     Examples:
 

@@ -50,6 +50,11 @@ class Corpus(ABC):
         """The styles that a pool has unless a config names others."""
         return list(self.styles)
 
+    @property
+    def taught(self) -> list[str]:
+        """The styles that have texts for the built-in LLMs to learn from."""
+        return [style for style in self.styles if self.available(style, "pool")]
+
     @abstractmethod
     def draw(self, style: str, part: Part, count: int, rng: np.random.Generator) -> list[Text]:
         """Texts of a style on distinct prompts where there are enough. Raises UserError when there are too few."""
@@ -72,8 +77,8 @@ class Corpus(ABC):
 
     def lesson(self, rng: np.random.Generator) -> Style:
         """A style that `draw` can write, for the pocket summarizer to learn from: here any, all alike."""
-        styles = [style for style in self.styles.values() if self.available(style.id, "pool")]
-        return styles[int(rng.integers(len(styles)))]
+        styles = self.taught
+        return self.styles[styles[int(rng.integers(len(styles)))]]
 
     @abstractmethod
     def fingerprint(self) -> str:
@@ -99,9 +104,9 @@ class Corpus(ABC):
         """
         if one == other:
             return 0.0
-        a, b = self.styles[one].axes, self.styles[other].axes
-        if not a or not b:  # another one, and nothing is known of how far
+        if not self.comparable(one, other):
             return 1.0
+        a, b = self.styles[one].axes, self.styles[other].axes
         total = 0.0
         for axis in sorted({*a, *b}):  # the order of a set, and so the last bit of a sum, differs between processes
             x, y = a.get(axis), b.get(axis)

@@ -91,7 +91,7 @@ def xpert_folder(path: Path, default: str, only: Sequence[str] = ()) -> RowCorpu
 
 def jsonl(path: Path, fields: Mapping[str, str], default: str, held_out: float, only: Sequence[str] = ()) -> RowCorpus:
     """Any JSON Lines file. `fields` names the columns of prompt, answer and style; a share is held out by prompt."""
-    rows = json_lines(path, tuple(fields[k] for k in ("prompt", "answer", "style")), name=fields["style"])
+    rows = json_lines(path, tuple(fields.values()), name=fields["style"])
     return RowCorpus(_named(rows, fields, held_out), default, str(path), only)
 
 
@@ -108,8 +108,7 @@ def hub(name: str, fields: Mapping[str, str], default: str, held_out: float, onl
     missing = [f for f in fields.values() if f not in rows.column_names]
     if missing:
         raise UserError(f"corpus.fields: {name!r} has no column {missing[0]!r}; it has {', '.join(rows.column_names)}.")
-    required = tuple(fields[k] for k in ("prompt", "answer", "style"))
-    checked = (_checked(r, f"{name}, row {i}", required, fields["style"]) for i, r in enumerate(rows))
+    checked = (_checked(r, f"{name}, row {i}", tuple(fields.values()), fields["style"]) for i, r in enumerate(rows))
     return RowCorpus(_named(checked, fields, held_out), default, name, only)
 
 

@@ -22,7 +22,7 @@ def train_base(lm: LanguageModel, corpus: Corpus, recipe: Recipe, progress: Prog
     """
 
     def rows(rng: np.random.Generator) -> Iterator[Encoded]:
-        others = [style for style in corpus.styles if corpus.available(style, "pool")]
+        others = corpus.taught
         while True:
             count = 64 * recipe.batch
             odd = int(rng.binomial(count, recipe.other_share))
