@@ -13,8 +13,8 @@ from sim.commands.bench import bench
 from sim.commands.devices import devices
 from sim.commands.sweep import sweep
 from sim.commands.terminal import QUICKSTART, console, errors, say_path, split_arguments
-from sim.disk import no_space, write_whole
-from sim.errors import RunFailed, UserError
+from sim.common.disk import no_space, write_whole
+from sim.common.errors import RunFailed, UserError
 
 app = typer.Typer(
     help="Simulate phone users who personalise an LLM from a shared pool, and measure what it costs them.",
@@ -90,8 +90,9 @@ def run(
 
         headstart run --resume results/quickstart/20261123-210000-abcd
     """
-    from sim.config import Config
-    from sim.run import check, discard_unbegun, is_finished, make_folder, new_run_id, reopen_folder
+    from sim.cloud.check import check
+    from sim.experiment.config import Config
+    from sim.records.folder import discard_unbegun, is_finished, make_folder, new_run_id, reopen_folder
 
     path, overrides = split_arguments(arguments or [])
     overrides = [*overrides, *(["engine.keep_going=true"] if keep_going else [])]
@@ -136,11 +137,11 @@ def _say_resume(folder: Path) -> None:
 
 def finish(folder: Path, plots: bool) -> None:
     """Summary, plots and table of a run, from its files alone."""
-    from sim.analysis.plots import draw_all
+    from sim.analysis.run.plots import draw_all
+    from sim.analysis.run.verdict import nobody_chose
     from sim.analysis.summary import summarise, table
     from sim.analysis.tables import load_run
-    from sim.analysis.verdict import nobody_chose
-    from sim.records import FAILED
+    from sim.records.tables import FAILED
 
     done = load_run(folder)
     summary = summarise(done)
@@ -167,7 +168,7 @@ def explain(
 
         headstart explain results/quickstart/20261123-210000-abcd 3
     """
-    from sim.analysis.explain import explain as explained
+    from sim.analysis.explain.explanation import explain as explained
     from sim.analysis.tables import load_run
 
     found = explained(load_run(folder), user, strategy)
@@ -186,9 +187,9 @@ def report(folder: Annotated[Path, typer.Argument(metavar="DIR", help="folder of
 
         headstart report results/quickstart/20261123-210000-abcd
     """
-    from sim.analysis.report import report as of_run
-    from sim.analysis.sweep_report import report as of_sweep
-    from sim.analysis.sweep_table import is_sweep
+    from sim.analysis.run.report import report as of_run
+    from sim.analysis.sweep.report import report as of_sweep
+    from sim.analysis.sweep.table import is_sweep
 
     say_path((of_sweep if is_sweep(folder) else of_run)(folder))
 
@@ -216,11 +217,11 @@ def pocket_build(
 
         headstart pocket build /tmp/pocket corpus.source=xpert corpus.path=/data/xpert
     """
-    from sim.config import Config
     from sim.corpus import open_corpus
     from sim.display import shown
-    from sim.llm.pocket.recipe import build, estimate_s
-    from sim.llm.pocket.settings import QUICK, Recipe
+    from sim.experiment.config import Config
+    from sim.pocket.recipe import build, estimate_s
+    from sim.pocket.settings import QUICK, Recipe
 
     corpus = open_corpus(Config.load(None, overrides or []).corpus)
     recipe = QUICK if quick else Recipe()
@@ -244,7 +245,7 @@ def pool_build(
 
         headstart pool build configs/quickstart.toml --to /data/pools
     """
-    from sim.building import hand_on
+    from sim.cloud.building import hand_on
 
     home = _pool(arguments)
     say_path(home.pool.folder if to is None else hand_on(home, to))
@@ -264,9 +265,9 @@ def pool_list(arguments: Arguments = None) -> None:
 
 def _pool(arguments: list[str] | None) -> Any:
     """The `Resident` that has the pool of a config open."""
-    from sim.config import Config
     from sim.display import shown
     from sim.engine import build_pool
+    from sim.experiment.config import Config
 
     path, overrides = split_arguments(arguments or [])
     config = Config.load(path, overrides).anchored(Path.cwd())

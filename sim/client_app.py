@@ -15,12 +15,14 @@ from typing import Any
 from flwr.app import ConfigRecord, Context, Message, RecordDict
 from flwr.clientapp import ClientApp
 
-from sim.cohort import Job, simulate
-from sim.disk import no_space
-from sim.errors import UserError
-from sim.failures import UserFailed, reason, trace
-from sim.pllms import Group, build_group
-from sim.resident import Resident, resident
+from sim.common.disk import no_space
+from sim.common.errors import UserError
+from sim.messages import Job
+from sim.pool.build import build_group
+from sim.pool.plan import Group
+from sim.serving.resident import Resident, resident
+from sim.worker.cohort import simulate
+from sim.worker.failures import UserFailed, reason, trace
 
 ACTION = "train.cohort"
 app = ClientApp()

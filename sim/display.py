@@ -19,7 +19,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from sim.cohort import Job
+from sim.messages import Job
 
 Row = Mapping[str, Any]
 

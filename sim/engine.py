@@ -31,25 +31,26 @@ for _name, _value in QUIET.items():
 from flwr.app import Context  # noqa: E402
 from flwr.serverapp import Grid, ServerApp  # noqa: E402
 
-from sim.building import make_pool  # noqa: E402
 from sim.client_app import app as client_app  # noqa: E402
-from sim.config import Config  # noqa: E402
+from sim.cloud.building import make_pool  # noqa: E402
+from sim.cloud.cohorts import job_count  # noqa: E402
+from sim.cloud.run import Run, Watcher  # noqa: E402
+from sim.common.disk import no_space  # noqa: E402
+from sim.common.errors import RunFailed, UserError  # noqa: E402
 from sim.corpus import open_corpus  # noqa: E402
-from sim.disk import no_space  # noqa: E402
-from sim.errors import RunFailed, UserError  # noqa: E402
-from sim.journal import progress  # noqa: E402
-from sim.nodes import FlowerNodes, InlineNodes, Nodes  # noqa: E402
-from sim.plan import job_count  # noqa: E402
-from sim.pllms import check_texts, plan_pool  # noqa: E402
-from sim.resident import Resident  # noqa: E402
-from sim.run import Run, Watcher, is_finished  # noqa: E402
+from sim.experiment.config import Config  # noqa: E402
+from sim.pool.plan import check_texts, plan_pool  # noqa: E402
+from sim.records.folder import is_finished  # noqa: E402
+from sim.records.journal import progress  # noqa: E402
+from sim.serving.resident import Resident  # noqa: E402
+from sim.transport.nodes import FlowerNodes, InlineNodes, Nodes  # noqa: E402
 
 
 def start(config: Config, folder: Path, watcher: Watcher, shared: Path | None = None) -> None:
     """Do a run on the config's backend. What was finished is kept, whatever happens.
 
     Args:
-        shared: folder of what runs of a sweep share (`sim.shared`).
+        shared: folder of what runs of a sweep share (`sim.worker.scratch`).
 
     Raises RunFailed, also where a disk is full or a job is missing in the end; UserError; KeyboardInterrupt.
     """
@@ -106,7 +107,7 @@ def _on_flower(config: Config, tasks: int, serve: Callable[[Nodes], object]) -> 
     """
     from flwr.simulation import run_simulation
 
-    from sim import actors
+    from sim.transport import actors
 
     stopped = False
     workers = _join_ray(config, tasks)

@@ -10,11 +10,13 @@ from typing import Any
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
-from sim.config import Config
+from sim.cloud.check import check
+from sim.cloud.run import Run
+from sim.common.errors import UserError
 from sim.display import Log
-from sim.errors import UserError
-from sim.nodes import FlowerNodes
-from sim.run import Run, check, discard_unbegun, make_folder, new_run_id
+from sim.experiment.config import Config
+from sim.records.folder import discard_unbegun, make_folder, new_run_id
+from sim.transport.nodes import FlowerNodes
 
 ROOT = Path(__file__).resolve().parent.parent
 app = ServerApp()

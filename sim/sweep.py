@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from sim.analysis.summary import summarise
-from sim.analysis.sweep_table import RUNS, runs_table
+from sim.analysis.sweep.table import RUNS, runs_table
 from sim.analysis.tables import load_run
-from sim.collect import Watcher
-from sim.disk import write_whole
-from sim.errors import RunFailed, UserError
-from sim.grid import Point
-from sim.journal import progress
-from sim.plan import job_count
-from sim.run import check, is_finished
-from sim.shared import FOLDER
+from sim.cloud.check import check
+from sim.cloud.cohorts import job_count
+from sim.cloud.collect import Watcher
+from sim.common.disk import write_whole
+from sim.common.errors import RunFailed, UserError
+from sim.experiment.grid import Point
+from sim.records.folder import is_finished
+from sim.records.journal import progress
+from sim.worker.scratch import FOLDER
 
 SUMMARY = "summary.csv"
 

@@ -20,7 +20,7 @@ from pathlib import Path  # noqa: E402
 import pytest  # noqa: E402
 import torch  # noqa: E402
 
-from sim.llm.pocket.tokenizer import build_tokenizer  # noqa: E402
+from sim.pocket.tokenizer import build_tokenizer  # noqa: E402
 
 torch.set_num_threads(1)
 

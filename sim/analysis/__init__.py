@@ -7,10 +7,10 @@ print(explain(run, 7).text())
 report(run.folder)
 """
 
-from sim.analysis.explain import Explanation, explain, gallery
+from sim.analysis.explain.explanation import Explanation, explain, gallery
 from sim.analysis.measures import METRICS, per_user
-from sim.analysis.plots import draw_all
-from sim.analysis.report import report
+from sim.analysis.run.plots import draw_all
+from sim.analysis.run.report import report
 from sim.analysis.summary import compare, summarise, table
 from sim.analysis.tables import Run, load_run
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sim.streams import stream
+from sim.common.streams import stream
 
 RESAMPLES = 2000
 BOUNDS = (2.5, 97.5)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from sim.analysis.tables import FITTING, ORACLE, SCRATCH, Run
-from sim.records import FAILED
+from sim.records.tables import FAILED
 
 
 @dataclass(frozen=True)

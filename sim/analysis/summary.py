@@ -14,7 +14,7 @@ from rich.text import Text
 from sim.analysis.bootstrap import mean_intervals, median_intervals
 from sim.analysis.measures import METRICS, SAVINGS, per_user
 from sim.analysis.tables import Run, records
-from sim.records import SUMMARY
+from sim.records.tables import SUMMARY
 
 MEDIANS = (*SAVINGS, "steps_to_target", "total_min", "total_kj")
 """Metrics that have a second row, NAME_median: there `mean` is the median and low to high its interval."""
@@ -36,7 +36,7 @@ COLUMNS = (
 
 
 def summarise(run: Run) -> pd.DataFrame:
-    """The columns of `sim.records.SUMMARY`, with a row for every strategy and metric defined for some user.
+    """The columns of `sim.records.tables.SUMMARY`, with a row for every strategy and metric defined for some user.
 
     Units and meanings are those of `measures.METRICS`; for the rows called NAME_median see `MEDIANS`.
     """

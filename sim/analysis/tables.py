@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sim.config import Config
-from sim.errors import UserError, nearest
-from sim.records import TABLES, Column
+from sim.common.errors import UserError, nearest
+from sim.experiment.config import Config
+from sim.records.tables import TABLES, Column
 
 SCRATCH = "scratch"
 """The strategy that savings are measured against."""
@@ -27,7 +27,7 @@ _DTYPES = {int: "Int64", float: "float64", bool: "boolean", str: "str"}
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """A run's tables, with the columns and units of `sim.records`; one that was not written is empty."""
+    """A run's tables, with the columns and units of `sim.records.tables`; one that was not written is empty."""
 
     folder: Path
     config: Config | None
@@ -106,7 +106,7 @@ def load_run(folder: Path | str) -> Run:
 
 
 def read_table(path: Path, columns: tuple[Column, ...]) -> pd.DataFrame:
-    """Read a CSV file with the types of `sim.records`; an absent file is an empty table. Raises UserError."""
+    """Read a CSV file with the types of `sim.records.tables`; an absent file is an empty table. Raises UserError."""
     dtypes = {c.name: _DTYPES[c.type] for c in columns}
     if not path.is_file():
         return pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in dtypes.items()})

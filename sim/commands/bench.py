@@ -10,7 +10,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from sim.commands.terminal import ROOT, console, errors, frame, say_path
-from sim.errors import UserError
+from sim.common.errors import UserError
 
 
 def bench(

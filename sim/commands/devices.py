@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sim.commands.terminal import console, frame, say_path
-from sim.errors import UserError
+from sim.common.errors import UserError
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -32,7 +32,7 @@ def sweep(
         headstart sweep 'strategies=["scratch","xpert"];["scratch","oracle"]' name=pairs
     """
     from sim.display import shown
-    from sim.grid import grid
+    from sim.experiment.grid import grid
     from sim.sweep import sweep as do
 
     path, rest = split_arguments(arguments or [])
@@ -41,7 +41,7 @@ def sweep(
         failures = do(points, watcher)
     folder = points[0].folder.parent
     if len(failures) < len(points):
-        from sim.analysis.sweep_table import load_sweep
+        from sim.analysis.sweep.table import load_sweep
 
         found = load_sweep(folder)
         metrics = ["selection_accuracy", "steps_to_target", "time_saved_total", "total_min", "total_kj", "down_mb"]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sim.common.errors import UserError
 from sim.corpus.base import Corpus, Style
-from sim.errors import UserError
 
 if TYPE_CHECKING:
-    from sim.sections import CorpusSection
+    from sim.experiment.sections import CorpusSection
 
 __all__ = ["Corpus", "Style", "open_corpus"]
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from sim.errors import UserError, nearest
+from sim.common.errors import UserError, nearest
 from strategies.base import Text
 
 Part = Literal["pool", "user", "test"]

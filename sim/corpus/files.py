@@ -12,8 +12,8 @@ from typing import Any, cast
 
 import numpy as np
 
+from sim.common.errors import UserError, nearest
 from sim.corpus.base import Corpus, Part, Style, bucket
-from sim.errors import UserError, nearest
 from strategies.base import Text
 
 Row = tuple[str, str, str, bool]

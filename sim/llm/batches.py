@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sim.llm.linear import GRAIN
-from sim.llm.loss import token_losses
+from sim.llm.kernels.linear import GRAIN
+from sim.llm.kernels.loss import token_losses
 from sim.llm.model import Encoded, LanguageModel, pad
 
 EMPTY = Encoded(np.zeros(2, dtype=np.int32), 2)

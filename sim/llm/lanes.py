@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sim.llm.linear import product
-from sim.llm.lora import Layout, widen
+from sim.llm.adapters.lora import Layout, widen
+from sim.llm.kernels.linear import product
 
 
 class _LaneProduct(torch.autograd.Function):

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sim.errors import UserError
-from sim.llm.linear import speed_up
-from sim.llm.packing import rows_apart
+from sim.common.errors import UserError
+from sim.llm.kernels.linear import speed_up
+from sim.llm.kernels.packing import rows_apart
 from strategies.base import Text
 
 

@@ -6,4 +6,5 @@ Section numbers refer to that paper. Its LLM code was never released; this is wr
 from strategies.xpert.basis import Basis, distances, select_words
 from strategies.xpert.strategy import Xpert
 
+# early and merge import Basis and Xpert from here, so they are named by their modules
 __all__ = ["Basis", "Xpert", "distances", "select_words"]

@@ -18,7 +18,7 @@ from typing import Any
 import pandas as pd
 import psutil
 
-from sim.manifest import PACKAGES, git_commit, processor, version_of
+from sim.records.manifest import PACKAGES, git_commit, processor, version_of
 from tests.benchmarks.suite import Measurement, Suite
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -23,8 +23,9 @@ def sample(config: str, pool: str, store: str, job: str) -> list[dict[str, Any]]
     import json
     from dataclasses import asdict
 
-    from sim.cohort import Job, simulate
-    from sim.resident import resident
+    from sim.messages import Job
+    from sim.serving.resident import resident
+    from sim.worker.cohort import simulate
 
     given = json.loads(job)
     some = Job(**{**given, "users": (0, 1), "targets": given["targets"][:2]})
@@ -49,12 +50,12 @@ def answer(order: dict[str, Any], node: str = "") -> dict[str, Any]:
 
 
 def measure(users: int) -> None:
-    from sim import nodes
-    from sim.config import Config
+    from sim.common.memory import peak_mib
     from sim.display import Log
     from sim.engine import start
-    from sim.memory import peak_mib
-    from sim.run import make_folder
+    from sim.experiment.config import Config
+    from sim.records.folder import make_folder
+    from sim.transport import nodes
 
     nodes.answer = answer  # type: ignore[assignment]
     with tempfile.TemporaryDirectory() as output:

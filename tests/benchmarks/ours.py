@@ -12,15 +12,16 @@ from typing import Any
 import pandas as pd
 
 from sim.client_app import app as client_app
-from sim.config import Config
+from sim.cloud.cohorts import job_count
+from sim.cloud.run import Run
+from sim.common.streams import stream
 from sim.engine import worker_count
+from sim.experiment.config import Config
 from sim.llm.finetune import Lane, Plan, finetune
-from sim.nodes import FlowerNodes, InlineNodes, Nodes
-from sim.plan import job_count
-from sim.resident import Resident
-from sim.run import Run, make_folder
-from sim.streams import stream
-from sim.users import draw_user
+from sim.population.users import draw_user
+from sim.records.folder import make_folder
+from sim.serving.resident import Resident
+from sim.transport.nodes import FlowerNodes, InlineNodes, Nodes
 from tests.benchmarks.flower import simulation
 from tests.benchmarks.workload import Workload
 

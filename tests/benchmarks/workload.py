@@ -14,14 +14,14 @@ import numpy as np
 from torch import Tensor
 
 from devices import Llm
-from sim.cache import built, cache_dir, digest
-from sim.config import Config
+from sim.common.cache import built, cache_dir, digest
+from sim.common.streams import stream
 from sim.corpus import open_corpus
+from sim.experiment.config import Config
+from sim.llm.adapters.lora import layout_for
 from sim.llm.finetune import epochs
-from sim.llm.lora import layout_for
 from sim.llm.model import Encoded, Template
-from sim.streams import stream
-from sim.users import User, draw_user, possible_styles
+from sim.population.users import User, draw_user, possible_styles
 from strategies.base import Text
 
 POCKET = "pocket"
@@ -87,7 +87,7 @@ class Workload:
     @cached_property
     def folder(self) -> Path:
         """The folder of the LLM; of those in SHAPES one made once and cached."""
-        from sim.llm.pocket import DATA
+        from sim.pocket import DATA
 
         if self.llm == POCKET:
             return DATA / "base"

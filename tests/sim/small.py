@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from sim.cohort import Job
-from sim.config import Config
-from sim.records import WALL_CLOCK
+from sim.experiment.config import Config
+from sim.messages import Job
+from sim.records.tables import WALL_CLOCK
 
 STRATEGIES = ["scratch", "random", "oracle", "xpert"]
 XPERT = {"probes": 4, "candidates": 6, "word_probes": 2, "answer_tokens": 4}

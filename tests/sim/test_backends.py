@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from sim.cohort import Job
-from sim.config import Config
 from sim.engine import start, worker_count
-from sim.run import make_folder
+from sim.experiment.config import Config
+from sim.messages import Job
+from sim.records.folder import make_folder
 from tests.sim.small import STRATEGIES, Silent, descends, processes, small_config, tables
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 from sim.cli import main
-from sim.config import Config
-from sim.errors import UserError
-from sim.nodes import InlineNodes
-from sim.resident import Resident
-from sim.run import Run
-from sim.streams import stream
+from sim.cloud.run import Run
+from sim.common.errors import UserError
+from sim.common.streams import stream
+from sim.experiment.config import Config
+from sim.serving.resident import Resident
+from sim.transport.nodes import InlineNodes
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = [

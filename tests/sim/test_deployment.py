@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from sim.engine import start
-from sim.run import make_folder
+from sim.records.folder import make_folder
 from tests.sim.small import Silent, processes, small_config, tables
 
 ROOT = Path(__file__).resolve().parents[2]

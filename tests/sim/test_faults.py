@@ -16,16 +16,17 @@ import pytest
 import torch
 from tiny_runs import same_tables, tiny_overrides
 
-from sim.cohort import Job, simulate
-from sim.config import Config
+from sim.common.errors import RunFailed
 from sim.display import Log
 from sim.engine import start
-from sim.errors import RunFailed
-from sim.failures import UserFailed
-from sim.journal import progress
-from sim.records import FAILED
-from sim.resident import Resident
-from sim.run import is_finished, make_folder, reopen_folder
+from sim.experiment.config import Config
+from sim.messages import Job
+from sim.records.folder import is_finished, make_folder, reopen_folder
+from sim.records.journal import progress
+from sim.records.tables import FAILED
+from sim.serving.resident import Resident
+from sim.worker.cohort import simulate
+from sim.worker.failures import UserFailed
 from strategies import Download, Evaluate, Start
 from strategies.random import Random
 
@@ -139,7 +140,7 @@ def test_a_batch_error_is_traced_to_its_user(tiny_llm: Path, tmp_path: Path, mon
     """Fine-tuning is done for all users at once; who is at fault is found by halving."""
     config = broken(tiny_llm, tmp_path, "no", "population.users=6", "engine.cohort=6")
     whole = finished(config, "whole")
-    import sim.cohort as cohort
+    import sim.worker.cohort as cohort
 
     real = cohort.finetune
 
@@ -182,7 +183,7 @@ def test_what_the_machine_lacks_is_nobody_s_failure(
         tried.append(len(jobs))
         raise error
 
-    monkeypatch.setattr("sim.cohort.finetune", exploding)
+    monkeypatch.setattr("sim.worker.cohort.finetune", exploding)
     config = broken(tiny_llm, tmp_path, "no", "engine.cohort=4", "engine.keep_going=true")
     folder = make_folder(config, "run")
     with pytest.raises(RunFailed, match=rf"users 0 to 3, strategy scratch.*{type(error).__name__}"):
@@ -341,7 +342,7 @@ def test_a_driver_killed_at_a_random_moment(
 def test_a_run_with_a_job_missing_never_ends_well(
     tiny_llm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sim.dispatch import Dispatcher
+    from sim.transport.dispatch import Dispatcher
 
     real = Dispatcher.add
     monkeypatch.setattr(
@@ -365,9 +366,9 @@ def test_only_the_failing_user_is_named(tiny_llm: Path, tmp_path: Path) -> None:
 
 
 def _offer(resident: Resident) -> Path:
-    from sim.cloud import Cloud
-    from sim.offers import make_offer, offer_folder
-    from sim.registry import make_strategy
+    from sim.cloud.view import Cloud
+    from sim.experiment.strategies import make_strategy
+    from sim.pool.offers import make_offer, offer_folder
 
     strategy = make_strategy("broken", resident.config)
     folder = offer_folder(resident.pool.folder, Path(os.environ["HEADSTART_CACHE"]) / "offers", strategy, {})

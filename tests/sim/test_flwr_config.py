@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from sim.config import Config
+from sim.experiment.config import Config
 from sim.server_app import config_of
 
 PYPROJECT = Path(__file__).resolve().parents[2] / "pyproject.toml"

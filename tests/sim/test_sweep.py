@@ -18,18 +18,18 @@ import pytest
 from tiny_runs import same_tables, tiny_overrides
 from typer.testing import CliRunner
 
-from sim.analysis.sweep_plots import front
-from sim.analysis.sweep_published import beside_published
-from sim.analysis.sweep_report import report
-from sim.analysis.sweep_table import SHOWN, load_sweep, runs_table
+from sim.analysis.sweep.plots import front
+from sim.analysis.sweep.published import beside_published
+from sim.analysis.sweep.report import report
+from sim.analysis.sweep.table import SHOWN, load_sweep, runs_table
 from sim.cli import app
-from sim.config import Config
+from sim.cloud.check import check
+from sim.common.errors import UserError
 from sim.display import Log
 from sim.engine import start
-from sim.errors import UserError
-from sim.grid import Point, grid, split_values
+from sim.experiment.config import Config
+from sim.experiment.grid import Point, grid, split_values
 from sim.llm.finetune import finetune
-from sim.run import check
 from sim.sweep import sweep
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -208,7 +208,7 @@ def test_runs_share_what_is_trained_from_scratch(
 ) -> None:
     """Two runs that differ in their pools: the second one trains nobody from scratch, and records the same."""
     trained: list[int] = []
-    monkeypatch.setattr("sim.cohort.finetune", lambda *a: trained.append(len(a[2])) or finetune(*a))
+    monkeypatch.setattr("sim.worker.cohort.finetune", lambda *a: trained.append(len(a[2])) or finetune(*a))
     points = grid(QUICKSTART, [*tiny_overrides(tiny_llm, tmp_path), "pool.steps=1,2", "ladder.users=0", "name=s"])
     assert sweep(points, Log()) == []
     cohorts, strategies = 2, 3

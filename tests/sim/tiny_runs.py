@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from sim.journal import RECORDED
-from sim.records import WALL_CLOCK
+from sim.records.journal import RECORDED
+from sim.records.tables import WALL_CLOCK
 
 
 def tiny_overrides(tiny_llm: Path, output: Path) -> list[str]:

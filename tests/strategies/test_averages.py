@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 import torch
 
-from sim.cloud import Cloud
-from sim.llm.lora import load_adapter
-from sim.offers import load_offer, make_offer, offer_adapters, offer_bytes, offer_folder
-from sim.resident import Resident
+from sim.cloud.view import Cloud
+from sim.llm.adapters.lora import load_adapter
+from sim.pool.offers import load_offer, make_offer, offer_adapters, offer_bytes, offer_folder
+from sim.serving.resident import Resident
 from strategies.base import Choice, Evaluate, Offer, Start, Text
 from strategies.fedavg import FedAvg
 from strategies.lorahub import LARGEST, Lorahub
 from strategies.retrieval import Retrieval
 from strategies.xpert import Xpert, distances
-from strategies.xpert_merge import XpertMerge
+from strategies.xpert.merge import XpertMerge
 from tests.strategies.tiny import tiny_config
 
 

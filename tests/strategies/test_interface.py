@@ -11,16 +11,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sim.cohort import Job, Outcome, simulate
-from sim.config import Config
-from sim.errors import RunFailed, UserError
-from sim.failures import UserFailed
-from sim.nodes import InlineNodes
-from sim.records import TABLES, WALL_CLOCK
-from sim.registry import make_strategy
-from sim.resident import Resident
-from sim.run import Run
-from sim.work import Work
+from sim.cloud.run import Run
+from sim.common.errors import RunFailed, UserError
+from sim.experiment.config import Config
+from sim.experiment.strategies import make_strategy
+from sim.ledger.work import Work
+from sim.messages import Job, Outcome
+from sim.records.tables import TABLES, WALL_CLOCK
+from sim.serving.resident import Resident
+from sim.transport.nodes import InlineNodes
+from sim.worker.cohort import simulate
+from sim.worker.failures import UserFailed
 from strategies.base import (
     Choice,
     Choosing,
@@ -156,8 +157,8 @@ def tiny(tiny_llm: Path) -> Callable[..., Config]:
 @pytest.fixture
 def cohort(tiny: Callable[..., Config], tmp_path: Path) -> Callable[[type], list[Outcome]]:
     """Simulates two users under a strategy of this file; the reference has been run."""
-    from sim.cloud import Cloud as RealCloud
-    from sim.offers import make_offer
+    from sim.cloud.view import Cloud as RealCloud
+    from sim.pool.offers import make_offer
 
     resident = Resident(tiny())
 

@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sim.analysis.report import report
+from sim.analysis.run.report import report
 from sim.cli import finish
-from sim.config import Config
-from sim.errors import UserError
-from sim.registry import make_strategy
-from sim.streams import stream
+from sim.common.errors import UserError
+from sim.common.streams import stream
+from sim.experiment.config import Config
+from sim.experiment.strategies import make_strategy
 from strategies.base import Evaluate, Generate, Offer, Start, Strategy, Text, Train, Trained, lowest
 from strategies.popular import Popular
 from tests.strategies.tiny import run, tiny_config

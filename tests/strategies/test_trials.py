@@ -10,19 +10,20 @@ import pytest
 import torch
 
 from devices import llm
-from sim.cloud import Cloud
-from sim.cohort import Job, Outcome, simulate
-from sim.config import Config
+from sim.cloud.view import Cloud
+from sim.experiment.config import Config
+from sim.experiment.strategies import make_strategy
+from sim.ledger.meter import Meter, Scale
+from sim.ledger.work import Work
+from sim.llm.adapters.lora import save_adapter
 from sim.llm.finetune import Lane, Plan, epochs
-from sim.llm.lora import save_adapter
-from sim.meter import Meter, Scale
-from sim.offers import make_offer
-from sim.phone import UserPhone
-from sim.registry import make_strategy
-from sim.resident import Resident
-from sim.training import train
-from sim.users import draw_user
-from sim.work import Work
+from sim.messages import Job, Outcome
+from sim.pool.offers import make_offer
+from sim.population.users import draw_user
+from sim.serving.resident import Resident
+from sim.worker.cohort import simulate
+from sim.worker.phone import UserPhone
+from sim.worker.training import train
 from strategies.base import Choosing, Download, Evaluate, Offer, Phone, Start, Strategy, Train
 from tests.sim.llm.test_lanes import peft_run
 from tests.strategies.tiny import run, tiny_config

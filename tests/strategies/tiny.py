@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from sim.config import Config
-from sim.nodes import InlineNodes
-from sim.run import Run, make_folder
+from sim.cloud.run import Run
+from sim.experiment.config import Config
+from sim.records.folder import make_folder
+from sim.transport.nodes import InlineNodes
 from tests.sim.small import Silent
 
 XPERT = "probes = 3, candidates = 4, word_probes = 2, answer_tokens = 4"

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sim.config import Config
-from sim.records import Recorder
+from sim.experiment.config import Config
+from sim.records.recorder import Recorder
 
 STYLES = [
     f"{e}-{i}-{t}" for e in ("elementary", "expert") for i in ("concise", "informative") for t in ("sassy", "poetic")

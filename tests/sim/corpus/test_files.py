@@ -12,10 +12,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from sim.common.errors import UserError
 from sim.corpus import open_corpus
 from sim.corpus.base import Corpus, Part, bucket
-from sim.errors import UserError
-from sim.sections import CorpusSection
+from sim.experiment.sections import CorpusSection
 
 ROOT = Path(__file__).resolve().parents[3]
 SHARED = Path(os.environ.get("HEADSTART_SHARED", ROOT.parent / "shared"))

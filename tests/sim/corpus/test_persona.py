@@ -9,8 +9,8 @@ import re
 import numpy as np
 import pytest
 
+from sim.common.errors import UserError
 from sim.corpus.persona import PersonaCorpus
-from sim.errors import UserError
 from strategies.base import Text
 
 CORPUS = PersonaCorpus()

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from sim.llm.adapters.lora import Layout, layout_for, load_adapter, merge, save_adapter
 from sim.llm.finetune import Lane, Plan, epochs, evaluate, finetune
 from sim.llm.lanes import Lanes
-from sim.llm.lora import Layout, layout_for, load_adapter, merge, save_adapter
 from sim.llm.model import Encoded, LanguageModel
 
 PLAN = Plan(steps=12, batch=3, lr=5e-3, weight_decay=0.01, max_grad_norm=1.0, evaluate_every=4, width=3)

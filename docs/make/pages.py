@@ -1,0 +1,117 @@
+"""Pages that are made from code: `docs/config.md`, `docs/records.md` and the README's tables."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from docs.make.results import README, filled
+from sim.analysis.measures import METRICS
+from sim.experiment.config import Config
+from sim.records.tables import describe
+
+DOCS = Path(__file__).resolve().parents[1]
+LIMITS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
+
+
+def describe_config() -> str:
+    """Every key of an experiment as Markdown: name, what is allowed, default, meaning."""
+    parts = [
+        "# Configuration\n\nThe keys of an experiment, in TOML or as `key=value` after `headstart run`. Made from "
+        "`sim/experiment/sections.py` by `python -m docs.make`: edit there, not here.\n\nA list may be given as TOML, as "
+        "JSON, or with commas: `strategies=scratch,xpert`.\n",
+        _table("Top level", Config, ""),
+    ]
+    parts += [_table(f"[{name}]", section, f"{name}.") for name, section in _sections().items()]
+    return "\n".join(parts)
+
+
+def _sections() -> dict[str, type[BaseModel]]:
+    kinds = {name: field.annotation for name, field in Config.model_fields.items()}
+    return {name: kind for name, kind in kinds.items() if isinstance(kind, type) and issubclass(kind, BaseModel)}
+
+
+def _table(title: str, model: type[BaseModel], prefix: str) -> str:
+    lines = [f"## {title}\n", "| key | allowed | default | meaning |", "|---|---|---|---|"]
+    properties = model.model_json_schema()["properties"]
+    for name, field in model.model_fields.items():
+        if not prefix and name in _sections():
+            continue
+        default = json.dumps(field.get_default(call_default_factory=True))  # a TOML value looks the same, but for {}
+        cells = (f"`{prefix}{name}`", _allowed(properties[name]), f"`{default}`", field.description or "")
+        lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _allowed(schema: dict[str, Any]) -> str:
+    """A JSON schema in words."""
+    if "anyOf" in schema:
+        return ", or ".join(_allowed(kind) for kind in schema["anyOf"])
+    if "const" in schema:
+        return f"`{json.dumps(schema['const'])}`"
+    if "enum" in schema:
+        return ", ".join(f"`{json.dumps(value)}`" for value in schema["enum"])
+    if schema["type"] == "array":
+        return f"list; each: {_allowed(schema['items'])}"
+    if "pattern" in schema:
+        return f"text like `{schema['pattern']}`"
+    words = {"string": "text", "integer": "whole number", "number": "number", "boolean": "`true`, `false`"}
+    kind = words.get(schema["type"], "table")
+    bounds = {"minimum": "ge", "exclusiveMinimum": "gt", "maximum": "le", "exclusiveMaximum": "lt"}
+    limits = [f"{LIMITS[short]} {schema[name]:,}" for name, short in bounds.items() if name in schema]
+    return ", ".join([kind, *limits])
+
+
+RECORDS = """# Records
+
+What a run leaves in its folder. Made from `sim/records/tables.py` and `sim/analysis/measures.py` by
+`python -m docs.make`: edit there, not here. Beside the tables: `config.toml` (all keys, `headstart run` takes it), `manifest.json` (versions,
+machine, commit, workers), `progress.jsonl` (how far the run is, for `--resume`), `plots/`.
+
+The mean compute saved and a plot of the minutes, from `users.csv` alone:
+
+```python
+import pandas as pd
+
+users = pd.read_csv("results/reference/quickstart/users.csv")
+users = users[users["fits"].isin(["yes", "streamed"])]  # phones that have the memory; the others have no bill
+users["flops"] = users["selection_flops"] + users["finetune_flops"]
+wide = users.pivot(index="user_id", columns="strategy", values="flops")
+print((1 - wide.div(wide["scratch"], axis=0)).mean())
+minutes = users.groupby("strategy")[["selection_s", "download_s", "finetune_s"]].mean() / 60
+minutes.plot.barh(stacked=True).figure.savefig("minutes.png", bbox_inches="tight")
+```
+"""
+MEASURES = """
+### Metrics of summary.csv
+
+Also the columns of a sweep's `runs.csv`. In the rows NAME_median `mean` is the median over users, and `low` to `high`
+its interval. Savings are taken user by user and then averaged; there is none for a user who is at the target before the
+first step from scratch.
+
+| metric | unit | meaning |
+|---|---|---|
+"""
+
+
+def describe_records() -> str:
+    """Files, columns and metrics of a run as Markdown."""
+    metrics = "".join(f"| `{m.name}` | {m.unit} | {m.meaning} |\n" for m in METRICS.values())
+    return RECORDS + "\n" + describe() + MEASURES + metrics
+
+
+def pages() -> dict[str, str]:
+    """Content of the made pages by file name."""
+    return {"config.md": describe_config(), "records.md": describe_records()}
+
+
+def main(folder: Path = DOCS) -> None:
+    for name, text in pages().items():
+        (folder / name).write_text(text, encoding="utf-8")
+        print(folder / name)
+    README.write_text(filled(README.read_text(encoding="utf-8")), encoding="utf-8")
+    print(README)
+

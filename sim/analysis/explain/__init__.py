@@ -1,0 +1,1 @@
+"""Why one user's phone chose what it chose."""

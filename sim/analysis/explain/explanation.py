@@ -1,0 +1,176 @@
+"""Why one user's phone chose what it chose, what that cost and what it saved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from sim.analysis.explain.chart import chart
+from sim.analysis.explain.text import page
+from sim.analysis.look import save as save_figure
+from sim.analysis.tables import FITTING, SCRATCH, Run, records
+from sim.common.errors import UserError
+from sim.records.tables import FAILED
+
+Words = tuple[tuple[str, float], ...]
+"""(word, how much of it), the largest first: what a style is before what it is not."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A pLLM that the phone could choose; a lower score is better."""
+
+    pllm: str
+    style: str
+    score: float
+    rank: int
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a phone was billed: minutes, kilojoules, megabytes; steps to the target (None: not measured)."""
+
+    selection_min: float
+    download_min: float
+    finetune_min: float
+    energy_kj: float
+    down_mb: float
+    steps: int | None
+    censored: bool
+
+    @property
+    def total_min(self) -> float:
+        return self.selection_min + self.download_min + self.finetune_min
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """One user and one strategy. `words` are the user's, `chosen_words` those of each chosen pLLM."""
+
+    user_id: int
+    strategy: str
+    style: str
+    phone: str
+    network: str
+    texts: int
+    fits: str
+    chosen: tuple[str, ...]
+    chosen_styles: tuple[str, ...]
+    correct: bool | None
+    oracle: str
+    words: Words
+    chosen_words: dict[str, Words]
+    candidates: tuple[Candidate, ...]
+    cost: Cost
+    scratch: Cost | None
+
+    @property
+    def runners_up(self) -> tuple[Candidate, ...]:
+        """The candidates that were not chosen, best first."""
+        return tuple(c for c in self.candidates if c.pllm not in self.chosen)
+
+    @property
+    def billed(self) -> bool:
+        """Whether the phone can fine-tune the deployed LLM at all."""
+        return self.fits in FITTING
+
+    @property
+    def failed(self) -> str:
+        """What the user's simulation raised; '' where nothing was."""
+        return self.fits.removeprefix(FAILED) if self.fits.startswith(FAILED) else ""
+
+    def text(self) -> str:
+        """A short page in plain English."""
+        return page(self)
+
+    def figure(self) -> Figure:
+        """The user's words beside the chosen pLLM's, and the candidates by score."""
+        return chart(self)
+
+    def save(self, path: Path) -> Path:
+        return save_figure(self.figure(), path)
+
+
+def explain(run: Run, user_id: int, strategy: str = "xpert") -> Explanation:
+    """Explain a user's start. Raises UserError when the run has no such user or strategy."""
+    run.require(strategy)
+    if user_id not in run.user_ids:
+        first, last = run.user_ids[0], run.user_ids[-1]
+        known = f"{len(run.user_ids)} users from {first} to {last}" if last > first else f"user {first} alone"
+        raise UserError(f"user {user_id}: not in this run, which has {known}.")
+    rows = {row["strategy"]: row for row in records(run.users[run.users["user_id"] == user_id])}
+    if strategy not in rows:
+        raise UserError(f"user {user_id}: no result of strategy {strategy!r}; there is {', '.join(rows)}.")
+    row = rows[strategy]
+    styles = dict(zip(run.pool["pllm"], run.pool["style"], strict=True))
+    chosen = _split(str(row["chosen"]), styles)
+    words = run.words[run.words["strategy"] == strategy]
+    return Explanation(
+        user_id=user_id,
+        strategy=strategy,
+        style=str(row["style"]),
+        phone=str(row["phone"]),
+        network=str(row["network"]),
+        texts=int(row["texts"]),
+        fits=str(row["fits"]),
+        chosen=chosen,
+        chosen_styles=tuple(styles.get(pllm, "") for pllm in chosen),
+        correct=None if pd.isna(row["correct"]) else bool(row["correct"]),
+        oracle=str(row["oracle"]),
+        words=_words(words, f"user {user_id}"),
+        chosen_words={pllm: found for pllm in chosen if (found := _words(words, pllm))},
+        candidates=_candidates(run, user_id, strategy, styles),
+        cost=_cost(row),
+        scratch=_cost(rows[SCRATCH]) if SCRATCH in rows and strategy != SCRATCH else None,
+    )
+
+
+def gallery(run: Run, strategy: str, count: int = 5) -> list[Explanation]:
+    """Users from the one who saved most time, selection included, to the one who saved least, evenly."""
+    mine = run.users[run.users["strategy"] == strategy].set_index("user_id")
+    scratch = run.users[run.users["strategy"] == SCRATCH].set_index("user_id")
+    seconds = ["selection_s", "download_s", "finetune_s"]
+    cost = mine[seconds].sum(axis=1, skipna=False).where(mine["fits"].isin(FITTING))
+    before = scratch[seconds].sum(axis=1, skipna=False).reindex(cost.index)
+    saved = 1 - cost / before if len(scratch) else -cost
+    ordered = saved.sort_values(ascending=False, kind="stable").dropna().index
+    if len(ordered) == 0:
+        ordered = mine.index
+    count = min(count, len(ordered))
+    places = [round(i * (len(ordered) - 1) / max(count - 1, 1)) for i in range(count)]
+    return [explain(run, int(ordered[place]), strategy) for place in places]
+
+
+def _split(chosen: str, styles: dict[str, str]) -> tuple[str, ...]:
+    if not chosen:
+        return ()
+    return (chosen,) if chosen in styles else tuple(chosen.split("+"))
+
+
+def _words(words: pd.DataFrame, owner: str) -> Words:
+    mine = words[words["owner"] == owner].sort_values("strength", ascending=False, kind="stable")
+    return tuple((str(word), float(z)) for word, z in zip(mine["word"], mine["strength"], strict=True))
+
+
+def _candidates(run: Run, user_id: int, strategy: str, styles: dict[str, str]) -> tuple[Candidate, ...]:
+    mine = run.choices[(run.choices["user_id"] == user_id) & (run.choices["strategy"] == strategy)]
+    return tuple(
+        Candidate(row["pllm"], styles.get(row["pllm"], ""), float(row["score"]), int(row["rank"]))
+        for row in records(mine.sort_values("rank"))
+    )
+
+
+def _cost(row: dict[str, Any]) -> Cost:
+    return Cost(
+        selection_min=float(row["selection_s"]) / 60,
+        download_min=float(row["download_s"]) / 60,
+        finetune_min=float(row["finetune_s"]) / 60,
+        energy_kj=float(row["selection_j"] + row["download_j"] + row["finetune_j"]) / 1e3,
+        down_mb=float(row["bytes_down"]) / 1e6,
+        steps=int(row["steps_to_target"]) if not pd.isna(row["steps_to_target"]) else None,
+        censored=bool(row["censored"]) if not pd.isna(row["censored"]) else True,
+    )

@@ -1,0 +1,178 @@
+"""The report of a run: what was run, what won, by how much, how sure, at what cost, and five users."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from sim.analysis.explain.explanation import gallery
+from sim.analysis.measures import METRICS
+from sim.analysis.page import Cell, Section, folded, grid, page, paragraph, picture, verbatim
+from sim.analysis.run.phones import by_phone
+from sim.analysis.run.plots import draw
+from sim.analysis.run.verdict import Verdict, setting, verdict
+from sim.analysis.summary import COLUMNS, DASH, by_key, compare, interval, number, summarise
+from sim.analysis.tables import Run, load_run, records
+
+EXPLAINED_USERS = 5
+
+
+def report(folder: Path | str) -> Path:
+    """Write report.html into a run folder and return its path. Raises UserError when the folder is no run."""
+    run = load_run(folder)
+    summary = summarise(run)
+    path = run.folder / "report.html"
+    found = verdict(run, summary)
+    headline, *rest = found.sentences
+    lead = [headline, " ".join(rest)] if rest else [headline]
+    title = f"Headstart: {run.name}"
+    path.write_text(page(title, lead, run_sections(run, summary, found)), encoding="utf-8")
+    return path
+
+
+def run_sections(run: Run, summary: pd.DataFrame, found: Verdict) -> list[Section]:
+    """The parts of one run's report, in reading order; a sweep's can take those it wants of each run."""
+    sections = [
+        Section("What was run", _setting(run)),
+        Section("What won, by how much", _results(run, summary)),
+        Section("How sure", _certainty(run, found)),
+        Section("What it cost, on which phones", _costs(run)),
+        Section("Learning and data", _learning(run)),
+        Section("Explained users", _users(run, found)),
+        Section("The space of explanations", _latent(run)),
+        Section("What the numbers mean", _meanings()),
+    ]
+    return [section for section in sections if section.html]
+
+
+def summary_grid(summary: pd.DataFrame) -> str:
+    """The main metrics by strategy, each with its interval."""
+    found = by_key(summary)
+    shown = [column for column in COLUMNS if (summary["metric"] == column[0]).any()]
+    rows = []
+    for strategy in dict.fromkeys(summary["strategy"]):
+        cells: list[Cell | str] = [strategy]
+        for metric, _, factor in shown:
+            if (strategy, metric) in found:
+                row = found[strategy, metric]
+                mean, low, high = (float(row[part]) * factor for part in ("mean", "low", "high"))
+                cells.append(Cell(number(mean), interval(low, high), mean))
+            else:
+                cells.append(Cell(DASH))
+        rows.append(cells)
+    return grid(["strategy", *(heading.replace("\n", " ") for _, heading, _ in shown)], rows)
+
+
+def _setting(run: Run) -> str:
+    html = "".join(paragraph(sentence) for sentence in setting(run))
+    if run.config:
+        html += folded("The whole config, as config.toml", verbatim(run.config.to_toml()))
+    if not run.cloud.empty:
+        rows = [
+            [
+                r["strategy"],
+                r["work"],
+                _count(r["requests"]),
+                _count(r["tokens"]),
+                _number(1e-12 * r["flops"]),
+            ]
+            for r in records(run.cloud)
+        ]
+        work = grid(["strategy", "work", "requests", "tokens", "TFLOP"], rows)
+        html += folded("Work of the cloud, billed to no phone", work)
+    return html
+
+
+def _results(run: Run, summary: pd.DataFrame) -> str:
+    caption = "Mean savings against scratch with 95 % intervals. A bar cut at the left has its value beside it."
+    return (
+        paragraph("Means over users; the small print is the 95 % interval. A click on a heading sorts.")
+        + summary_grid(summary)
+        + _figure(run, "savings", caption)
+    )
+
+
+def _certainty(run: Run, found: Verdict) -> str:
+    text = paragraph(
+        "Intervals are percentile bootstraps over the users, 2000 resamples. Every strategy had the same "
+        "users, texts and random seeds, so differences are taken user by user. Where all users are alike the "
+        "bootstrap sees no spread: with n users alike, a share may still be off by about 3/n. The intervals "
+        "cover the draw of users, not the error of the cost model, which all strategies of a run share."
+    )
+    if not found.best:
+        return text
+    rows = []
+    for r in records(compare(run, found.metric, found.best)):
+        mean, low, high = (100 * r[part] for part in ("mean", "low", "high"))
+        rows.append([r["strategy"], Cell(number(mean), interval(low, high), mean), _count(r["users"])])
+    heading = f"{found.best} saves more by, percentage points"
+    meaning = METRICS[found.metric].meaning
+    return text + paragraph(f"Compared by: {meaning}.") + grid(["than", heading, "users"], rows)
+
+
+def _costs(run: Run) -> str:
+    table = by_phone(run)
+    names = [s for s in run.strategies if table[s].notna().any()]
+    if not names:
+        return paragraph("No phone of this run can fine-tune the deployed LLM, so nothing is billed.")
+    rows: list[list[Cell | str]] = [
+        [str(r["phone"]), _count(r["users"]), _number(100 * r["fits"]), *(_number(r[s]) for s in names)]
+        for r in records(table)
+    ]
+    headings = ["phone", "users", "can fine-tune, %", *(f"{s}, min" for s in names)]
+    time = "Where the time on the phone goes, mean over users whose phone fits the LLM."
+    spread = "Time from selection to the target: over all users, and the median by phone."
+    every = folded("All phones: median minutes from selection to the target", grid(headings, rows))
+    return _figure(run, "where_time_goes", time) + _figure(run, "phones", spread) + every
+
+
+def _learning(run: Run) -> str:
+    learning = "Mean held-out loss with its 95 % band, on the LLM that was really trained."
+    ladder = "Users that reach the target with at most that share of their texts, with 95 % intervals."
+    return _figure(run, "learning_curves", learning) + _figure(run, "data_ladder", ladder)
+
+
+def _users(run: Run, found: Verdict) -> str:
+    if not found.explained:
+        return ""
+    parts = [paragraph("From the user who saved most time, selection included, to the one who saved least.")]
+    for e in gallery(run, found.explained, EXPLAINED_USERS):
+        caption = f"User {e.user_id}: the style in words, and the candidates."
+        parts.append(f"<h3>User {e.user_id}</h3>")
+        if e.words or e.candidates:
+            parts.append(picture(e.figure(), caption))
+        parts.append(verbatim(e.text()))
+    return "".join(parts)
+
+
+def _latent(run: Run) -> str:
+    figure = _figure(
+        run, "latent_levels", "L1 distance of the pLLMs' coordinates between levels, as a share of the largest."
+    )
+    if not figure:
+        return ""
+    return figure + paragraph(
+        "pLLMs that differ in nothing but a level of one axis: the more levels are between them, the further apart "
+        "they should lie. On the diagonal are pLLMs of the same level that learnt from other texts. Spearman: rank "
+        "correlation of distance and levels apart. Published: Wang et al., MobiSys 2025, elementary school to PhD, on "
+        "larger LLMs."
+    )
+
+
+def _meanings() -> str:
+    rows = [[m.name, m.unit, m.meaning] for m in METRICS.values()]
+    return folded("Every metric of summary.csv", grid(["metric", "unit", "meaning"], rows))
+
+
+def _figure(run: Run, name: str, caption: str) -> str:
+    figure = draw(name, run)
+    return picture(figure, caption) if figure is not None else ""
+
+
+def _number(value: float) -> Cell:
+    return Cell(number(float(value)), key=float(value))
+
+
+def _count(value: float) -> Cell:
+    return Cell(f"{float(value):.0f}", key=float(value))

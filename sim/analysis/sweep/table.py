@@ -1,0 +1,112 @@
+"""runs.csv: the runs of a sweep in one table, a row a run and strategy; written from summaries, read for the report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from sim.analysis.summary import by_key
+from sim.analysis.tables import read_table
+from sim.common.errors import UserError
+from sim.experiment.config import Config
+from sim.records.tables import SUMMARY
+
+RUNS = "runs.csv"
+SHOWN = (
+    *("selection_accuracy", "steps_to_target", "censored", "fits", "compute_saved", "compute_saved_total"),
+    *("time_saved_total", "energy_saved_total", "data_saved", "start_loss", "regret"),
+    *("selection_s", "selection_j", "download_s", "down_mb", "total_flops", "total_min", "total_kj"),
+)
+"""The metrics of runs.csv, in the units of `sim.analysis.METRICS`: each with `PARTS` behind."""
+PARTS = {"": "mean", "_low": "low", "_high": "high", "_median": "median"}
+"""Suffixes of a metric's columns, by column of summary.csv: mean, its 95 % interval, median over users."""
+
+
+def runs_table(runs: Sequence[tuple[Path, Mapping[str, str]]]) -> pd.DataFrame:
+    """One row for each run and strategy, from the runs' summary.csv.
+
+    Columns: folder, the swept keys, strategy, users, then four columns for each metric of `SHOWN`.
+
+    Args:
+        runs: folder and swept values of each run, in the order of the rows.
+    """
+    rows: list[dict[str, Any]] = []
+    for folder, values in runs:
+        summary = read_table(folder / "summary.csv", SUMMARY)
+        found = by_key(summary)
+        for strategy in dict.fromkeys(summary["strategy"]):
+            row = {"folder": folder.name, **values, "strategy": strategy, "users": 0}
+            for metric in SHOWN:
+                cell = found.get((strategy, metric), {})
+                row["users"] = max(row["users"], int(cell.get("users", 0)))
+                row |= {metric + suffix: cell.get(part) for suffix, part in PARTS.items()}
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+@dataclass(frozen=True, eq=False)
+class Sweep:
+    """A sweep's runs.csv; `keys` are the swept keys, in order."""
+
+    folder: Path
+    keys: tuple[str, ...]
+    rows: pd.DataFrame
+
+    @property
+    def name(self) -> str:
+        return self.folder.resolve().name
+
+    @cached_property
+    def strategies(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(self.rows["strategy"]))
+
+    @cached_property
+    def runs(self) -> pd.DataFrame:
+        """One row a run: folder and swept values."""
+        return self.rows[["folder", *self.keys]].drop_duplicates(ignore_index=True)
+
+    @cached_property
+    def configs(self) -> dict[str, Config]:
+        """The config of every run whose folder is there."""
+        paths = {name: self.folder / name / "config.toml" for name in self.runs["folder"]}
+        return {name: Config.load(path) for name, path in paths.items() if path.is_file()}
+
+    def has(self, metric: str) -> bool:
+        return bool(self.rows[metric].notna().any())
+
+    def setting(self, key: str, folder: str) -> Any:
+        """The value of a dotted key in a run's config; None where it is not known."""
+        found: Any = self.configs[folder].model_dump() if folder in self.configs else {}
+        for part in key.split("."):
+            found = found.get(part) if isinstance(found, Mapping) else None
+        return found
+
+
+def is_sweep(folder: Path) -> bool:
+    return (folder / RUNS).is_file()
+
+
+def load_sweep(folder: Path) -> Sweep:
+    """Read a sweep folder. Raises UserError when its runs.csv is missing or broken."""
+    path = folder / RUNS
+    try:
+        rows = pd.read_csv(path, dtype={"folder": "str", "strategy": "str"}, keep_default_na=False, na_values=[""])
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: {' '.join(str(error).split()).rstrip('.')}.") from error
+    columns = [str(column) for column in rows]
+    if missing := [c for c in ("folder", "strategy", "users", *SHOWN) if c not in columns]:
+        raise UserError(f"{path}: column {missing[0]!r} is missing.")
+    keys = columns[columns.index("folder") + 1 : columns.index("strategy")]
+    return Sweep(folder, tuple(keys), rows)
+
+
+def listed(values: Sequence[Any]) -> str:
+    """Values as a reader wants them: 14, 28 and 56."""
+    texts = [str(v) if isinstance(v, str) else json.dumps(v, default=float) for v in values]
+    return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} and {texts[-1]}"

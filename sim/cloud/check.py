@@ -1,0 +1,68 @@
+"""What can be wrong with an experiment and be known without loading an LLM."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from devices import BACKENDS, Device, draw_networks, draw_phones, llm
+from sim.cloud.cohorts import REFERENCE
+from sim.common.errors import UserError, nearest
+from sim.corpus import open_corpus
+from sim.experiment.config import Config
+from sim.experiment.strategies import known_strategies, make_strategy
+from sim.pool.plan import check_texts
+from sim.population.hours import Hours
+from sim.population.users import known_phones, phone_mix, possible_styles
+
+PHONE_SAMPLE = 4096
+"""Draws that show which phones a mix holds."""
+
+
+def check(config: Config) -> None:
+    """Everything about a config that can be wrong and can be known without loading a model. Raises UserError."""
+    for name in dict.fromkeys([*config.strategies, REFERENCE]):
+        make_strategy(name, config)
+    names = {*known_strategies(), *config.strategies}
+    for name, settings in config.options.items():
+        if name not in names and "use" not in settings:
+            raise UserError(f"options.{name}: unknown strategy.{nearest(name, names)}")
+    with _naming("llm.deploy"):
+        deploy = llm(config.llm.deploy)
+    with _naming("training.targets"):
+        deploy.targets(config.training.targets)
+    with _naming("llm.summarizer_deploy"):
+        llm(config.llm.summarizer_deploy)
+    population, rng = config.population, np.random.default_rng(0)
+    known = known_phones(config)
+    Hours(config)
+    with _naming("population.phones"):
+        phones = draw_phones(PHONE_SAMPLE, phone_mix(config), rng, known)
+    with _naming("population.network"):
+        draw_networks(1, rng, population.network)
+    if (backend := config.billing.backend) not in BACKENDS:
+        raise UserError(f"billing.backend = {backend!r}: allowed are {', '.join(BACKENDS)}.")
+    with _naming("billing.backend"):
+        Device.of([known[p] for p in np.unique(phones)], backend=backend)  # some software is not for every phone
+    with _naming("engine.device"):
+        torch.zeros(1, device=config.engine.device)
+    for key, value in (("llm.model", config.llm.model), ("llm.summarizer", config.llm.summarizer)):
+        looks_local = value.startswith((".", "/", "~")) or value.count("/") > 1
+        if value != "pocket" and looks_local and not Path(value).is_dir():
+            raise UserError(f"{key}: no model folder {value!r}.")
+    corpus = open_corpus(config.corpus)
+    possible_styles(config, corpus)
+    check_texts(config, corpus)
+
+
+@contextmanager
+def _naming(key: str) -> Iterator[None]:
+    """Make an error in here one line that names the config's key."""
+    try:
+        yield
+    except (ValueError, OSError, RuntimeError, AssertionError) as error:
+        raise UserError(f"{key}: {(str(error) or type(error).__name__).splitlines()[0]}") from None

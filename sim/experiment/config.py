@@ -1,0 +1,186 @@
+"""One experiment as one typed tree. TOML in, checked, saved with the results.
+
+The defaults are the quickstart. The sections' keys are in `sim/sections.py`.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+from pydantic import BaseModel, Field, ValidationError, model_validator
+
+from sim.common.cache import digest
+from sim.common.errors import UserError, nearest
+from sim.experiment.sections import (
+    ALWAYS,
+    DAILY,
+    Billing,
+    CorpusSection,
+    Engine,
+    Ladder,
+    Llm,
+    Names,
+    PoolSection,
+    Population,
+    Section,
+    Training,
+)
+
+ELSEWHERE = {"backend", "workers", "address", "deadline_s", "retries", "keep_going", "store"}
+"""Keys of `engine` that say where and how long, and change no record."""
+
+
+class Config(Section):
+    """An experiment. `Config.load` reads TOML and overrides; `config.toml` in the results is `to_toml`."""
+
+    name: str = Field(
+        "quickstart", pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$", description="results land in OUTPUT/NAME/RUN_ID"
+    )
+    seed: int = Field(0, ge=0, lt=2**63, description="decides everything that is random")
+    strategies: Names = Field(["scratch", "random", "oracle", "xpert"], min_length=1, description="what is compared")
+    output: str = Field("results", description="folder of results")
+    llm: Llm = Llm()
+    corpus: CorpusSection = CorpusSection()
+    pool: PoolSection = PoolSection()
+    population: Population = Population()
+    training: Training = Training()
+    ladder: Ladder = Ladder()
+    billing: Billing = Billing()
+    engine: Engine = Engine()
+    options: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="a strategy's settings; `use` makes a variant of another strategy"
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Config:
+        if self.corpus.source != "persona" and not self.corpus.path:
+            raise ValueError(f"corpus.path: empty, but corpus.source = {self.corpus.source!r} needs a path")
+        fewest = round(min(self.ladder.amounts, default=1) * self.population.texts)
+        if self.ladder.users and fewest < 1:
+            raise ValueError(
+                f"ladder.amounts: {min(self.ladder.amounts)} of population.texts = {self.population.texts} "
+                "is no text at all; raise one of them"
+            )
+        if self.training.cost_only:
+            for key in ("scratch_steps", "tokens_per_step"):
+                if not getattr(self.billing, key):
+                    raise ValueError(
+                        f"billing.{key} = 0: with training.cost_only = true nothing is measured, so it must be stated"
+                    )
+        if repeated := {s for s in self.strategies if self.strategies.count(s) > 1}:
+            raise ValueError(f"strategies: {sorted(repeated)[0]!r} is named twice")
+        return self
+
+    @classmethod
+    def load(cls, path: Path | None = None, overrides: Sequence[str] = ()) -> Config:
+        """Read a TOML file (None: the quickstart) and apply `key=value` overrides.
+
+        Raises: UserError, one line that names the key, the value and what is allowed.
+        """
+        tree: dict[str, Any] = {}
+        if path is not None:
+            try:
+                tree = tomllib.loads(path.read_text(encoding="utf-8"))
+            except FileNotFoundError:
+                raise UserError(f"config: no file {str(path)!r}.") from None
+            except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+                raise UserError(f"config: {path}: {error}.") from error
+            tree.pop("sweep", None)
+        for override in overrides:
+            key, value = parse_override(override)
+            set_key(tree, key, value)
+        return cls.of(tree)
+
+    @classmethod
+    def of(cls, tree: Mapping[str, Any]) -> Config:
+        """Check a tree of plain values. Raises UserError."""
+        check_keys(cls, tree)
+        try:
+            return cls.model_validate(dict(tree))
+        except ValidationError as error:
+            raise UserError(_one_line(error)) from None
+
+    def anchored(self, root: Path) -> Config:
+        """The same config with relative paths made absolute, so that workers anywhere on this machine agree."""
+
+        def fixed(value: str) -> str:
+            path = root / Path(value).expanduser()
+            return str(path.resolve()) if value and path.exists() else value
+
+        llm = {k: v if v == "pocket" else fixed(v) for k, v in self.llm.model_dump().items()}
+        own = {"phone_file": fixed(self.population.phone_file)}
+        if self.population.availability not in (ALWAYS, DAILY):
+            own["availability"] = fixed(self.population.availability)
+        store = self.engine.store
+        if store and "://" not in store:
+            store = str((root / Path(store).expanduser()).resolve())
+        return self.model_copy(
+            update={
+                "output": str((root / Path(self.output).expanduser()).resolve()),
+                "llm": Llm(**llm),
+                "corpus": self.corpus.model_copy(update={"path": fixed(self.corpus.path)}),
+                "pool": self.pool.model_copy(update={"path": fixed(self.pool.path)}),
+                "population": self.population.model_copy(update=own),
+                "engine": self.engine.model_copy(update={"store": store}),
+            }
+        )
+
+    def digest(self) -> str:
+        """A hash of all that the records depend on: not of where results go, nor of who does the work."""
+        validated = type(self).model_validate(self.model_dump())  # a default 1000 becomes the 1000.0 that it is in TOML
+        return digest(validated.model_dump(exclude={"name": True, "output": True, "engine": ELSEWHERE}))
+
+    def to_toml(self) -> str:
+        return tomli_w.dumps(self.model_dump())
+
+
+def parse_override(text: str) -> tuple[str, Any]:
+    """Split `key=value`; the value is TOML where it parses as such, else a plain string."""
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise UserError(f"override {text!r}: expected key=value, for example population.users=100.")
+    try:
+        return key.strip(), tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key.strip(), value.strip()
+
+
+def set_key(tree: dict[str, Any], dotted: str, value: Any) -> None:
+    """Set a.b.c in nested dictionaries."""
+    *path, last = dotted.split(".")
+    for part in path:
+        tree = tree.setdefault(part, {})
+        if not isinstance(tree, dict):
+            raise UserError(f"{dotted}: {part!r} is a value, not a section.")
+    tree[last] = value
+
+
+def check_keys(model: type[BaseModel], tree: Mapping[str, Any], prefix: str = "") -> None:
+    """Reject unknown keys with the nearest valid name."""
+    for key, value in tree.items():
+        field = model.model_fields.get(key)
+        if field is None:
+            raise UserError(f"{prefix}{key}: unknown key.{nearest(key, model.model_fields)}")
+        section = field.annotation
+        if isinstance(section, type) and issubclass(section, BaseModel):
+            if not isinstance(value, Mapping):
+                raise UserError(f"{prefix}{key}: a section with keys {', '.join(section.model_fields)} is expected.")
+            check_keys(section, value, f"{prefix}{key}.")
+
+
+def _one_line(error: ValidationError) -> str:
+    errors = error.errors()
+    first, where = errors[0], _where(errors[0])
+    if first["type"] == "value_error":
+        return f"{first['msg'].removeprefix('Value error, ')}."
+    # a value that may be of two kinds has one error for each
+    reasons = [e["msg"][0].lower() + e["msg"][1:] for e in errors if _where(e) == where]
+    return f"{where} = {first['input']!r}: {', or '.join(reasons)}."
+
+
+def _where(error: Any) -> str:
+    return ".".join(str(part) for part in error["loc"] if part not in ("int", "constrained-int", "literal['auto']"))

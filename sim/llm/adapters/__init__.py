@@ -1,0 +1,1 @@
+"""Kinds of adapters behind one protocol."""

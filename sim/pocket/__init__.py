@@ -1,0 +1,36 @@
+"""The pocket LLMs: real, small, built by a seeded recipe from any corpus, so that a laptop without network runs all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+from sim.common.cache import built, cache_dir, digest, folder_digest
+from sim.corpus.base import Corpus
+from sim.pocket.settings import QUICK
+
+DATA = Path(__file__).parent / "data"
+
+
+def pocket_folder(corpus: Corpus, progress: Callable[[str, int, int], None] = lambda *_: None) -> Path:
+    """The folder with `base` and `summarizer` of a corpus: shipped for the built-in one, else built and cached."""
+    from sim.pocket.recipe import build
+
+    if _is_built_in(corpus):
+        return DATA
+    name = pocket_digest(corpus)
+    return built(cache_dir() / "pocket" / name, lambda folder: build(corpus, folder, QUICK, progress))
+
+
+def pocket_digest(corpus: Corpus) -> str:
+    """What the pocket LLMs of a corpus are, known before they are built."""
+    if _is_built_in(corpus):
+        return folder_digest(DATA / "base") + folder_digest(DATA / "summarizer")
+    return digest({"corpus": corpus.fingerprint(), "recipe": asdict(QUICK)})
+
+
+def _is_built_in(corpus: Corpus) -> bool:
+    from sim.corpus.persona import PersonaCorpus
+
+    return isinstance(corpus, PersonaCorpus)

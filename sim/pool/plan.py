@@ -1,0 +1,159 @@
+"""How a config's pool is made: which pLLMs it has, in which groups they are trained, and the pool as a copy of them.
+
+The batch that a pLLM is trained in decides the last bits of its weights. So a pLLM always has the same neighbours,
+those of its group, whatever the size of the pool and whatever is built already; groups are built whole, cached by the
+hash of all that makes them, and shared by pools of every size.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sim.common.cache import built, cache_dir, digest
+from sim.corpus.base import Corpus
+from sim.experiment.config import Config
+from sim.pocket import DATA
+from sim.pool.pool import own_texts, pool_size, pool_styles
+
+if TYPE_CHECKING:
+    pass
+
+VERSION = 2
+"""Part of the cache's hash: bump it when pLLMs come out differently for the same config."""
+GROUP = 4
+"""pLLMs trained in one batch. A constant, since it decides what comes out; docs/log.md has why so few."""
+HELD_OUT = 16
+"""Texts on which a pLLM's loss is measured, where there are as many."""
+LONGEST = 240
+"""Bytes of an id before its number; a file system takes 255."""
+SHIPPED = DATA / "pools"
+
+
+@dataclass(frozen=True)
+class Group:
+    """Neighbouring styles in one round of dealing pLLMs out over the styles; a task (`sim.transport.dispatch`).
+
+    `round` counts from 0; `digest` is that of all that makes the pLLMs, `model` the base LLM's name in their configs.
+    """
+
+    index: int
+    styles: tuple[str, ...]
+    round: int
+    digest: str
+    model: str
+
+    @property
+    def names(self) -> list[str]:
+        """The pLLMs' ids, which name their folders: the style, and from its second pLLM on a number."""
+        return [f"{_quoted(style)}.{self.round + 1}" if self.round else _quoted(style) for style in self.styles]
+
+    @property
+    def label(self) -> str:
+        return f"pLLMs {self.names[0]} to {self.names[-1]}"
+
+    @property
+    def kind(self) -> str:
+        return "pLLMs"
+
+    @property
+    def size(self) -> int:
+        return len(self.styles)
+
+    @property
+    def folder(self) -> Path:
+        """Where this machine keeps the pLLMs, each in a folder named by its id."""
+        return cache_dir().resolve() / "pllms" / self.digest
+
+    def order(self) -> dict[str, Any]:
+        return {"group": asdict(self)}
+
+    def read(self, reply: Any) -> str:
+        """The name that a node put the pLLMs into the store by."""
+        return str(reply["pllms"])
+
+    def keep(self, source: Path) -> None:
+        """Take over what a node built, unless this is where it built it."""
+
+        def copy(into: Path) -> None:
+            shutil.copytree(source, into, dirs_exist_ok=True)
+
+        built(self.folder, copy)
+
+
+def _quoted(style: str) -> str:
+    """A style as a folder's name: as it is, but for what a file system, a pool or a second pLLM would mislead."""
+    taken = r"^o(?=ffers$)|^p(?=ool\.json$)"
+    name = re.sub(rf'[/\\:%*?"<>|\x00-\x1f]|^\.|\.(?=\d+$)|{taken}', lambda m: f"%{ord(m[0]):02X}", style)
+    if len(name.encode()) <= LONGEST:
+        return name
+    return f"{name.encode()[: LONGEST - 20].decode(errors='ignore')}%{digest({'style': style})}"
+
+
+@dataclass(frozen=True)
+class PoolPlan:
+    """A config's pool before it is there: its folder, and the groups that its `size` pLLMs are the first of.
+
+    `given`: the config names the folder, and there is nothing to make.
+    """
+
+    folder: Path
+    size: int = 0
+    groups: tuple[Group, ...] = ()
+    given: bool = False
+
+    def missing(self) -> list[Group]:
+        """The groups that have to be built first."""
+        return [] if self.folder.is_dir() else [g for g in self.groups if not g.folder.is_dir()]
+
+    def assemble(self) -> Path:
+        """The pool's folder, put together from its groups where it is not there."""
+        members = [(name, group.folder / name) for group in self.groups for name in group.names][: self.size]
+
+        def copy(into: Path) -> None:
+            for name, source in members:
+                shutil.copytree(source, into / name)
+            (into / "pool.json").write_text(json.dumps({"pllms": [name for name, _ in members]}, indent=2) + "\n")
+
+        return self.folder if self.given else built(self.folder, copy)
+
+
+def plan_pool(config: Config, corpus: Corpus, lm_digest: str) -> PoolPlan:
+    """Where the config's pool lies (named by the config, shipped or cached) and what it is made of."""
+    if config.pool.path:
+        return PoolPlan(Path(config.pool.path), given=True)
+    styles = pool_styles(config, corpus)
+    size = pool_size(config, styles)
+    made_of = {
+        "version": VERSION,
+        "llm": lm_digest,
+        "corpus": corpus.fingerprint(),
+        "pool": config.pool.model_dump(exclude={"size", "ship", "path"}),
+        "training": config.training.model_dump(
+            include={"rank", "alpha", "targets", "weight_decay", "max_grad_norm", "max_tokens"}
+        ),
+    }
+    groups: list[Group] = []
+    for first in range(0, size, max(1, len(styles))):
+        for at in range(0, min(len(styles), size - first), GROUP):
+            some, round_ = tuple(styles[at : at + GROUP]), first // len(styles)
+            name = digest({**made_of, "styles": list(map(_quoted, some)), "round": round_})
+            groups.append(Group(len(groups), some, round_, name, config.llm.model))
+    name = digest({"size": size, "groups": [g.digest for g in groups]})
+    home = SHIPPED if (SHIPPED / name).is_dir() else cache_dir() / "pools"
+    return PoolPlan(home / name, size, tuple(groups))
+
+
+def check_texts(config: Config, corpus: Corpus) -> None:
+    """Raise UserError where the corpus has too few texts for the config's pool to be built, whole groups at a time."""
+    own = own_texts(config)
+    styles = dict.fromkeys(style for group in plan_pool(config, corpus, "").groups for style in group.styles)
+    for style in styles:
+        corpus.need(style, "pool", own)
+        corpus.need(style, "test", 1)
+    if styles:
+        corpus.need(corpus.default, "pool", config.pool.texts - own)

@@ -1,0 +1,122 @@
+"""The shared pool: already personalised LLMs on disk, each a plain PEFT adapter folder and its card."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from torch import Tensor
+
+from sim.common.errors import UserError, nearest
+from sim.corpus.base import Corpus
+from sim.experiment.config import Config
+from sim.llm.adapters.lora import Layout, check_adapter, load_adapter
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Card:
+    """What is known of a pLLM."""
+
+    id: str
+    style: str
+    similarity: float
+    texts: int
+    steps: int
+    loss: float
+
+
+class Pool:
+    """A folder of pLLMs in the order of their cards.
+
+    Raises: UserError that names the file when a card or an adapter is missing, broken or of a style that is unknown.
+    """
+
+    def __init__(self, folder: Path, corpus: Corpus) -> None:
+        self.folder = folder
+        index = folder / "pool.json"
+        if not index.is_file():
+            raise UserError(f"pool.path: {str(folder)!r} is no pool (pool.json is missing).")
+        self.cards: dict[str, Card] = {}
+        for name in _read(index, lambda content: list(map(str, content["pllms"]))):
+            path = folder / name / "card.json"
+            if not path.is_file():
+                raise UserError(f"pool: {path} is missing; rebuild the pool or remove the folder {folder}.")
+            card = self.cards[name] = _read(path, lambda content: Card(**content))
+            if card.style not in corpus.styles:
+                near = nearest(card.style, corpus.styles)
+                raise UserError(f"pool: {path}: the corpus has no style {card.style!r}.{near}")
+            check_adapter(folder / name)
+        self._adapter = lru_cache(maxsize=256)(self._load)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        return tuple(self.cards)
+
+    @property
+    def styles(self) -> tuple[str, ...]:
+        """The styles that pLLMs have, in order."""
+        return tuple(dict.fromkeys(card.style for card in self.cards.values()))
+
+    def card(self, name: str) -> Card:
+        if name not in self.cards:
+            raise UserError(f"pool: no pLLM {name!r}; it has {', '.join(self.cards) or 'none'}.")
+        return self.cards[name]
+
+    def adapter(self, name: str, layout: Layout) -> Tensor:
+        """The flat adapter (size,) of a pLLM."""
+        return self._adapter(name, layout)
+
+    def _load(self, name: str, layout: Layout) -> Tensor:
+        self.card(name)
+        return load_adapter(self.folder / name, layout)
+
+    def nearest(self, corpus: Corpus, styles: Sequence[str]) -> list[str]:
+        """The pLLMs truly closest to a user's styles: least mean style distance, then highest similarity.
+
+        None where it is not known how far any is: styles of files are the same or not. Of two styles those between
+        them are as close as the styles themselves, and as good a start (docs/log.md).
+        """
+
+        def apart(card: Card) -> tuple[float, float]:
+            return sum(corpus.distance(s, card.style) for s in styles) / len(styles), -card.similarity
+
+        known = {n: apart(c) for n, c in self.cards.items() if any(corpus.comparable(s, c.style) for s in styles)}
+        best = min(known.values(), default=None)
+        return [name for name, distance in known.items() if distance == best]
+
+
+def _read(path: Path, shape: Callable[[Any], T]) -> T:
+    """The content of a JSON file in the shape that it should have."""
+    try:
+        return shape(json.loads(path.read_text(encoding="utf-8")))
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"pool: {path} is broken ({type(error).__name__}: {error}).") from error
+
+
+def pool_styles(config: Config, corpus: Corpus) -> list[str]:
+    """The styles that pLLMs are dealt out over."""
+    return [corpus.style(s).id for s in config.corpus.styles] or list(corpus.usual)
+
+
+def styles_in_pool(config: Config, corpus: Corpus) -> list[str]:
+    """The styles that the config's pool has or, where it is not built yet, will have."""
+    if config.pool.path:
+        return list(Pool(Path(config.pool.path), corpus).styles)
+    styles = pool_styles(config, corpus)
+    return list(dict.fromkeys(styles[: pool_size(config, styles)]))
+
+
+def own_texts(config: Config) -> int:
+    """How many of a pLLM's texts are in its style; the others are in the default one."""
+    return round(config.pool.similarity * config.pool.texts)
+
+
+def pool_size(config: Config, styles: Sequence[str]) -> int:
+    """Number of pLLMs of a pool that is dealt out over these styles."""
+    return len(styles) if config.pool.size == "auto" else config.pool.size

@@ -1,0 +1,110 @@
+"""Where jobs are done: the nodes of a Flower Grid, or this process. The dispatcher sees only this interface."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from flwr.app import ConfigRecord, Message, RecordDict
+from flwr.serverapp import Grid
+
+from sim.client_app import ACTION, answer
+from sim.common.errors import RunFailed
+
+Order = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A node's reply to an order, or why there is none (`lost`)."""
+
+    ticket: str
+    reply: dict[str, Any]
+    lost: str = ""
+
+
+class Nodes(Protocol):
+    def wait(self, check: Callable[[], object]) -> list[int]:
+        """The nodes, once they are there; calls `check` while waiting."""
+        ...
+
+    def there(self) -> Sequence[int]:
+        """The nodes that are there now: some may have gone, or come."""
+        ...
+
+    def send(self, node: int, order: Order, ttl_s: float) -> str:
+        """Give an order to a node; returns its ticket."""
+        ...
+
+    def receive(self, tickets: Sequence[str]) -> Iterable[Arrival]:
+        """Replies that have come to these tickets, each once."""
+        ...
+
+
+class FlowerNodes:
+    """The SuperNodes of a Grid. `stop` makes whoever waits for them fail with a RunFailed."""
+
+    def __init__(self, grid: Grid) -> None:
+        self._grid = grid
+        self._stopped = ""
+        self._all_came = False
+
+    def stop(self, reason: str) -> None:
+        self._stopped = reason
+
+    def wait(self, check: Callable[[], object]) -> list[int]:
+        """Nodes register in another thread: wait for the first, then, once, for the rest to stop coming."""
+        seen = self.there()
+        while not (seen and self._all_came):
+            check()
+            time.sleep(0.2)
+            before, seen = seen, self.there()
+            self._all_came = bool(seen) and seen == before
+        return seen
+
+    def there(self) -> list[int]:
+        if self._stopped:
+            raise RunFailed(self._stopped)
+        return sorted(self._grid.get_node_ids())
+
+    def send(self, node: int, order: Order, ttl_s: float) -> str:
+        content = RecordDict({"order": ConfigRecord({"json": json.dumps(order)})})
+        message = Message(content, message_type=ACTION, dst_node_id=node, ttl=ttl_s)
+        return str(next(iter(self._grid.push_messages([message]))))
+
+    def receive(self, tickets: Sequence[str]) -> Iterable[Arrival]:
+        if self._stopped:
+            raise RunFailed(self._stopped)
+        for message in self._grid.pull_messages(list(tickets)):
+            ticket = message.metadata.reply_to_message_id
+            if message.has_error():
+                yield Arrival(ticket, {}, lost=str(message.error.reason) or "no reason given")
+            else:
+                yield Arrival(ticket, json.loads(str(message.content["reply"]["json"])))
+
+
+class InlineNodes:
+    """One node, this process: an order is done when its reply is asked for. For debugging and tests."""
+
+    def __init__(self) -> None:
+        self._orders: dict[str, Order] = {}
+        self._sent = 0
+
+    def wait(self, check: Callable[[], object]) -> list[int]:
+        return [0]
+
+    def there(self) -> list[int]:
+        return [0]
+
+    def send(self, node: int, order: Order, ttl_s: float) -> str:
+        self._sent += 1
+        self._orders[str(self._sent)] = order
+        return str(self._sent)
+
+    def receive(self, tickets: Sequence[str]) -> Iterable[Arrival]:
+        for ticket in tickets:
+            order = self._orders.pop(ticket)
+            yield Arrival(ticket, json.loads(json.dumps(answer(order))))

@@ -1,0 +1,62 @@
+"""The pages made from code are those that are checked in, and say everything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from docs.make.pages import DOCS, describe_config, pages
+from docs.make.results import BLOCK, README, REFERENCE, filled
+from sim.analysis.measures import METRICS
+from sim.experiment.config import Config
+from sim.records.tables import TABLES, describe
+
+
+@pytest.mark.parametrize("name", ["config.md", "records.md"])
+def test_page_is_up_to_date(name: str) -> None:
+    assert (DOCS / name).read_text(encoding="utf-8") == pages()[name], "run `python -m docs.make.pages`"
+
+
+def test_tables_of_the_readme_are_those_of_the_committed_results() -> None:
+    readme = README.read_text(encoding="utf-8")
+    assert filled(readme) == readme, "run `python -m docs.make.pages`"
+    assert BLOCK.search(readme)
+
+
+def test_records_page_has_every_column_and_metric() -> None:
+    page = pages()["records.md"]
+    assert describe() in page
+    for metric in METRICS.values():
+        assert f"| `{metric.name}` | {metric.unit} | {metric.meaning} |\n" in page
+    for table, columns in TABLES.items():
+        _, _, after = describe().partition(f"## {table}.csv\n")
+        section = after.partition("\n## ")[0]
+        for column in columns:
+            assert f"| `{column.name}` | {column.type.__name__} | {column.unit} | {column.meaning} |" in section
+
+
+def test_example_of_the_records_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It prints what the README's table says."""
+    example = pages()["records.md"].partition("```python\n")[2].partition("```")[0]
+    monkeypatch.chdir(README.parent)
+    exec(example.replace("minutes.png", str(tmp_path / "minutes.png")), {})
+    saved = {line.split()[0]: line.split()[-1] for line in capsys.readouterr().out.splitlines()}
+    summary = pd.read_csv(REFERENCE / "quickstart" / "summary.csv").set_index(["strategy", "metric"])["mean"]
+    assert float(saved["xpert"]) == pytest.approx(summary["xpert", "compute_saved_total"], abs=1e-6)
+    assert (tmp_path / "minutes.png").stat().st_size > 1_000
+
+
+def test_config_page_has_every_key_with_default_and_meaning() -> None:
+    page = describe_config()
+    for name, value in Config().model_dump().items():
+        keys = [f"{name}.{k}" for k in value] if isinstance(value, dict) and value else [name]
+        for key in keys:
+            rows = [line for line in page.splitlines() if line.startswith(f"| `{key}` |")]
+            assert len(rows) == 1, key
+            assert all(cell.strip() for cell in rows[0].strip("|").split(" | ")), rows[0]
+    assert "| `population.users` | whole number, at least 1, at most 10,000,000 | `60` | number of users |" in page
+    assert '| `pool.ship` | `"adapter"`, `"model"` | `"adapter"` |' in page
