@@ -9,26 +9,23 @@ import json
 import os
 import sys
 import traceback
-from pathlib import Path
-from typing import Any
 
 from flwr.app import ConfigRecord, Context, Message, RecordDict
 from flwr.clientapp import ClientApp
 
 from sim.common.disk import no_space
 from sim.common.errors import UserError
-from sim.messages import Job
+from sim.messages import Job, Json
 from sim.pool.build import build_group
 from sim.pool.plan import Group
-from sim.serving.resident import Resident, resident
 from sim.worker.cohort import simulate
 from sim.worker.failures import UserFailed, reason, trace
+from sim.worker.workplace import Workplace, workplace
 
-ACTION = "train.cohort"
 app = ClientApp()
 
 
-@app.train("cohort")
+@app.train("cohort")  # `sim.transport.nodes.ACTION` without its first part
 def cohort(message: Message, context: Context) -> Message:
     """Do the order of a message."""
     order = json.loads(str(message.content["order"]["json"]))
@@ -36,14 +33,14 @@ def cohort(message: Message, context: Context) -> Message:
     return Message(content, reply_to=message)
 
 
-def answer(order: dict[str, Any], node: str = "") -> dict[str, Any]:
-    """Do an order: a job (with config, store, pool, shared), or a group of pLLMs (with config, store).
+def answer(order: Json, node: str = "") -> dict[str, object]:
+    """Do an order: a job (with config, store, pool, shared, text_tokens), or a group of pLLMs (with config, store).
 
     An error comes back as text, since one that escapes only fills Flower's log: `refused` is one that the user can
     mend, `error` any other, with its `traceback` and, where one user is at fault, a `label` that says who.
     """
     try:
-        done = _do(resident(order["config"], order["store"]), order)
+        done = _do(workplace(order["config"], order["store"]), order)
         return {**done, "host": os.uname().nodename, "node": node, "pid": os.getpid()}
     except UserError as error:
         return {"refused": str(error)}
@@ -56,13 +53,14 @@ def answer(order: dict[str, Any], node: str = "") -> dict[str, Any]:
         return {"error": reason(error), "traceback": traceback.format_exc()}
 
 
-def _do(home: Resident, order: dict[str, Any]) -> dict[str, Any]:
+def _do(work: Workplace, order: Json) -> dict[str, object]:
     """What `Group.read` or `Job.read` reads."""
     if "group" in order:
-        return {"pllms": home.store.put(build_group(home, Group(**order["group"])))}
-    home.pool_folder = home.folder(order["pool"])
-    home.shared = Path(order["shared"]) if order["shared"] else None
-    return {"outcomes": [vars(o) for o in simulate(home, Job(**order["job"]))]}
+        resident = work.resident
+        built = build_group(Group.of(order["group"]), work.config, resident.corpus, resident.lm, resident.lanes)
+        return {"pllms": work.store.put(built)}
+    task = work.task(Job.of(order["job"]), order["pool"], order["shared"], order["text_tokens"])
+    return {"outcomes": [outcome.json() for outcome in simulate(work, task)]}
 
 
 def _node(context: Context) -> str:

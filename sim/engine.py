@@ -31,32 +31,35 @@ for _name, _value in QUIET.items():
 from flwr.app import Context  # noqa: E402
 from flwr.serverapp import Grid, ServerApp  # noqa: E402
 
+from sim.client_app import answer  # noqa: E402
 from sim.client_app import app as client_app  # noqa: E402
 from sim.cloud.building import make_pool  # noqa: E402
 from sim.cloud.cohorts import job_count  # noqa: E402
-from sim.cloud.run import Run, Watcher  # noqa: E402
+from sim.cloud.collect import Watcher  # noqa: E402
+from sim.cloud.preparation import Preparation  # noqa: E402
+from sim.cloud.provider import Provider  # noqa: E402
+from sim.cloud.run import serve_run  # noqa: E402
 from sim.common.disk import no_space  # noqa: E402
 from sim.common.errors import RunFailed, UserError  # noqa: E402
-from sim.corpus import open_corpus  # noqa: E402
 from sim.experiment.config import Config  # noqa: E402
-from sim.pool.plan import check_texts, plan_pool  # noqa: E402
+from sim.pool.pool import Pool  # noqa: E402
 from sim.records.folder import is_finished  # noqa: E402
 from sim.records.journal import progress  # noqa: E402
-from sim.serving.resident import Resident  # noqa: E402
 from sim.transport.nodes import FlowerNodes, InlineNodes, Nodes  # noqa: E402
 
 
-def start(config: Config, folder: Path, watcher: Watcher, shared: Path | None = None) -> None:
-    """Do a run on the config's backend. What was finished is kept, whatever happens.
+def start(preparation: Preparation, folder: Path, watcher: Watcher, shared: Path | None = None) -> None:
+    """Do a run on its config's backend. What was finished is kept, whatever happens.
 
     Args:
         shared: folder of what runs of a sweep share (`sim.worker.scratch`).
 
     Raises RunFailed, also where a disk is full or a job is missing in the end; UserError; KeyboardInterrupt.
     """
-    run = Run(config, folder, watcher, shared)
+    config = preparation.config
+    tasks = max(job_count(config), preparation.groups)
     try:
-        _on_nodes(config, max(job_count(config), _groups(config)), run.serve)
+        _on_nodes(config, tasks, lambda nodes: serve_run(preparation, folder, watcher, nodes, shared))
     except OSError as error:
         if full := no_space(error, folder):
             raise RunFailed(full) from error
@@ -65,26 +68,19 @@ def start(config: Config, folder: Path, watcher: Watcher, shared: Path | None = 
         raise RunFailed(f"it ended with {progress(folder)[1]} of {job_count(config)} jobs done")
 
 
-def build_pool(config: Config, watcher: Watcher) -> Resident:
-    """Build what is missing of the config's pool on the config's backend; returns who has it open. Raises RunFailed."""
-    home = Resident(config, watcher.building)
-    check_texts(config, home.corpus)
+def build_pool(preparation: Preparation, watcher: Watcher) -> tuple[Provider, Pool]:
+    """Build what is missing of a config's pool on the config's backend; returns it and its provider. Raises RunFailed."""
+    config, provider = preparation.config, Provider(preparation, watcher.building)
     ends = time.monotonic() + config.engine.deadline_s
-    if (plan := home.pool_plan).missing():
-        _on_nodes(config, _groups(config), lambda nodes: make_pool(home, nodes, watcher.building, ends))
-    home.pool_folder = plan.assemble()
-    return home
-
-
-def _groups(config: Config) -> int:
-    """Groups of pLLMs that the pool consists of, built or not."""
-    return len(plan_pool(config, open_corpus(config.corpus), "").groups)
+    if provider.pool_plan.missing():
+        _on_nodes(config, preparation.groups, lambda nodes: make_pool(provider, nodes, watcher.building, ends))
+    return provider, provider.resident.open_pool(provider.pool_plan.assemble())
 
 
 def _on_nodes(config: Config, tasks: int, serve: Callable[[Nodes], object]) -> None:
     """Call `serve` with the nodes of the config's backend, of which there are no more than tasks."""
     if config.engine.backend == "inline":
-        serve(InlineNodes())
+        serve(InlineNodes(answer))
     else:
         _on_flower(config, tasks, serve)
 

@@ -10,8 +10,8 @@ from typing import Any
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
-from sim.cloud.check import check
-from sim.cloud.run import Run
+from sim.cloud.check import prepare
+from sim.cloud.run import serve_run
 from sim.common.errors import UserError
 from sim.display import Log
 from sim.experiment.config import Config
@@ -26,11 +26,11 @@ app = ServerApp()
 def main(grid: Grid, context: Context) -> None:
     """`flwr run .`: the experiment of the run config, as `headstart run` would do it."""
     config = config_of(context.run_config).anchored(ROOT)
-    check(config)
+    preparation = prepare(config)
     folder = make_folder(config, new_run_id(config))
     watcher = Log()
     try:
-        Run(config, folder, watcher).serve(FlowerNodes(grid))
+        serve_run(preparation, folder, watcher, FlowerNodes(grid))
     except UserError:
         discard_unbegun(folder)
         raise

@@ -1,8 +1,7 @@
-"""The interface between a strategy and the simulator: what a phone may ask for, and what it gets.
+"""The interface between a strategy and the simulator: what a phone and the cloud may ask for, and what they get.
 
-A strategy is written for one phone. It touches models and data only by yielding requests, so nothing can
+A strategy is written for one phone. It touches models and data only by requests (`strategies.requests`), so nothing can
 be used without being metered, and requests of the same kind from many phones are answered in one batch.
-Nothing in here knows how requests are answered.
 """
 
 from __future__ import annotations
@@ -10,39 +9,55 @@ from __future__ import annotations
 from abc import ABC
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
-Which = Literal["base", "summarizer"]
-"""Which resident LLM a request is for: the one being personalised, or the one that judges styles."""
+from strategies.requests import (
+    Download,
+    Embed,
+    Evaluate,
+    Generate,
+    NextWords,
+    Request,
+    Start,
+    Text,
+    Train,
+    Trained,
+    Which,
+)
 
+__all__ = [
+    "Choice",
+    "Choosing",
+    "Cloud",
+    "Download",
+    "Embed",
+    "Evaluate",
+    "Generate",
+    "Hardware",
+    "NextWords",
+    "Offer",
+    "Phone",
+    "PoolView",
+    "Price",
+    "Request",
+    "Start",
+    "Strategy",
+    "Text",
+    "Train",
+    "Trained",
+    "Which",
+    "lowest",
+]
 
-@dataclass(frozen=True)
-class Text:
-    """One thing a user wrote or wants written: a prompt and its answer in the user's style."""
+Tensors = Mapping[str, npt.NDArray[np.generic]]
+"""Named arrays, as in a PEFT adapter file."""
+Choosing = Generator[Request[object], Any, "Choice | Start"]
+"""What `choose` is: requests out, each one's reply in (Python cannot type a `yield` by what was yielded), a start back."""
 
-    prompt: str
-    answer: str
-
-
-@dataclass(frozen=True)
-class Start:
-    """Where fine-tuning begins: weights over pLLMs; empty means from scratch.
-
-    Several weights mean XPerT's merge, theta_base + sum_i a_i (theta_i - theta_base), done exactly.
-    """
-
-    weights: Mapping[str, float] = field(default_factory=dict)
-
-    def __hash__(self) -> int:
-        return hash(tuple(sorted(self.weights.items())))
-
-    @property
-    def best(self) -> str:
-        """The pLLM with the largest weight, or "" from scratch."""
-        return max(self.weights, key=self.weights.__getitem__) if self.weights else ""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -51,17 +66,17 @@ class Offer:
 
     `payload` is data the phone downloads with the offer (arrays count by their size in bytes, anything else as
     JSON); `pllms` are the ids it may start from. Neither holds any model: a phone asks for those by Download.
-    `adapters` are adapters that the cloud made itself, by name, as PEFT's tensors of the pool's rank and targets. A
+    `adapters` are adapters that the cloud made itself, by name, as PEFT's tensors of the pool's kind and sizes. A
     phone uses them by name as it uses pLLMs, and pays as much for them; it is handed the offer without the tensors.
     """
 
     pllms: tuple[str, ...] = ()
-    payload: Mapping[str, Any] = field(default_factory=dict)
+    payload: Mapping[str, object] = field(default_factory=dict)
     explanations: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """Words by pLLM, for the records only; the phone gets what it needs in `payload`."""
     coordinates: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """By pLLM and word, as in a choice, and for the records only as well."""
-    adapters: Mapping[str, Mapping[str, np.ndarray]] = field(default_factory=dict)
+    adapters: Mapping[str, Tensors] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -78,109 +93,73 @@ class Choice:
     coordinates: Mapping[str, float] = field(default_factory=dict)
 
 
-def lowest(scores: Sequence[float] | np.ndarray) -> int:
+def lowest(scores: npt.ArrayLike) -> int:
     """Place of the lowest score; what is no number, as the loss of a pLLM that diverged, comes last."""
     numbers = np.asarray(scores, dtype=np.float64)
     return int(np.argmin(np.where(np.isnan(numbers), np.inf, numbers)))
 
 
-# ---------------------------------------------------------------- requests
-
-
-@dataclass(frozen=True)
-class Download:
-    """Fetch a pLLM to the phone (as the pool ships it: adapter or whole model). Reply: None.
-
-    It stays there: the second time is free. A pLLM that a phone uses without having fetched it is billed all the same.
-    """
-
-    pllm: str
-
-
-@dataclass(frozen=True)
-class Evaluate:
-    """Mean loss per answer token (nats) of base + start on texts. Reply: float."""
-
-    start: Start
-    texts: Sequence[Text]
-
-
-@dataclass(frozen=True)
-class Train:
-    """Fine-tune from a start on texts for some steps, as the run fine-tunes, and keep the result. Reply: Trained.
-
-    A part of a step is a step at that part of the learning rate, and billed as that part: a step of the LLM that is
-    really trained stands for many of the deployed one, which a phone could try one by one. Phones only. The optimiser's
-    moments are not kept: training on is a new Train from what came back.
-    """
-
-    start: Start
-    texts: Sequence[Text]
-    steps: float
-
-
-@dataclass(frozen=True)
-class Trained:
-    """The reply to Train: what the phone now has, and its mean loss per answer token on the texts it was trained on.
-
-    `start` is good for further requests and as the final start; it never has to be downloaded. The loss is one more
-    pass over the texts after the last step, and billed as such.
-    """
-
-    start: Start
-    loss: float
-
-
-@dataclass(frozen=True)
-class Generate:
-    """Answers to prompts by base + start, or by the summarizer. Reply: list[str].
-
-    Greedy; a `temperature` above 0 samples, the same answers for the same request.
-    """
-
-    prompts: Sequence[str]
-    start: Start = Start()
-    llm: Which = "base"
-    max_new_tokens: int = 64
-    temperature: float = 0.0
-
-
-@dataclass(frozen=True)
-class Embed:
-    """Hidden state before the output layer where the reply to each prompt would begin.
-
-    Reply: float32 array (prompts, width of the LLM).
-    """
-
-    prompts: Sequence[str]
-    llm: Which = "summarizer"
-
-
-@dataclass(frozen=True)
-class NextWords:
-    """The words that an LLM would most probably begin its replies with, over all prompts together.
-
-    Reply: list of (word, mean probability), best first, at most `count`.
-    """
-
-    prompts: Sequence[str]
-    count: int
-    llm: Which = "summarizer"
-
-
-Request = Download | Evaluate | Train | Generate | Embed | NextWords
-Choosing = Generator[Request, Any, Choice | Start]
-
-
 # ---------------------------------------------------------------- the two sides, as a strategy sees them
 
 
+@dataclass(frozen=True)
+class Hardware:
+    """What a phone knows of itself.
+
+    Args:
+        app_ram_bytes: memory that an app may use.
+        access: "wifi", "4g" or "5g"; down_mbps, up_mbps: Mbit/s; latency_ms: of a request.
+        battery_j: a full charge.
+        windows_h: (from, to) in hours from now in which it may work, as far ahead as is known; empty: always.
+    """
+
+    tier: str
+    app_ram_bytes: float
+    access: str
+    down_mbps: float
+    up_mbps: float
+    latency_ms: float
+    battery_j: float
+    windows_h: tuple[tuple[float, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Price:
+    """What a request would cost this phone: for the deployed LLM, on its own processor and network.
+
+    An estimate before the work is done: of texts and answers the config states how long they are, an answer may end
+    before `max_new_tokens`, and of a Train the steps that the deployed LLM needs for a measured one are not known yet
+    (`sim.ledger.terms`). Seconds and joules are NaN where the phone has too little memory, and `reason` says so.
+    """
+
+    seconds: float
+    joules: float
+    bytes_down: float
+    bytes_up: float
+    flops: float
+    reason: str = ""
+
+    @property
+    def fits(self) -> bool:
+        """Whether the phone can do it at all."""
+        return self.seconds == self.seconds
+
+
 class Phone(Protocol):
-    """A user's phone: its own texts and its own random stream, nothing else."""
+    """A user's phone: its own texts, what it knows of itself, and its own random stream; nothing else."""
 
     @property
     def texts(self) -> Sequence[Text]:
         """The user's own texts, as many as this run lets the phone have."""
+        ...
+
+    @property
+    def hardware(self) -> Hardware:
+        """Memory, network, battery, and when it may work."""
+        ...
+
+    def price(self, request: Request[object]) -> Price:
+        """What a request would cost, before it is made. A pLLM that is on the phone already costs no download."""
         ...
 
     def rng(self, purpose: str) -> np.random.Generator:
@@ -194,14 +173,17 @@ class Phone(Protocol):
 
 
 class PoolView(Protocol):
-    """The pool as the cloud shows it to a strategy."""
+    """The pool as the cloud shows it to a strategy: weights and amounts, not what anybody calls the styles."""
 
     @property
     def ids(self) -> tuple[str, ...]: ...
 
-    @property
-    def folder(self) -> Path:
-        """Where the pool lies: for each pLLM a plain PEFT adapter folder, named by its id, with a `card.json`."""
+    def adapter(self, pllm: str) -> Tensors:
+        """PEFT's tensors of a pLLM's adapter. Raises KeyError where the pool has no such pLLM."""
+        ...
+
+    def texts(self, pllm: str) -> int:
+        """How many texts a pLLM was fine-tuned on."""
         ...
 
 
@@ -216,7 +198,9 @@ class Cloud(Protocol):
         """Prompts that belong to no user, for probing pLLMs."""
         ...
 
-    def ask(self, request: Request) -> Any: ...
+    def ask(self, request: Request[T]) -> T:
+        """The reply to a request. Raises PermissionError for one that only phones may make (Download, Train)."""
+        ...
 
     def rng(self, purpose: str) -> np.random.Generator: ...
 
@@ -226,7 +210,7 @@ class Strategy(ABC):  # noqa: B024  (choose has no body to share, offer does)
 
     reads_truth: ClassVar[bool] = False
     """True only for references that no real phone could run (oracle)."""
-    on_phone: ClassVar[frozenset[str]] = frozenset()
+    not_in_offer: ClassVar[frozenset[str]] = frozenset()
     """Settings that `offer` does not read: variants that differ in nothing else share one cached offer."""
     offers_as: ClassVar[type[Strategy] | None] = None
     """A strategy with the very same `offer`, to share its cached one. Counts for this class, not for subclasses."""

@@ -1,11 +1,8 @@
 """fedavg: one average pLLM for everybody."""
 
-import json
-
 import numpy as np
 from flwr.app import Array, ArrayRecord, MetricRecord, RecordDict
 from flwr.serverapp.strategy.strategy_utils import aggregate_arrayrecords
-from safetensors.numpy import load_file
 
 from strategies.base import Cloud, Offer, Phone, Start, Strategy
 
@@ -25,11 +22,10 @@ class FedAvg(Strategy):
             return Offer()
         replies = []
         for pllm in cloud.pool.ids:
-            folder = cloud.pool.folder / pllm
-            tensors = load_file(folder / "adapter_model.safetensors")
+            tensors = cloud.pool.adapter(pllm)
             arrays = ArrayRecord({k: Array(v.astype(np.float32)) for k, v in tensors.items()})
-            texts = json.loads((folder / "card.json").read_text())["texts"]
-            replies.append(RecordDict({"arrays": arrays, "metrics": MetricRecord({EXAMPLES: texts})}))
+            counted = MetricRecord({EXAMPLES: cloud.pool.texts(pllm)})
+            replies.append(RecordDict({"arrays": arrays, "metrics": counted}))
         average = aggregate_arrayrecords(replies, EXAMPLES)
         return Offer((NAME,), adapters={NAME: {k: v.numpy() for k, v in average.items()}})
 

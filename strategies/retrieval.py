@@ -19,7 +19,7 @@ class Retrieval(Strategy):
         answer_tokens: longest answer generated.
     """
 
-    on_phone = frozenset({"texts"})
+    not_in_offer = frozenset({"texts"})
 
     def __init__(self, probes: int = 32, texts: int = 0, answer_tokens: int = 64) -> None:
         if probes < 1 or answer_tokens < 1:

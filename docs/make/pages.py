@@ -114,4 +114,3 @@ def main(folder: Path = DOCS) -> None:
         print(folder / name)
     README.write_text(filled(README.read_text(encoding="utf-8")), encoding="utf-8")
     print(README)
-

@@ -11,20 +11,22 @@ import torch
 
 from devices import BACKENDS, Device, draw_networks, draw_phones, llm
 from sim.cloud.cohorts import REFERENCE
+from sim.cloud.preparation import Preparation, open_texts
 from sim.common.errors import UserError, nearest
-from sim.corpus import open_corpus
 from sim.experiment.config import Config
 from sim.experiment.strategies import known_strategies, make_strategy
-from sim.pool.plan import check_texts
 from sim.population.hours import Hours
-from sim.population.users import known_phones, phone_mix, possible_styles
+from sim.population.phones import known_phones, phone_mix
 
 PHONE_SAMPLE = 4096
 """Draws that show which phones a mix holds."""
 
 
-def check(config: Config) -> None:
-    """Everything about a config that can be wrong and can be known without loading a model. Raises UserError."""
+def prepare(config: Config) -> Preparation:
+    """Check everything about a config that can be known without loading a model; what was opened for it is handed on.
+
+    Raises: UserError.
+    """
     for name in dict.fromkeys([*config.strategies, REFERENCE]):
         make_strategy(name, config)
     names = {*known_strategies(), *config.strategies}
@@ -38,10 +40,10 @@ def check(config: Config) -> None:
     with _naming("llm.summarizer_deploy"):
         llm(config.llm.summarizer_deploy)
     population, rng = config.population, np.random.default_rng(0)
-    known = known_phones(config)
+    known = known_phones(population)
     Hours(config)
     with _naming("population.phones"):
-        phones = draw_phones(PHONE_SAMPLE, phone_mix(config), rng, known)
+        phones = draw_phones(PHONE_SAMPLE, phone_mix(population), rng, known)
     with _naming("population.network"):
         draw_networks(1, rng, population.network)
     if (backend := config.billing.backend) not in BACKENDS:
@@ -54,9 +56,7 @@ def check(config: Config) -> None:
         looks_local = value.startswith((".", "/", "~")) or value.count("/") > 1
         if value != "pocket" and looks_local and not Path(value).is_dir():
             raise UserError(f"{key}: no model folder {value!r}.")
-    corpus = open_corpus(config.corpus)
-    possible_styles(config, corpus)
-    check_texts(config, corpus)
+    return open_texts(config)
 
 
 @contextmanager

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 from sim.cloud.cohorts import REFERENCE, CohortPlan, cohort_size, job_count, with_targets
 from sim.experiment.config import Config
 from sim.ledger.failed import with_failures
-from sim.ledger.meter import Meter, Scale
+from sim.ledger.meter import Meter
 from sim.ledger.target import Target, target_loss
 from sim.messages import Job, Outcome
 from sim.records.journal import Journal, Note
@@ -28,7 +28,7 @@ class Watcher(Protocol):
 
     def started(self, jobs: int, users: int) -> None: ...
 
-    def finished(self, job: Job, rows: Mapping[str, Any]) -> None: ...
+    def finished(self, job: Job, rows: Rows) -> None: ...
 
 
 class Collector:
@@ -39,20 +39,18 @@ class Collector:
     time (begun, and not all written), and what was learnt from the others is forgotten.
     """
 
-    def __init__(
-        self, config: Config, plans: Iterator[CohortPlan], meter: Meter, text_tokens: float, journal: Journal
-    ) -> None:
+    def __init__(self, config: Config, plans: Iterator[CohortPlan], meter: Meter, journal: Journal) -> None:
         self.config, self.meter, self.journal = config, meter, journal
-        self._plans, self._text_tokens = plans, text_tokens
+        self._plans = plans
         size, users = cohort_size(config), config.population.users
         self._needed = min(-(-config.billing.reference_users // size) * size, users)
         self._open: deque[CohortPlan] = deque()
         self._targets: dict[int, float] = {}
         self._scratch_steps: dict[int, int | None] = {}
-        self._scale: Scale | None = Scale(1.0, text_tokens) if config.training.cost_only else None
+        self._scale: float | None = 1.0 if config.training.cost_only else None
         self._notes: dict[int, Note] = {}
 
-    def collect(self, dispatcher: Dispatcher[Job], watcher: Watcher) -> None:
+    def collect(self, dispatcher: Dispatcher[Job, list[Outcome]], watcher: Watcher) -> None:
         """Do all that is missing. Raises RunFailed."""
         kept, waiting = self.journal.complete, []
         for note in self.journal.notes():
@@ -79,7 +77,7 @@ class Collector:
                 waiting.clear()
                 self._begin(dispatcher, most)
 
-    def _begin(self, dispatcher: Dispatcher, most: int) -> None:
+    def _begin(self, dispatcher: Dispatcher[Job, list[Outcome]], most: int) -> None:
         """Open cohorts, until there are no more or as many are open as should be."""
         kept = self.journal.complete
         while len(self._open) < most and (cohort := next(self._plans, None)) is not None:
@@ -132,4 +130,4 @@ class Collector:
                 self.config.billing.scratch_steps,
             )
             mean = sum(known) / max(len(known), 1)
-            self._scale = Scale(billed / mean if billed and mean else 1.0, self._text_tokens)
+            self._scale = billed / mean if billed and mean else 1.0

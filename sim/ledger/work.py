@@ -1,51 +1,86 @@
-"""Work that was done, counted where it is done and priced elsewhere (`sim.ledger.meter`)."""
+"""Work that was done: counted where it is done, by kind of request and LLM, and priced elsewhere."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, fields
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from devices.basics import Numbers
+
+Counts = Mapping[str, Mapping[str, Mapping[str, float]]]
+"""Work as JSON: figures by kind of request, then by LLM."""
 
 
-@dataclass
-class Work:
-    """Counts of one phone's (or the cloud's) work, in tokens of the LLMs that are really run.
+class Key(NamedTuple):
+    """What was asked for (the name of the request's class), and of which LLM: "base", "summarizer" or, where none, ""."""
 
-    A sequence is one forward pass over one text. `evaluate` runs the output head on answer tokens, `prefill` on the
-    last position only, `judge` is the summarizer's prefill without an output head, `train` fine-tunes for trial.
-    `fixed` tokens, which are among the others, are those of an instruction: as many on any LLM, however long its texts.
-    `train_steps` are those asked for, which may be parts of one; `train_batches` those that were run for it.
+    kind: str
+    llm: str = ""
+
+
+class Figures(dict[str, Numbers]):
+    """Counts by name: `requests`, `tokens`, `sequences` and whatever else a kind of request counts; 0 where absent.
+
+    Tokens are those of the LLMs that are really run. Numbers of one phone, or arrays (users,) of many.
     """
 
-    evaluate_tokens: int = 0
-    evaluate_sequences: int = 0
-    evaluate_logits: int = 0
-    prefill_tokens: int = 0
-    prefill_fixed_tokens: int = 0
-    prefill_sequences: int = 0
-    decode_tokens: int = 0
-    judge_tokens: int = 0
-    judge_fixed_tokens: int = 0
-    judge_sequences: int = 0
-    judge_decode_tokens: int = 0
-    train_tokens: int = 0
-    train_steps: float = 0
-    train_batches: int = 0
-    pllm_downloads: int = 0
-    offer_bytes: int = 0
-    requests: int = 0
-
-    def __iadd__(self, other: Work) -> Work:
-        for field in fields(self):
-            setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
-        return self
-
-    def as_dict(self) -> dict[str, Any]:
-        return dict(vars(self))
+    def __missing__(self, name: str) -> Numbers:
+        return 0.0
 
 
-def total(items: Iterable[Work]) -> Work:
-    out = Work()
-    for item in items:
-        out += item
-    return out
+class Work:
+    """What one phone, or the cloud, has done so far; in the order in which kinds were first asked for."""
+
+    def __init__(self, counts: Counts | None = None) -> None:
+        self._figures: dict[Key, Figures] = {
+            Key(kind, llm): Figures(figures)
+            for kind, by_llm in (counts or {}).items()
+            for llm, figures in by_llm.items()
+        }
+
+    def add(self, kind: str, llm: str = "", **figures: float) -> None:
+        """Count more of a kind of work. What is 0 is not noted."""
+        found = {name: number for name, number in figures.items() if number}
+        if found:
+            mine = self._figures.setdefault(Key(kind, llm), Figures())
+            for name, number in found.items():
+                mine[name] += number
+
+    def __getitem__(self, key: Key) -> Figures:
+        return self._figures.get(key, Figures())
+
+    def __iter__(self) -> Iterator[Key]:
+        return iter(self._figures)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Work) and self._figures == other._figures
+
+    def __repr__(self) -> str:
+        return f"Work({self.counts()})"
+
+    def counts(self) -> dict[str, dict[str, dict[str, float]]]:
+        """The same as plain values."""
+        out: dict[str, dict[str, dict[str, float]]] = {}
+        for (kind, llm), figures in self._figures.items():
+            out.setdefault(kind, {})[llm] = {name: _plain(number) for name, number in figures.items()}
+        return out
+
+
+def _plain(number: Numbers) -> float:
+    return number if isinstance(number, int) else float(number)
+
+
+def stacked(works: Sequence[Work]) -> dict[Key, Figures]:
+    """The work of many phones: each figure an array (phones,), by key in the order in which keys are met."""
+    keys = dict.fromkeys(key for work in works for key in work)
+    return {
+        key: Figures(
+            {
+                name: np.array([work[key][name] for work in works], dtype=np.float64)
+                for name in dict.fromkeys(name for work in works for name in work[key])
+            }
+        )
+        for key in keys
+    }

@@ -4,51 +4,53 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from sim.common.cache import built
 from sim.common.streams import stream
-from sim.llm.adapters.lora import save_adapter
-from sim.llm.finetune import Lane, Plan, finetune
+from sim.corpus import Corpus
+from sim.experiment.config import Config
+from sim.llm.finetune import Lane, finetune, plan_of
+from sim.llm.lanes import Lanes
+from sim.llm.model import LanguageModel
 from sim.pool.plan import GROUP, HELD_OUT, Group
-from sim.pool.pool import Card, own_texts
-
-if TYPE_CHECKING:
-    from sim.serving.resident import Resident
+from sim.pool.pool import CARD, Card, own_texts
 
 
-def build_group(resident: Resident, group: Group) -> Path:
-    """Train a group's pLLMs into its folder, which appears whole or not at all; returns the folder."""
-    config, lm, lanes = resident.config, resident.lm, resident.lanes
-    pool, training = config.pool, config.training
-    plan = Plan(
+def build_group(group: Group, config: Config, corpus: Corpus, lm: LanguageModel, wrapped: Lanes) -> Path:
+    """Train a group's pLLMs into its folder, which appears whole or not at all; returns the folder.
+
+    Args:
+        lm: the base LLM. wrapped: its adapted layers.
+    """
+    pool, layout = config.pool, wrapped.layout
+    plan = replace(
+        plan_of(config.training, GROUP),
         steps=pool.steps,
         batch=pool.batch,
         lr=pool.lr,
-        weight_decay=training.weight_decay,
-        max_grad_norm=training.max_grad_norm,
         evaluate_every=pool.steps,
-        width=GROUP,
+        patience=0,
     )
 
     def train(into: Path) -> None:
         styles = dict(zip(group.names, group.styles, strict=True))
-        for result in finetune(lm, lanes, list(_lanes(resident, styles)), plan):
+        for result in finetune(lm, wrapped, list(_lanes(styles, config, corpus, lm, wrapped)), plan):
             assert result.adapter is not None
             name, loss = result.key, result.curve[-1][1]
-            save_adapter(into / name, lanes.layout, result.adapter, group.model, half=True)
+            layout.save(into / name, result.adapter, group.model, half=True)
             card = Card(name, styles[name], pool.similarity, pool.texts, result.steps, loss)
-            (into / name / "card.json").write_text(json.dumps(asdict(card), indent=2) + "\n")
+            (into / name / CARD).write_text(json.dumps(asdict(card), indent=2) + "\n")
 
     return built(group.folder, train)
 
 
-def _lanes(resident: Resident, styles: dict[str, str]) -> Iterator[Lane[str]]:
+def _lanes(
+    styles: dict[str, str], config: Config, corpus: Corpus, lm: LanguageModel, wrapped: Lanes
+) -> Iterator[Lane[str]]:
     """What pLLMs are trained on, by their ids and styles: texts, beginning and order follow from seed and id."""
-    corpus, pool, most = resident.corpus, resident.config.pool, resident.config.training.max_tokens
-    own = own_texts(resident.config)
+    pool, most, own = config.pool, config.training.max_tokens, own_texts(config)
     for name, style in styles.items():
         rng = stream(pool.seed, "pool", name)
         texts = corpus.draw(style, "pool", own, rng)
@@ -56,8 +58,8 @@ def _lanes(resident: Resident, styles: dict[str, str]) -> Iterator[Lane[str]]:
         held_out = corpus.draw(style, "test", min(HELD_OUT, corpus.available(style, "test")), rng)
         yield Lane(
             key=name,
-            start=resident.lanes.layout.fresh(rng),
-            texts=resident.lm.encode(texts, most),
-            held_out=resident.lm.encode(held_out, most),
+            start=wrapped.layout.fresh(rng),
+            texts=lm.encode(texts, most),
+            held_out=lm.encode(held_out, most),
             rng=rng,
         )

@@ -10,18 +10,16 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sim.common.cache import built, cache_dir, digest
 from sim.corpus.base import Corpus
 from sim.experiment.config import Config
 from sim.pocket import DATA
 from sim.pool.pool import own_texts, pool_size, pool_styles
-
-if TYPE_CHECKING:
-    pass
 
 VERSION = 2
 """Part of the cache's hash: bump it when pLLMs come out differently for the same config."""
@@ -69,10 +67,15 @@ class Group:
         """Where this machine keeps the pLLMs, each in a folder named by its id."""
         return cache_dir().resolve() / "pllms" / self.digest
 
-    def order(self) -> dict[str, Any]:
+    @classmethod
+    def of(cls, json: Mapping[str, Any]) -> Group:
+        """A group from plain values, which know no tuples."""
+        return cls(**{**json, "styles": tuple(json["styles"])})
+
+    def order(self) -> dict[str, object]:
         return {"group": asdict(self)}
 
-    def read(self, reply: Any) -> str:
+    def read(self, reply: Mapping[str, Any]) -> str:
         """The name that a node put the pLLMs into the store by."""
         return str(reply["pllms"])
 

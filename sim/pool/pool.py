@@ -17,6 +17,8 @@ from sim.experiment.config import Config
 from sim.llm.adapters.lora import Layout, check_adapter, load_adapter
 
 T = TypeVar("T")
+CARD = "card.json"
+"""The file beside a pLLM's adapter that says what is known of it."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Pool:
             raise UserError(f"pool.path: {str(folder)!r} is no pool (pool.json is missing).")
         self.cards: dict[str, Card] = {}
         for name in _read(index, lambda content: list(map(str, content["pllms"]))):
-            path = folder / name / "card.json"
+            path = folder / name / CARD
             if not path.is_file():
                 raise UserError(f"pool: {path} is missing; rebuild the pool or remove the folder {folder}.")
             card = self.cards[name] = _read(path, lambda content: Card(**content))

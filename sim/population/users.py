@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, partial
 
 import numpy as np
 
-from devices import Network, Phone, draw_networks, draw_phones, phones, read_phones
+from devices import Network, draw_networks, draw_phones
 from sim.common.errors import UserError
 from sim.common.streams import Streams, stream
 from sim.corpus.base import Corpus
 from sim.experiment.config import Config
 from sim.pool.pool import pool_styles, styles_in_pool
+from sim.population.phones import known_phones, phone_mix
 from strategies.base import Text
 
 Written = tuple[list[Text], list[Text]]
@@ -83,36 +84,10 @@ def _write(config: Config, corpus: Corpus, styles: Sequence[str], user_id: int) 
     return own, _mixed(corpus, styles, "test", population.held_out, rng)
 
 
-def phone_mix(config: Config) -> str | list[str]:
-    """`population.phones` as `draw_phones` takes it."""
-    mix = config.population.phones
-    return [p.strip() for p in mix.split(",")] if "," in mix else mix
-
-
-def known_phones(config: Config) -> Mapping[str, Phone]:
-    """Every phone by id: the built-in ones, joined or replaced by those of `population.phone_file`.
-
-    Raises: UserError naming the file, and the row and column at fault.
-    """
-    return _with_own(config.population.phone_file)
-
-
-@lru_cache(maxsize=2)
-def _with_own(file: str) -> Mapping[str, Phone]:
-    if not file:
-        return phones()
-    try:
-        return {**phones(), **read_phones(file)}
-    except OSError as error:
-        raise UserError(f"population.phone_file: cannot read {file!r}: {error.strerror or error}.") from None
-    except ValueError as error:
-        raise UserError(f"population.phone_file: {' '.join(str(error).split())}.") from None
-
-
 def draw_devices(config: Config, user_ids: Sequence[int]) -> tuple[np.ndarray, Network]:
     """Users' phone ids and connections, each from the user's own streams: arrays of one entry a user."""
-    known, count = known_phones(config), len(user_ids)
-    ids = draw_phones(count, phone_mix(config), Streams(config.seed, user_ids, "phone"), known)
+    known, count = known_phones(config.population), len(user_ids)
+    ids = draw_phones(count, phone_mix(config.population), Streams(config.seed, user_ids, "phone"), known)
     rng = Streams(config.seed, user_ids, "network")
     return ids, draw_networks(count, rng, config.population.network, phone_ids=ids, known=known)
 

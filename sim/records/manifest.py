@@ -6,21 +6,19 @@ import json
 import os
 import platform
 import subprocess
+from collections import Counter
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 from sim.common.disk import write_whole
 from sim.experiment.config import Config
-from sim.serving.resident import Resident
 
 PACKAGES = ("headstart", "flwr", "ray", "torch", "transformers", "peft", "numpy", "pandas")
 
 
-def write_manifest(folder: Path, config: Config, resident: Resident, text_tokens: float, **found: Any) -> None:
-    """Write `manifest.json`; a second call with more `found` replaces it."""
-    parameters = sum(p.numel() for p in resident.lm.model.parameters())
+def write_manifest(folder: Path, config: Config, **found: object) -> None:
+    """Write `manifest.json`: versions, machine, and what was found out; a second call with more `found` replaces it."""
     manifest = {
         "headstart": version_of("headstart"),
         "git_commit": git_commit(),
@@ -32,22 +30,21 @@ def write_manifest(folder: Path, config: Config, resident: Resident, text_tokens
             "cores": os.cpu_count(),
             "python": platform.python_version(),
         },
-        "llm": {"source": resident.lm.source, "parameters": parameters},
-        "pool": str(resident.pool.folder),
-        "mean_text_tokens": text_tokens,
         **found,
     }
     write_whole(folder / "manifest.json", json.dumps(manifest, indent=2, default=str) + "\n")
 
 
-def workers_done(jobs: Mapping[tuple[str, str, int], int]) -> list[dict[str, Any]]:
+def workers_done(jobs: Mapping[tuple[str, str, int], int]) -> list[dict[str, str | int]]:
     """Who did the jobs: by host and node (of Ray, or a SuperNode) the processes and the jobs done."""
-    nodes: dict[tuple[str, str], dict[str, Any]] = {}
-    for (host, node, _), done in sorted(jobs.items()):
-        entry = nodes.setdefault((host, node), {"host": host, "node": node, "processes": 0, "jobs": 0})
-        entry["processes"] += 1
-        entry["jobs"] += done
-    return list(nodes.values())
+    processes: Counter[tuple[str, str]] = Counter((host, node) for host, node, _ in jobs)
+    done: Counter[tuple[str, str]] = Counter()
+    for (host, node, _), count in jobs.items():
+        done[host, node] += count
+    return [
+        {"host": host, "node": node, "processes": count, "jobs": done[host, node]}
+        for (host, node), count in sorted(processes.items())
+    ]
 
 
 def version_of(package: str) -> str:

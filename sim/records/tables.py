@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-Row = Mapping[str, Any]
+Cell = str | int | float | bool | None
+"""What a table can hold; nothing, NaN and "" are an empty cell."""
+Row = Mapping[str, Cell]
 Rows = Mapping[str, Sequence[Row]]
 """Rows by table name."""
 

@@ -1,8 +1,7 @@
-"""What a process keeps between messages: corpus, LLMs, lanes, pool. The cloud and every worker have one."""
+"""What a process keeps loaded: corpus, LLMs, the adapted layers, and pools that were opened."""
 
 from __future__ import annotations
 
-import functools
 import os
 from collections.abc import Callable
 from functools import cached_property, lru_cache
@@ -12,69 +11,62 @@ from typing import Literal
 import torch
 
 from devices import Llm
-from sim.common.cache import digest, folder_digest
+from sim.common.cache import folder_digest, signature
 from sim.common.memory import keep_pages
-from sim.corpus import open_corpus
-from sim.corpus.base import Corpus
+from sim.corpus import Corpus
 from sim.experiment.config import Config
-from sim.llm.adapters.lora import layout_for
+from sim.llm.adapters import kind_of
 from sim.llm.lanes import Lanes
 from sim.llm.model import LanguageModel
 from sim.pocket import pocket_digest, pocket_folder
-from sim.pool.build import build_group
-from sim.pool.plan import PoolPlan, plan_pool
 from sim.pool.pool import Pool
-from sim.population.users import possible_styles
-from sim.serving.answers import Answers
-from sim.transport.store import PREFIX, Store, received, shipped
+
+Progress = Callable[[str, int, int], None]
+"""Called with (what, done, of) on long work."""
 
 
 class Resident:
-    """Lazy: what a job does not need is not loaded.
-
-    Attributes: `pool_folder`, where the pool lies. Left None, `pool` makes here what is missing of it; a run has nodes
-    do that (`sim.cloud.building`), and tells its workers. `shared`, where the runs of a sweep keep what they share.
+    """Loads what is asked for, once, and keeps it. The cloud has one, and so has every worker.
 
     Args:
-        progress: called with (what, done, of) on long work.
-        store: where names that begin with `store:` are fetched from.
+        fetch: the folder of an LLM that the config names by something else than its folder or hub name.
     """
 
     def __init__(
         self,
         config: Config,
-        progress: Callable[[str, int, int], None] = lambda *_: None,
-        store: Store | None = None,
+        corpus: Corpus,
+        progress: Progress = lambda *_: None,
+        fetch: Callable[[str], str] = str,
     ) -> None:
         keep_pages()
         torch.set_num_threads(max(1, int(os.environ.get("OMP_NUM_THREADS", "1"))))
-        self.config, self._progress = config, progress
-        self.store = store or Store(config.engine.store)
-        self.folder = lru_cache(maxsize=256)(self.store.fetch)
-        """The folder of a name in the store, fetched once."""
-        self.pool_folder: Path | None = None
-        self.shared: Path | None = None
+        self.config, self.corpus = config, corpus
+        self._progress, self._fetch = progress, fetch
+        self._pool = lru_cache(maxsize=4)(self._opened)
 
-    @cached_property
-    def orders(self) -> dict[str, str]:
-        """What every order carries: all that a worker makes a resident like this one of (`resident`)."""
-        config = shipped(self.config, self.lm.source, str(self.source("summarizer")), self.store)
-        return {"config": config.model_dump_json(), "store": self.store.url}
+    # ------------------------------------------------------------ LLMs
 
-    @cached_property
-    def corpus(self) -> Corpus:
-        return open_corpus(self.config.corpus)
-
-    def source(self, part: Literal["base", "summarizer"]) -> str | Path:
+    def source(self, part: Literal["base", "summarizer"]) -> str:
         """Folder, or name on the hub, of an LLM; a pocket one is built where it is missing."""
         setting = self.config.llm.model if part == "base" else self.config.llm.summarizer
         if setting == "pocket":
-            return pocket_folder(self.corpus, self._progress) / part
-        return self.folder(setting) if setting.startswith(PREFIX) else setting
+            return str(pocket_folder(self.corpus, self._progress) / part)
+        return self._fetch(setting)
 
     @cached_property
     def lm(self) -> LanguageModel:
+        """The base LLM."""
         return LanguageModel(self.source("base"), device=self.config.engine.device)
+
+    @cached_property
+    def summarizer(self) -> LanguageModel:
+        return LanguageModel(self.source("summarizer"), device=self.config.engine.device)
+
+    @cached_property
+    def lanes(self) -> Lanes:
+        """The base LLM's layers that adapters are put on."""
+        return Lanes(self.lm.model, kind_of(self.config.training).on(self.lm.model))
 
     @cached_property
     def lm_digest(self) -> str:
@@ -101,56 +93,20 @@ class Resident:
     def summarizer_architecture(self) -> Llm | None:
         return _architecture(self.summarizer, self.config.llm.summarizer)
 
-    @cached_property
-    def summarizer(self) -> LanguageModel:
-        return LanguageModel(self.source("summarizer"), device=self.config.engine.device)
+    # ------------------------------------------------------------ pools
 
-    @cached_property
-    def lanes(self) -> Lanes:
-        training = self.config.training
-        return Lanes(self.lm.model, layout_for(self.lm.model, training.rank, training.alpha, training.adapted))
+    def open_pool(self, folder: Path) -> Pool:
+        """The pool in a folder: kept open, and read again where a file of it has changed since. Builds nothing.
 
-    @property
-    def pool_plan(self) -> PoolPlan:
-        return plan_pool(self.config, self.corpus, self.lm_digest)
+        Raises: UserError where there is none, or one of another kind, rank or model.
+        """
+        return self._pool(folder, signature(folder))
 
-    @cached_property
-    def pool(self) -> Pool:
-        if self.pool_folder is None:
-            plan = self.pool_plan
-            for group in plan.missing():
-                build_group(self, group)
-            self.pool_folder = plan.assemble()
-        pool = Pool(self.pool_folder, self.corpus)
+    def _opened(self, folder: Path, _signature: str) -> Pool:
+        pool = Pool(folder, self.corpus)
         for name in pool.ids[:1]:
             pool.adapter(name, self.lanes.layout)  # a pool of another rank or model fails here, early and clearly
         return pool
-
-    @cached_property
-    def pool_digest(self) -> str:
-        """What the pool is, and all but settings that offers about it are made of: the name of a pool that was built
-        is a hash already, a folder that the config names may be anything."""
-        if not self.config.pool.path:
-            return self.pool.folder.name
-        content = folder_digest(self.pool.folder, without="offers")
-        return digest({"pool": content, "corpus": self.corpus.fingerprint(), "seed": self.config.pool.seed})
-
-    @cached_property
-    def answers(self) -> Answers:
-        config = self.config
-        return Answers(
-            self.lm,
-            self.lanes,
-            lambda: self.summarizer,
-            self.pool,
-            config.training.max_tokens,
-            config.engine.lanes,
-        )
-
-    @cached_property
-    def user_styles(self) -> list[str]:
-        """The styles that users can have. Raises UserError where the corpus has too few texts of one."""
-        return possible_styles(self.config, self.corpus)
 
 
 def _architecture(lm: LanguageModel, name: str) -> Llm | None:
@@ -158,10 +114,3 @@ def _architecture(lm: LanguageModel, name: str) -> Llm | None:
         return Llm.from_config(lm.config.to_dict(), name=name)
     except ValueError:  # any causal LM may run; only what it really costs is not known
         return None
-
-
-@functools.lru_cache(maxsize=2)
-def resident(config_json: str, store_url: str) -> Resident:
-    """A worker's resident for a config, kept between messages; its paths are names in the store."""
-    store = Store(store_url)
-    return Resident(received(Config.model_validate_json(config_json), store), store=store)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import time
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, cast
 
 from sim.common.errors import RunFailed, UserError
-from sim.transport.nodes import Nodes
+from sim.transport.nodes import Nodes, Reply
 
 POLL_S = 0.02
 
 
-class Task(Protocol):
+Result = TypeVar("Result", covariant=True)
+
+
+class Task(Protocol[Result]):
     """What a node can be asked to do: simulate a cohort (`sim.messages.Job`), build pLLMs (`sim.pool.plan.Group`)."""
 
     @property
@@ -32,20 +35,23 @@ class Task(Protocol):
     @property
     def size(self) -> int: ...
 
-    def order(self) -> dict[str, Any]:
+    def order(self) -> dict[str, object]:
         """What `sim.client_app.answer` is sent."""
         ...
 
-    def read(self, reply: Any) -> Any:
+    def read(self, reply: Reply) -> Result:
         """What came of it."""
         ...
 
 
-T = TypeVar("T", bound=Task)
+T = TypeVar("T", bound=Task[object])
+R = TypeVar("R")
 
 
-class Dispatcher(Generic[T]):
+class Dispatcher(Generic[T, R]):
     """A queue of tasks; tasks may be added while results arrive.
+
+    Type parameters: the tasks, and what is read of their replies.
 
     The task that is expected to take longest goes first (by the time that its kind has taken so far; a kind that was
     not seen yet before all), of equals the lowest index. So workers end together.
@@ -58,7 +64,7 @@ class Dispatcher(Generic[T]):
     Attributes: `resent` counts lost tasks, `workers` the tasks done by each (host, node, process id).
     """
 
-    def __init__(self, nodes: Nodes, orders: Mapping[str, str], retries: int, ends: float) -> None:
+    def __init__(self, nodes: Nodes, orders: Mapping[str, object], retries: int, ends: float) -> None:
         self._nodes, self._orders = nodes, dict(orders)
         self._retries, self._ends = retries, ends
         self._queue: list[T] = []
@@ -74,7 +80,7 @@ class Dispatcher(Generic[T]):
     def add(self, tasks: Sequence[T]) -> None:
         self._queue += tasks
 
-    def __iter__(self) -> Iterator[tuple[T, Any]]:
+    def __iter__(self) -> Iterator[tuple[T, R]]:
         """Yield (task, result) as they arrive until the queue is empty. Raises RunFailed, and a worker's UserError."""
         self.ready()
         flying: dict[str, tuple[int, T, float]] = {}
@@ -116,13 +122,13 @@ class Dispatcher(Generic[T]):
         spent[0] += seconds
         spent[1] += task.size
 
-    def _read(self, task: T, reply: Mapping[str, Any]) -> Any:
+    def _read(self, task: T, reply: Reply) -> R:
         if "refused" in reply:
             raise UserError(reply["refused"])
         if "error" in reply:
             raise RunFailed(f"{reply.get('label', task.label)}: {reply['error']}\n{reply['traceback']}".rstrip())
         self.workers[reply["host"], reply["node"], reply["pid"]] += 1
-        return task.read(reply)
+        return cast(R, task.read(reply))
 
     def _again(self, task: T, reason: str) -> None:
         lost = self._lost[task.index] = self._lost.get(task.index, 0) + 1

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from flwr.app import ConfigRecord, Message, RecordDict
 from flwr.serverapp import Grid
 
-from sim.client_app import ACTION, answer
 from sim.common.errors import RunFailed
 
-Order = dict[str, Any]
+ACTION = "train.cohort"
+"""The kind of message that orders are sent as (`sim.client_app`)."""
+Order = Mapping[str, object]
+"""What a worker is asked to do, as JSON."""
+Reply = Mapping[str, Any]
+"""What it answers, as JSON."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,7 @@ class Arrival:
     """A node's reply to an order, or why there is none (`lost`)."""
 
     ticket: str
-    reply: dict[str, Any]
+    reply: Reply
     lost: str = ""
 
 
@@ -87,9 +91,14 @@ class FlowerNodes:
 
 
 class InlineNodes:
-    """One node, this process: an order is done when its reply is asked for. For debugging and tests."""
+    """One node, this process: an order is done when its reply is asked for. For debugging and tests.
 
-    def __init__(self) -> None:
+    Args:
+        answer: does an order (`sim.client_app.answer`).
+    """
+
+    def __init__(self, answer: Callable[[Order], Reply]) -> None:
+        self._answer = answer
         self._orders: dict[str, Order] = {}
         self._sent = 0
 
@@ -107,4 +116,4 @@ class InlineNodes:
     def receive(self, tickets: Sequence[str]) -> Iterable[Arrival]:
         for ticket in tickets:
             order = self._orders.pop(ticket)
-            yield Arrival(ticket, json.loads(json.dumps(answer(order))))
+            yield Arrival(ticket, json.loads(json.dumps(self._answer(json.loads(json.dumps(order))))))

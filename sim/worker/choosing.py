@@ -2,105 +2,117 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass
 
 from sim.common.errors import UserError
 from sim.pool.offers import offer_bytes
-from sim.serving.resident import Resident
+from sim.serving.account import PhoneAccount
+from sim.serving.answer import answer
+from sim.serving.desk import Desk
+from sim.serving.requests import Asked, handler_of
 from sim.worker.failures import UserFailed
-from sim.worker.phone import UserPhone
-from sim.worker.training import train
-from strategies.base import Choice, Download, Offer, Request, Start, Strategy, Train
+from sim.worker.phone import PhoneView
+from strategies.base import Choice, Offer, Request, Start, Strategy, Train
+
+Running = Generator[Request[object], object, "Choice | Start"]
 
 
-def choose(
-    resident: Resident,
-    name: str,
-    strategy: Strategy,
-    offer: Offer,
-    phones: Sequence[UserPhone],
-    failures: dict[int, UserFailed],
-) -> dict[int, Choice]:
-    """Drive every phone's `choose` together: each round answers one request of each phone still choosing.
+@dataclass(frozen=True)
+class Seat:
+    """A user's place in a cohort: what the strategy sees of the phone, and the account that its requests go to."""
 
-    Returns choices by user, in the order of the phones. What a user's strategy raises goes to `failures`, or is raised.
-    UserError where the strategy (`name` in the config) trains before it chooses and `training.cost_only` says that
-    nobody trains: its steps could not be billed, for it is not known how many measured ones are a billed one.
+    view: PhoneView
+    account: PhoneAccount
+
+
+class Driver:
+    """Drives one strategy's `choose` on many phones together: each round answers one request of each phone.
+
+    Args:
+        name: the strategy's name in the config.
+        keep_going: whether what a user's strategy raises is noted in `failures`, rather than raised as UserFailed.
+        trains: whether phones may train before they choose.
     """
-    choices: dict[int, Choice] = {}
-    by_user = {phone.user.id: phone for phone in phones}
-    size = offer_bytes(offer)
-    running: dict[int, Generator[Request, Any, Choice | Start]] = {}
+
+    def __init__(self, name: str, strategy: Strategy, desk: Desk, keep_going: bool, trains: bool) -> None:
+        self._name, self._strategy, self._desk = name, strategy, desk
+        self._keep_going, self._trains = keep_going, trains
+        self.failures: dict[int, UserFailed] = {}
+        self._running: dict[int, Running] = {}
+        self._choices: dict[int, Choice] = {}
+
+    def choices(self, offer: Offer, seats: Mapping[int, Seat]) -> dict[int, Choice]:
+        """The choices of the users who did not fail, in the order of `seats`, by user.
+
+        Raises: UserError where the strategy trains before it chooses and `training.cost_only` says that nobody trains:
+        its steps could not be billed, for it is not known how many measured ones are a billed one.
+        """
+        size = offer_bytes(offer)
+        for user, seat in seats.items():
+            seat.account.receive(size)
+            with self._only(user):
+                chosen = self._strategy.choose(seat.view, offer)
+                if isinstance(chosen, Generator):
+                    self._running[user] = chosen
+                else:
+                    self._decide(user, chosen)
+        replies: dict[int, object] = dict.fromkeys(self._running)
+        while self._running:
+            asked = self._asked(replies)
+            for user, request in asked.items():
+                seats[user].account.fetch(handler_of(request).pllms(request))
+            answered = answer(self._desk, [Asked(request, seats[user].account) for user, request in asked.items()])
+            replies = dict(zip(asked, answered, strict=True))
+        done = {u: self._choices[u] for u in seats if u in self._choices and u not in self.failures}
+        for user, choice in done.items():
+            seats[user].account.fetch(choice.start.weights)
+        return done
+
+    def _asked(self, replies: Mapping[int, object]) -> dict[int, Request[object]]:
+        """What each phone asks for next, given the replies to what they asked for last; who is done has decided."""
+        asked: dict[int, Request[object]] = {}
+        for user, generator in list(self._running.items()):
+            with self._only(user):
+                try:
+                    request = generator.send(replies[user])
+                    self._check_known(handler_of(request).pllms(request))
+                    asked[user] = request
+                except StopIteration as end:
+                    del self._running[user]
+                    self._decide(user, end.value)
+        if not self._trains and any(isinstance(request, Train) for request in asked.values()):
+            raise UserError(
+                f"strategies: {self._name!r} trains before it chooses; with training.cost_only nobody trains."
+            )
+        return asked
 
     @contextmanager
-    def only(user: int) -> Iterator[None]:
+    def _only(self, user: int) -> Iterator[None]:
         """What is raised in here is this user's failure."""
         try:
             yield
         except Exception as error:
-            running.pop(user, None)
-            failures[user] = UserFailed(user, error)
-            if not resident.config.engine.keep_going:
-                raise failures[user] from error
+            self._running.pop(user, None)
+            self.failures[user] = UserFailed(user, error)
+            if not self._keep_going:
+                raise self.failures[user] from error
 
-    def decide(user: int, value: Any) -> None:
-        choices[user] = _as_choice(value)
-        _check_known(resident, choices[user].start.weights)
+    def _decide(self, user: int, value: object) -> None:
+        if isinstance(value, Start):
+            value = Choice(value)
+        if not isinstance(value, Choice):
+            raise TypeError(f"a strategy's choose returned {value!r}; a Start or a Choice is expected")
+        self._choices[user] = value
+        self._check_known(value.start.weights)
 
-    for user, phone in by_user.items():
-        phone.work.offer_bytes += size
-        with only(user):
-            chosen = strategy.choose(phone, offer)
-            if isinstance(chosen, Generator):
-                running[user] = chosen
-            else:
-                decide(user, chosen)
-    replies: dict[int, Any] = dict.fromkeys(running)
-    while running:
-        asked: dict[int, Request] = {}
-        for user, generator in list(running.items()):
-            with only(user):
-                try:
-                    asked[user] = generator.send(replies[user])
-                    _check_known(resident, _used(asked[user]))
-                except StopIteration as end:
-                    del running[user]
-                    decide(user, end.value)
-        asked = {user: request for user, request in asked.items() if user in running}
-        for user, request in asked.items():
-            by_user[user].fetch(_used(request))
-        trials = {u: r for u, r in asked.items() if isinstance(r, Train)}
-        if trials and resident.config.training.cost_only:
-            raise UserError(f"strategies: {name!r} trains before it chooses; with training.cost_only nobody trains.")
-        others = {u: r for u, r in asked.items() if u not in trials}
-        replies = dict(zip(trials, train(resident, list(trials.values()), [by_user[u] for u in trials]), strict=True))
-        answered = resident.answers(list(others.values()), [by_user[u].work for u in others])
-        replies |= dict(zip(others, answered, strict=True))
-    done = {user: choices[user] for user in by_user if user in choices and user not in failures}
-    for user, choice in done.items():
-        by_user[user].fetch(choice.start.weights)
-    return done
+    def _check_known(self, names: Iterable[str]) -> None:
+        for name in names:
+            if not self._desk.knows(name):
+                raise LookupError(f"a strategy named {name!r}, which is no pLLM of the pool or of its offer")
 
 
-def _check_known(resident: Resident, names: Iterable[str]) -> None:
-    for name in names:
-        if name not in resident.pool.cards and name not in resident.answers.own:
-            raise LookupError(f"a strategy named {name!r}, which is no pLLM of the pool or of its offer")
-
-
-def _used(request: Request) -> Iterable[str]:
-    """The pLLMs that a request needs on the phone."""
-    if isinstance(request, Download):
-        return [request.pllm]
-    start = getattr(request, "start", None)
-    return start.weights if isinstance(start, Start) else ()
-
-
-def _as_choice(value: Any) -> Choice:
-    if isinstance(value, Start):
-        return Choice(value)
-    if not isinstance(value, Choice):
-        raise TypeError(f"a strategy's choose returned {value!r}; a Start or a Choice is expected")
-    return value
+def lost(users: Sequence[int], targets: Sequence[float]) -> list[int]:
+    """The users without a target loss: from scratch they failed."""
+    return [user for user, target in zip(users, targets, strict=False) if target != target]

@@ -1,76 +1,86 @@
-"""A user's phone as a strategy sees it (`strategies.base.Phone`), and what the simulator keeps of it."""
+"""A user's phone as a strategy sees it: its texts, what it knows of itself, what things would cost; and no way to more."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from sim.common.streams import stream
-from sim.ledger.work import Work
-from sim.population.users import User
-from strategies.base import Start, Text
+from sim.ledger.bill import phases
+from sim.ledger.terms import Terms
+from sim.ledger.work import Figures, Key
+from sim.population.phones import OwnPhone
+from sim.serving.account import DOWNLOAD
+from sim.serving.requests import handler_of, handlers
+from strategies.base import Hardware, Price, Request, Text
 
 
 @dataclass(frozen=True)
-class Trial:
-    """An adapter that a phone trained before it chose: what it grew from, and the steps since then."""
-
-    origin: Start
-    steps: float
-
-
-class UserPhone:
-    """The ledger `work`, the names of what is on the phone, and its trials.
+class PhoneView:
+    """What implements `strategies.base.Phone`. It holds plain values only, none of which leads to the user's true style,
+    to held-out texts, to another user or to a model.
 
     Args:
-        texts: how many of the user's texts the phone has.
-        nearest: the truly closest pLLMs; `truth`: whether the strategy may read them.
+        own_texts: gives as many of the user's texts as the phone has (`sim.common.sealed`).
+        seed, user_id: decide the random streams.
+        own: the phone itself.
+        terms: what prices depend on.
+        on_phone: whether a pLLM of that name lies on the phone already (`sim.common.sealed`).
+        truth: the truly closest pLLMs; None where the strategy may not read them.
     """
 
-    def __init__(self, user: User, texts: int, seed: int, nearest: Sequence[str], truth: bool) -> None:
-        self.user, self._texts, self._seed = user, texts, seed
-        self._nearest, self._truth = nearest, truth
-        self.work = Work()
-        self._here: set[str] = set()
-        self._trials: dict[str, Trial] = {}
+    own_texts: Callable[[], tuple[Text, ...]]
+    seed: int
+    user_id: int
+    own: OwnPhone
+    terms: Terms
+    on_phone: Callable[[str], bool]
+    truth: tuple[str, ...] | None = None
 
     @property
     def texts(self) -> Sequence[Text]:
-        return self.user.texts[: self._texts]
+        return self.own_texts()
+
+    @property
+    def hardware(self) -> Hardware:
+        return self.own.hardware
 
     def rng(self, purpose: str) -> np.random.Generator:
-        return stream(self._seed, self.user.id, "strategy", purpose)
+        return stream(self.seed, self.user_id, "strategy", purpose)
 
     @property
     def nearest(self) -> Sequence[str]:
-        if not self._truth:
+        if self.truth is None:
             raise PermissionError("the true style is not this strategy's to read (it must declare reads_truth)")
-        return self._nearest
+        return self.truth
 
-    def fetch(self, names: Iterable[str]) -> None:
-        """Book a download of each pLLM that is not on the phone yet."""
-        new = set(names) - self._here
-        self.work.pllm_downloads += len(new)
-        self._here |= new
+    def price(self, request: Request[object]) -> Price:
+        handler = handler_of(request)
+        work: dict[Key, Figures] = {
+            Key(handler.kind, llm): figures
+            for llm, figures in handler.expect(request, self.terms, self._tokens).items()
+        }
+        if missing := {name for name in handler.pllms(request) if not self.on_phone(name)}:
+            work[Key(DOWNLOAD)] = Figures(pllms=len(missing))
+        parts = phases(self.own.device, _arrays(work), self.terms, handlers())
+        seconds, joules, down, up, flops = (
+            float(sum(np.ravel(getattr(cost, figure))[0] for cost in parts.values()))
+            for figure in ("seconds", "joules", "bytes_down", "bytes_up", "flops")
+        )
+        refused = [cost.at(0).reason for cost in parts.values() if np.any(cost.refused)]
+        return Price(seconds, joules, down, up, flops, "; ".join(refused))
 
-    def keep(self, start: Start, steps: float) -> Start:
-        """Name what `steps` more steps from a start made; it is on the phone without a download."""
-        name = f"user {self.user.id}, trial {len(self._trials) + 1}"
-        self._trials[name] = Trial(self.origin(start), self.trained(start) + steps)
-        self._here.add(name)
-        return Start({name: 1.0})
+    def _tokens(self, string: str) -> float:
+        """About how many measured tokens a string has: as many a character as a mean text."""
+        characters = sum(len(t.prompt) + len(t.answer) for t in self.texts) / max(len(self.texts), 1)
+        return len(string) * self.terms.text_tokens / max(characters, 1.0)
 
-    def origin(self, start: Start) -> Start:
-        """The same start with trials replaced by what they grew from."""
-        weights: dict[str, float] = {}
-        for name, weight in start.weights.items():
-            grown = self._trials[name].origin.weights if name in self._trials else {name: 1.0}
-            for pllm, share in grown.items():
-                weights[pllm] = weights.get(pllm, 0.0) + weight * share
-        return Start(weights)
 
-    def trained(self, start: Start) -> float:
-        """Steps already trained in a start."""
-        return max((self._trials[name].steps for name in start.weights if name in self._trials), default=0)
+def _arrays(work: Mapping[Key, Figures]) -> dict[Key, Figures]:
+    """Numbers as arrays of one phone."""
+    return {
+        key: Figures({name: np.array([number], dtype=np.float64) for name, number in figures.items()})
+        for key, figures in work.items()
+    }

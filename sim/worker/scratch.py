@@ -10,27 +10,28 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
 
 from sim.common.cache import digest
-from sim.llm.finetune import Trained
-
-if TYPE_CHECKING:
-    from sim.messages import Job
-    from sim.serving.resident import Resident
+from sim.llm.finetune import LaneResult
+from sim.messages import Job
+from sim.worker.workplace import Workplace
 
 FOLDER = "scratch"
 """Folder below a sweep's."""
+VERSION = 1
+"""Part of the name's hash: bump it when fine-tuning comes out differently for equal settings."""
+Results = list[LaneResult[int]]
 
 
-def from_scratch(resident: Resident, job: Job, train: Callable[[], list[Trained[int]]]) -> list[Trained[int]]:
+def from_scratch(work: Workplace, shared: Path | None, job: Job, train: Callable[[], Results]) -> Results:
     """What became of a job's users, who start from scratch, in their order: found, or trained now and kept."""
-    if resident.shared is None or not resident.shared.is_dir():
+    if shared is None or not shared.is_dir():
         return train()
-    path = resident.shared / f"{digest(_decided_by(resident, job))}.json"
+    path = shared / f"{digest(_decided_by(work, job))}.json"
     if path.is_file():
         rows = json.loads(path.read_text(encoding="utf-8"))
-        return [Trained(**{**row, "curve": [(int(s), float(v)) for s, v in row["curve"]]}) for row in rows]
+        return [LaneResult(**{**row, "curve": [(int(s), float(v)) for s, v in row["curve"]]}) for row in rows]
     done = train()
     new = path.with_name(f".{path.name}.{os.getpid()}")
     new.write_text(json.dumps([asdict(result) for result in done]), encoding="utf-8")
@@ -38,14 +39,15 @@ def from_scratch(resident: Resident, job: Job, train: Callable[[], list[Trained[
     return done
 
 
-def _decided_by(resident: Resident, job: Job) -> dict[str, Any]:
+def _decided_by(work: Workplace, job: Job) -> dict[str, object]:
     """All that decides such a cohort's fine-tuning."""
-    config = resident.config
+    config, resident = work.config, work.resident
     return {
+        "version": VERSION,
         "seed": config.seed,
         "llm": resident.lm_digest,
         "corpus": resident.corpus.fingerprint(),
-        "styles": resident.user_styles,
+        "styles": work.user_styles,
         "population": config.population.model_dump(include={"texts", "held_out", "styles_per_user"}),
         "training": config.training.model_dump(),
         "engine": config.engine.model_dump(include={"lanes", "device"}),

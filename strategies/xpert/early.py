@@ -24,7 +24,7 @@ class XpertEarly(Xpert):
         settings: those of `xpert`. The metric is cosine.
     """
 
-    on_phone = Xpert.on_phone | {"step", "certainty"}
+    not_in_offer = Xpert.not_in_offer | {"step", "certainty"}
     offers_as = Xpert
 
     def __init__(self, step: int = 4, certainty: float = 3.0, **settings: object) -> None:

@@ -22,7 +22,7 @@ class XpertMerge(Xpert):
         settings: those of `xpert`.
     """
 
-    on_phone = Xpert.on_phone | {"most", "gain"}
+    not_in_offer = Xpert.not_in_offer | {"most", "gain"}
     offers_as = Xpert
 
     def __init__(self, most: int = 3, gain: float = 0.06, **settings: object) -> None:

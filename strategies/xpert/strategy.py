@@ -45,7 +45,7 @@ class Xpert(Strategy):
         temperature: of the pLLMs' answers to probes and of texts in a word's style; greedy ones hide most of a style.
     """
 
-    on_phone = frozenset({"texts", "metric"})
+    not_in_offer = frozenset({"texts", "metric"})
 
     def __init__(
         self,

@@ -21,17 +21,15 @@ STRATEGIES = '["scratch","oracle"]'
 def sample(config: str, pool: str, store: str, job: str) -> list[dict[str, Any]]:
     """Outcomes of the first two users."""
     import json
-    from dataclasses import asdict
 
     from sim.messages import Job
-    from sim.serving.resident import resident
     from sim.worker.cohort import simulate
+    from sim.worker.workplace import workplace
 
     given = json.loads(job)
-    some = Job(**{**given, "users": (0, 1), "targets": given["targets"][:2]})
-    home = resident(config, store)
-    home.pool_folder = home.folder(pool)
-    return [asdict(o) for o in simulate(home, some)]
+    some = Job.of({**given, "users": (0, 1), "targets": given["targets"][:2]})
+    work = workplace(config, store)
+    return [outcome.json() for outcome in simulate(work, work.task(some, pool, "", 50.0))]
 
 
 def answer(order: dict[str, Any], node: str = "") -> dict[str, Any]:
@@ -50,18 +48,17 @@ def answer(order: dict[str, Any], node: str = "") -> dict[str, Any]:
 
 
 def measure(users: int) -> None:
+    from sim.cloud.preparation import open_texts
+    from sim.cloud.run import serve_run
     from sim.common.memory import peak_mib
     from sim.display import Log
-    from sim.engine import start
     from sim.experiment.config import Config
     from sim.records.folder import make_folder
-    from sim.transport import nodes
-
-    nodes.answer = answer  # type: ignore[assignment]
+    from sim.transport.nodes import InlineNodes
     with tempfile.TemporaryDirectory() as output:
         overrides = [f"population.users={users}", f"strategies={STRATEGIES}", "engine.backend=inline", "ladder.users=0"]
         config = Config.load(None, [*overrides, f"output={output}", "training.steps=10"])
-        start(config, make_folder(config, "run"), Log())
+        serve_run(open_texts(config), make_folder(config, "run"), Log(), InlineNodes(answer))
     print(f"{users:,} users: driver peak {peak_mib():,.0f} MiB", flush=True)
 
 

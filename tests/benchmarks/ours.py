@@ -11,9 +11,11 @@ from typing import Any
 
 import pandas as pd
 
+from sim.client_app import answer
 from sim.client_app import app as client_app
 from sim.cloud.cohorts import job_count
-from sim.cloud.run import Run
+from sim.cloud.preparation import open_texts
+from sim.cloud.run import serve_run
 from sim.common.streams import stream
 from sim.engine import worker_count
 from sim.experiment.config import Config
@@ -44,7 +46,7 @@ class Clock:
 def timed(config: Config, nodes: Nodes, name: str) -> tuple[float, Path]:
     """Do a run; seconds from the first job to the end, and the run's folder."""
     clock, folder = Clock(), make_folder(config, name)
-    Run(config, folder, clock).serve(nodes)
+    serve_run(open_texts(config), folder, clock, nodes)
     return time.perf_counter() - clock.began, folder
 
 
@@ -56,7 +58,7 @@ def twice(config: Config) -> tuple[float, Path]:
         return timed(config, nodes, "timed")
 
     if config.engine.backend == "inline":
-        return measure(InlineNodes())
+        return measure(InlineNodes(answer))
     workers = worker_count(config, job_count(config), os.cpu_count() or 1)
     timing: tuple[float, Path] = simulation(client_app, workers, lambda grid: measure(FlowerNodes(grid)))
     return timing
@@ -79,9 +81,10 @@ def run(work: Workload, output: Path, **engine: Any) -> dict[str, Any]:
 def lanes(work: Workload, width: int, least: int) -> dict[str, Any]:
     """Training steps alone, in this process: `width` lanes a batch, for as many users, `least` at least."""
     work = replace(work, users=max(width, least))
-    resident = Resident(work.config())
-    config, count = resident.config, work.users
-    users = [draw_user(config, resident.corpus, resident.user_styles, i) for i in range(count)]
+    preparation = open_texts(work.config())
+    config, count = preparation.config, work.users
+    resident = Resident(config, preparation.corpus)
+    users = [draw_user(config, resident.corpus, preparation.user_styles, i) for i in range(count)]
     encoded = [resident.lm.encode(list(u.texts), config.training.max_tokens) for u in users]
     layout = resident.lanes.layout
 

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from sim.cloud.check import prepare
 from sim.engine import start, worker_count
 from sim.experiment.config import Config
 from sim.messages import Job
 from sim.records.folder import make_folder
-from tests.sim.small import STRATEGIES, Silent, descends, processes, small_config, tables
+from tests.runs import STRATEGIES, Silent, descends, processes, small_config, tables
 
 ROOT = Path(__file__).resolve().parents[2]
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks processes up in /proc")
@@ -33,7 +34,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def inline(tiny_llm: Path, tmp_path_factory: pytest.TempPathFactory, cache: None) -> tuple[Config, dict[str, str]]:
     config = small_config(tiny_llm, tmp_path_factory.mktemp("inline"))
     folder = make_folder(config, "inline")
-    start(config, folder, Silent())
+    start(prepare(config), folder, Silent())
     return config, tables(folder)
 
 
@@ -65,7 +66,7 @@ def test_flower_gives_the_records_of_inline(
         }
     )
     folder = make_folder(changed, "flower")
-    start(changed, folder, Silent())
+    start(prepare(changed), folder, Silent())
     assert tables(folder) == expected
 
 
@@ -88,7 +89,7 @@ def test_a_killed_worker_changes_nothing(inline: tuple[Config, dict[str, str]], 
     engine = config.engine.model_copy(update={"backend": "flower", "workers": 2})
     changed = config.model_copy(update={"output": str(tmp_path), "engine": engine})
     folder, killer = make_folder(changed, "killed"), Killer()
-    start(changed, folder, killer)
+    start(prepare(changed), folder, killer)
     assert killer.killed
     assert tables(folder) == expected
 

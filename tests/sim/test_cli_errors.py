@@ -13,12 +13,10 @@ from pathlib import Path
 import pytest
 
 from sim.cli import main
-from sim.cloud.run import Run
 from sim.common.errors import UserError
 from sim.common.streams import stream
 from sim.experiment.config import Config
-from sim.serving.resident import Resident
-from sim.transport.nodes import InlineNodes
+from tests.runs import Inline, provider_of, serve
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = [
@@ -180,7 +178,7 @@ def test_too_few_texts_are_found_before_any_user_trains(tiny: list[str], tmp_pat
     path = tmp_path / "texts.jsonl"
     path.write_text(lines(["0", *(s for s in styles if s != few)], 80) + lines([few], 9))
 
-    class Unused(InlineNodes):
+    class Unused(Inline):
         def send(self, node: int, order: object, ttl_s: float) -> str:
             pytest.fail("a job was sent")
 
@@ -188,17 +186,7 @@ def test_too_few_texts_are_found_before_any_user_trains(tiny: list[str], tmp_pat
     settings += [f"population.users={users}", f"population.styles={','.join(styles)}"]
     config = Config.load(None, [*tiny, *settings])
     with pytest.raises(UserError, match=f"'{few}'"):
-        Run(config, tmp_path, Ignore()).serve(Unused())
-
-
-class Ignore:
-    """A watcher that looks away."""
-
-    def building(self, what: str, done: int, of: int) -> None: ...
-
-    def started(self, jobs: int, users: int) -> None: ...
-
-    def finished(self, job: object, rows: object) -> None: ...
+        serve(config, tmp_path, Unused())
 
 
 def spoil_card(pllm: Path) -> None:
@@ -236,14 +224,14 @@ def remove(name: str) -> Callable[[Path], None]:
 def test_pool_folder_with_something_missing_or_broken(
     command: Command, tiny: list[str], tmp_path: Path, spoil: Callable[[Path], object], said: str
 ) -> None:
-    pool = Resident(Config.load(None, tiny)).pool
+    _, pool = provider_of(Config.load(None, tiny))
     folder = shutil.copytree(pool.folder, tmp_path / "pool")
     spoil(folder / pool.ids[-1])
     check_refused(command("run", *tiny, f"pool.path={folder}"), str(folder), said)
 
 
 def test_pool_of_another_rank(command: Command, tiny: list[str]) -> None:
-    folder = Resident(Config.load(None, tiny)).pool.folder
+    folder = provider_of(Config.load(None, tiny))[1].folder
     check_refused(command("run", *tiny, f"pool.path={folder}", "training.rank=4"), "rank 8", "training.rank is 4")
 
 

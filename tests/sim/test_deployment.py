@@ -15,9 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from sim.cloud.check import prepare
 from sim.engine import start
 from sim.records.folder import make_folder
-from tests.sim.small import Silent, processes, small_config, tables
+from tests.runs import Silent, processes, small_config, tables
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
@@ -64,7 +65,7 @@ def test_superlink_and_two_supernodes_give_the_records_of_inline(tiny_llm: Path,
     few = ["population.users=4", "ladder.users=0", 'strategies=["scratch","xpert"]']  # every message starts a process
     config = small_config(tiny_llm, tmp_path / "inline", *few)
     folder = make_folder(config, "inline")
-    start(config, folder, Silent())
+    start(prepare(config), folder, Silent())
     (tmp_path / "config.toml").write_text(config.model_copy(update={"output": str(tmp_path / "out")}).to_toml())
     home = tmp_path / "flwr"
     with superlink(home):

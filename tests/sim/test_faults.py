@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 import subprocess
@@ -16,6 +15,7 @@ import pytest
 import torch
 from tiny_runs import same_tables, tiny_overrides
 
+from sim.cloud.check import prepare
 from sim.common.errors import RunFailed
 from sim.display import Log
 from sim.engine import start
@@ -24,11 +24,11 @@ from sim.messages import Job
 from sim.records.folder import is_finished, make_folder, reopen_folder
 from sim.records.journal import progress
 from sim.records.tables import FAILED
-from sim.serving.resident import Resident
 from sim.worker.cohort import simulate
 from sim.worker.failures import UserFailed
 from strategies import Download, Evaluate, Start
 from strategies.random import Random
+from tests.runs import provider_of, task_of, workplace_of
 
 ROOT = Path(__file__).resolve().parents[2]
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc, tmpfs or RLIMIT_FSIZE")
@@ -72,7 +72,7 @@ def broken(tiny_llm: Path, output: Path, how: str, *more: str) -> Config:
 
 def finished(config: Config, name: str) -> Path:
     folder = make_folder(config, name)
-    start(config, folder, Log())
+    start(prepare(config), folder, Log())
     return folder
 
 
@@ -126,11 +126,11 @@ def test_without_keep_going_the_run_ends_with_user_strategy_and_traceback(tiny_l
     config = broken(tiny_llm, tmp_path, "later")
     folder = make_folder(config, "run")
     with pytest.raises(RunFailed) as caught:
-        start(config, folder, Log())
+        start(prepare(config), folder, Log())
     for part in ("user 1, strategy broken, 100% of the texts: KeyError: 'z'", "test_faults.py", 'raise KeyError("z")'):
         assert part in str(caught.value)
     assert not is_finished(folder)
-    start(reopen_folder(folder, overrides=["engine.keep_going=true"]), folder, Log())
+    start(prepare(reopen_folder(folder, overrides=["engine.keep_going=true"])), folder, Log())
     assert is_finished(folder)
     undisturbed = finished(broken(tiny_llm, tmp_path, "later", "engine.keep_going=true"), "undisturbed")
     same_tables(folder, undisturbed)
@@ -187,7 +187,7 @@ def test_what_the_machine_lacks_is_nobody_s_failure(
     config = broken(tiny_llm, tmp_path, "no", "engine.cohort=4", "engine.keep_going=true")
     folder = make_folder(config, "run")
     with pytest.raises(RunFailed, match=rf"users 0 to 3, strategy scratch.*{type(error).__name__}"):
-        start(config, folder, Log())
+        start(prepare(config), folder, Log())
     assert tried == [4]
     assert not (folder / "users.csv").exists()
 
@@ -215,7 +215,7 @@ def headstart(*arguments: str, before: str = "pass") -> subprocess.CompletedProc
 
 
 def resumed_equals(folder: Path, whole: Path) -> None:
-    start(reopen_folder(folder), folder, Log())
+    start(prepare(reopen_folder(folder)), folder, Log())
     assert is_finished(folder)
     same_tables(folder, whole)
 
@@ -319,7 +319,7 @@ def test_ctrl_c_leaves_a_run_that_resumes_and_says_how(
     assert "Traceback" not in err
     assert 0 < progress(folder)[1] < progress(slower)[1]
     resumed = reopen_folder(folder, overrides=["engine.backend=inline"])
-    start(resumed, folder, Log())
+    start(prepare(resumed), folder, Log())
     same_tables(folder, slower)
 
 
@@ -334,7 +334,7 @@ def test_a_driver_killed_at_a_random_moment(
     process.kill()
     process.communicate(timeout=60)
     before = progress(folder)[1]
-    start(reopen_folder(folder, overrides=["engine.backend=inline"]), folder, Log())
+    start(prepare(reopen_folder(folder, overrides=["engine.backend=inline"])), folder, Log())
     assert before <= progress(folder)[1] == progress(slower)[1]
     same_tables(folder, slower)
 
@@ -350,7 +350,7 @@ def test_a_run_with_a_job_missing_never_ends_well(
     )
     config = Config.load(None, tiny_overrides(tiny_llm, tmp_path))
     with pytest.raises(RunFailed, match="it ended with 2 of 12 jobs done"):
-        start(config, make_folder(config, "run"), Log())
+        start(prepare(config), make_folder(config, "run"), Log())
 
 
 # ---------------------------------------------------------------- one user, directly
@@ -358,19 +358,9 @@ def test_a_run_with_a_job_missing_never_ends_well(
 
 def test_only_the_failing_user_is_named(tiny_llm: Path, tmp_path: Path) -> None:
     config = broken(tiny_llm, tmp_path, "bad request")
-    resident = Resident(config)
-    job = Job(0, "broken", (0, 1), offer=str(_offer(resident)))
+    provider, pool = provider_of(config)
+    work, job = workplace_of(config), Job(0, "broken", (0, 1))
+    task = task_of(provider, pool, work, job, tmp_path / "offer")
     with pytest.raises(UserFailed) as caught:
-        simulate(resident, job)
+        simulate(work, task)
     assert caught.value.user_id == 1
-
-
-def _offer(resident: Resident) -> Path:
-    from sim.cloud.view import Cloud
-    from sim.experiment.strategies import make_strategy
-    from sim.pool.offers import make_offer, offer_folder
-
-    strategy = make_strategy("broken", resident.config)
-    folder = offer_folder(resident.pool.folder, Path(os.environ["HEADSTART_CACHE"]) / "offers", strategy, {})
-    make_offer(folder, strategy, Cloud(resident))
-    return folder

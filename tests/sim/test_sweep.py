@@ -23,7 +23,7 @@ from sim.analysis.sweep.published import beside_published
 from sim.analysis.sweep.report import report
 from sim.analysis.sweep.table import SHOWN, load_sweep, runs_table
 from sim.cli import app
-from sim.cloud.check import check
+from sim.cloud.check import prepare
 from sim.common.errors import UserError
 from sim.display import Log
 from sim.engine import start
@@ -135,7 +135,7 @@ def test_shipped_sweeps_are_sound(name: str) -> None:
     assert len(points) > 2
     try:
         for point in points:
-            check(point.config)
+            prepare(point.config)
     except UserError as error:
         if "unknown strategy" not in str(error):
             raise
@@ -216,7 +216,7 @@ def test_runs_share_what_is_trained_from_scratch(
     assert len(list((tmp_path / "s" / "scratch").iterdir())) == cohorts
     alone = tmp_path / "alone"
     alone.mkdir()
-    start(points[1].config, alone, Log())
+    start(prepare(points[1].config), alone, Log())
     assert len(trained) == 3 * cohorts * strategies - cohorts
     same_tables(points[1].folder, alone)
 

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from sim.cloud.run import Run
 from sim.common.errors import RunFailed, UserError
 from sim.experiment.config import Config
 from sim.experiment.strategies import make_strategy
-from sim.ledger.work import Work
 from sim.messages import Job, Outcome
 from sim.records.tables import TABLES, WALL_CLOCK
-from sim.serving.resident import Resident
-from sim.transport.nodes import InlineNodes
 from sim.worker.cohort import simulate
 from sim.worker.failures import UserFailed
 from strategies.base import (
@@ -36,20 +32,9 @@ from strategies.base import (
     Start,
     Strategy,
 )
+from tests.runs import SHORT, provider_of, serve, task_of, workplace_of
 
-TINY = [
-    "pool.size=2",
-    "pool.texts=8",
-    "pool.steps=2",
-    "population.users=2",
-    "population.texts=6",
-    "population.held_out=2",
-    "training.steps=4",
-    "training.evaluate_every=2",
-    "training.max_tokens=48",
-    "engine.backend=inline",
-    "ladder.users=1",
-]
+TINY = ["pool.size=2", "population.users=2", "ladder.users=1"]
 
 
 class Last(Strategy):
@@ -149,7 +134,7 @@ def tiny(tiny_llm: Path) -> Callable[..., Config]:
     """Makes tiny configs."""
 
     def make(*overrides: str) -> Config:
-        return Config.load(None, [f"llm.model={tiny_llm}", f"llm.summarizer={tiny_llm}", *TINY, *overrides])
+        return Config.load(None, [*SHORT, f"llm.model={tiny_llm}", f"llm.summarizer={tiny_llm}", *TINY, *overrides])
 
     return make
 
@@ -157,15 +142,12 @@ def tiny(tiny_llm: Path) -> Callable[..., Config]:
 @pytest.fixture
 def cohort(tiny: Callable[..., Config], tmp_path: Path) -> Callable[[type], list[Outcome]]:
     """Simulates two users under a strategy of this file; the reference has been run."""
-    from sim.cloud.view import Cloud as RealCloud
-    from sim.pool.offers import make_offer
-
-    resident = Resident(tiny())
+    provider, pool = provider_of(tiny())
+    work = workplace_of(tiny())
 
     def run(kind: type) -> list[Outcome]:
-        folder = tmp_path / kind.__name__
-        make_offer(folder, make_strategy(own(kind), resident.config), RealCloud(resident))
-        return simulate(resident, Job(0, own(kind), (0, 1), targets=(0.0, 0.0), offer=str(folder)))
+        job = Job(0, own(kind), (0, 1), targets=(0.0, 0.0))
+        return simulate(work, task_of(provider, pool, work, job, tmp_path / kind.__name__))
 
     return run
 
@@ -177,8 +159,7 @@ def test_choose_may_be_a_plain_function(cohort: Cohort) -> None:
     outcomes = cohort(Last)
     assert [o.user_id for o in outcomes] == [0, 1]
     assert len({tuple(o.start) for o in outcomes}) == 1
-    work = Work(**outcomes[0].work)
-    assert work == Work(pllm_downloads=1)  # the pLLM that it starts from has to be fetched
+    assert outcomes[0].work == {"Download": {"": {"pllms": 1}}}  # the pLLM that it starts from has to be fetched
     assert [step for step, _ in outcomes[0].curve] == [0, 2, 4]
 
 
@@ -192,35 +173,36 @@ def test_every_request_is_answered_and_booked(cohort: Cohort) -> None:
     assert hidden.shape == (2, 32)
     assert hidden.dtype == np.float32
     assert 0 < len(words) <= 3
-    work = Work(**first.work)
-    assert work.requests == 5
-    assert work.pllm_downloads == 1  # downloaded once, though started from as well
-    assert work.evaluate_sequences == 6
-    assert 0 < work.evaluate_logits < work.evaluate_tokens
-    assert work.prefill_sequences == 2
-    assert work.judge_sequences > 4  # words are completed by further passes
-    assert 0 < work.decode_tokens <= 10
+    work = first.work
+    assert sum(n.get("requests", 0) for by_llm in work.values() for n in by_llm.values()) == 5
+    assert work["Download"][""]["pllms"] == 1  # downloaded once, though started from as well
+    assert work["Evaluate"]["base"]["sequences"] == 6
+    assert 0 < work["Evaluate"]["base"]["logits"] < work["Evaluate"]["base"]["tokens"]
+    assert work["Generate"]["base"]["sequences"] == work["Embed"]["summarizer"]["sequences"] == 2
+    assert work["NextWords"]["summarizer"]["sequences"] > 2  # words are completed by further passes
+    assert 0 < work["Generate"]["base"]["written"] <= 10
     assert (first.scores[next(iter(first.start))], first.explanation) == (0.0, {"rude": 0.5})
 
 
 def test_phones_may_ask_unequally_often(cohort: Cohort) -> None:
     for outcome in cohort(Uneven):
-        assert 1 <= outcome.work["requests"] <= 2
-        assert outcome.work["evaluate_sequences"] == 2 * outcome.work["requests"]
+        work = outcome.work["Evaluate"]["base"]
+        assert 1 <= work["requests"] <= 2
+        assert work["sequences"] == 2 * work["requests"]
 
 
 def test_a_pllm_cannot_be_used_without_being_downloaded(cohort: Cohort) -> None:
-    assert [o.work["pllm_downloads"] for o in cohort(TriesWithoutDownload)] == [2, 2]
+    assert [o.work["Download"][""]["pllms"] for o in cohort(TriesWithoutDownload)] == [2, 2]
 
 
 def test_a_merged_start_downloads_all_that_it_merges(cohort: Cohort) -> None:
     outcome = cohort(Merges)[0]
     assert list(outcome.start.values()) == [0.5, 0.5]
-    assert outcome.work["pllm_downloads"] == 2
+    assert outcome.work["Download"][""]["pllms"] == 2
 
 
 def test_what_comes_with_the_offer_is_downloaded_by_every_phone(cohort: Cohort) -> None:
-    assert [o.work["offer_bytes"] for o in cohort(Payload)] == [400 + len('{"loss": 0.0}')] * 2
+    assert [o.work["Download"][""]["bytes"] for o in cohort(Payload)] == [400 + len('{"loss": 0.0}')] * 2
 
 
 def test_yielding_no_request_is_a_type_error(cohort: Cohort) -> None:
@@ -272,26 +254,10 @@ def test_bad_strategy_or_setting_is_named(name: str, options: Sequence[str], sai
         make_strategy(name, Config.load(None, options))
 
 
-class Quiet:
-    """A watcher that keeps count."""
-
-    def __init__(self) -> None:
-        self.jobs = self.done = 0
-
-    def building(self, what: str, done: int, of: int) -> None: ...
-
-    def started(self, jobs: int, users: int) -> None:
-        self.jobs = jobs
-
-    def finished(self, job: Job, rows: Mapping[str, Any]) -> None:
-        self.done += 1
-
-
 def whole(config: Config, folder: Path) -> dict[str, list[dict[str, str]]]:
     """Run inline; the tables less their wall-clock columns."""
     folder.mkdir()
-    watcher = Quiet()
-    Run(config, folder, watcher).serve(InlineNodes())
+    watcher = serve(config, folder)
     assert watcher.done == watcher.jobs > 0
     tables = {}
     for path in sorted(folder.glob("*.csv")):

@@ -20,7 +20,7 @@ from sim.experiment.config import Config
 from sim.experiment.strategies import make_strategy
 from strategies.base import Evaluate, Generate, Offer, Start, Strategy, Text, Train, Trained, lowest
 from strategies.popular import Popular
-from tests.strategies.tiny import run, tiny_config
+from tests.runs import run, tiny_config
 
 ALL = sorted(point.name for point in entry_points(group="headstart.strategies"))
 ADAPTER = 11_272_192.0  # bytes of a pLLM, by hand in tests/sim/test_meter.py
@@ -217,16 +217,52 @@ def test_a_setting_out_of_range_is_one_line(strategy: str, setting: str) -> None
         make_strategy(strategy, config)
 
 
-def test_example_in_the_docs_runs(tiny_llm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def example(name: str, folder: Path) -> str:
+    """The example of docs/strategies.md whose code has a name, put into a module of that name."""
     page = (Path(__file__).parents[2] / "docs" / "strategies.md").read_text()
-    code = page.split("```python\n")[1].split("```")[0]
+    (code,) = [part.split("```")[0] for part in page.split("```python\n")[1:] if name in part.split("```")[0]]
     assert len([line for line in code.splitlines() if line.strip()]) <= 30
-    (tmp_path / "shortlist.py").write_text(code)
+    (folder / f"{name.lower()}.py").write_text(code)
+    return code
+
+
+def test_example_in_the_docs_runs(tiny_llm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    example("Shortlist", tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     tables = run(tiny_config(tiny_llm, tmp_path, 'strategies=["scratch", "shortlist:Shortlist"]'))
     assert (of(tables, "shortlist:Shortlist").bytes_down - 3 * ADAPTER).between(1, 5000).all()
     empty = run(tiny_config(tiny_llm, tmp_path, 'strategies=["shortlist:Shortlist"]', "pool.size=0"), "empty")
     assert (empty["users"].chosen == "").all()
+
+
+def test_a_strategy_that_picks_by_budget_stays_within_it(
+    tiny_llm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It tries none, some or all of the pool, as the budget allows; prices are near what is billed."""
+    example("Frugal", tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    tried = []
+    for seconds in (0.001, 8.0, 1e6):
+        options = f"options={{frugal = {{use = 'frugal:Frugal', seconds = {seconds}, battery = 1.0, texts = 4}}}}"
+        tables = run(tiny_config(tiny_llm, tmp_path, "strategies=frugal", options), f"run-{seconds}")
+        rows = tables["users"]
+        assert (rows.selection_s + rows.download_s <= 1.5 * seconds + 0.01).all()
+        tried.append(0 if "choices" not in tables else len(tables["choices"]))
+    assert tried[0] == 0 < tried[1] < tried[2] == 3 * 3
+
+
+def test_a_request_of_one_s_own_is_one_class(tiny_llm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = example("VocabularyHandler", tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "counts.py").write_text(
+        f"{code}\nfrom strategies import Choice, Start, Strategy\n\n\nclass Counts(Strategy):\n"
+        "    def choose(self, phone, offer):\n"
+        "        count = yield VocabularyHandler.Vocabulary(phone.texts)\n"
+        "        return Choice(Start(), {offer.pllms[0]: float(count)})\n"
+    )
+    tables = run(tiny_config(tiny_llm, tmp_path, "strategies=counts:Counts"))
+    assert (tables["choices"].score > 5).all()
+    assert (tables["users"].selection_s == 0).all()
 
 
 def test_docs_name_every_strategy() -> None:

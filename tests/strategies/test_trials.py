@@ -2,91 +2,116 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from devices import llm
-from sim.cloud.view import Cloud
+from devices import Device, llm
 from sim.experiment.config import Config
-from sim.experiment.strategies import make_strategy
-from sim.ledger.meter import Meter, Scale
-from sim.ledger.work import Work
-from sim.llm.adapters.lora import save_adapter
+from sim.ledger.meter import Meter
+from sim.ledger.terms import Terms
+from sim.ledger.work import Figures
 from sim.llm.finetune import Lane, Plan, epochs
-from sim.messages import Job, Outcome
-from sim.pool.offers import make_offer
+from sim.messages import Connection, Job, Outcome
+from sim.pool.pool import Pool
 from sim.population.users import draw_user
+from sim.serving.account import Account, PhoneAccount
+from sim.serving.answer import answer
+from sim.serving.desk import Desk
+from sim.serving.requests import Asked, handlers
 from sim.serving.resident import Resident
 from sim.worker.cohort import simulate
-from sim.worker.phone import UserPhone
-from sim.worker.training import train
-from strategies.base import Choosing, Download, Evaluate, Offer, Phone, Start, Strategy, Train
+from strategies.base import Choosing, Download, Evaluate, Offer, Phone, Start, Strategy, Text, Train, Trained
+from tests.runs import provider_of, run, task_of, tiny_config, workplace_of
 from tests.sim.llm.test_lanes import peft_run
-from tests.strategies.tiny import run, tiny_config
+
+
+@dataclass
+class Home:
+    """A loaded LLM with a pool, and phones that ask."""
+
+    resident: Resident
+    pool: Pool
+    config: Config
+
+    def __post_init__(self) -> None:
+        self.desk, self.layout = Desk(self.resident, self.pool), self.resident.lanes.layout
+
+    def texts(self, user: int) -> Sequence[Text]:
+        styles = [card.style for card in self.pool.cards.values()]
+        return draw_user(self.config, self.resident.corpus, styles, user).texts
+
+    def train(self, request: Train, account: PhoneAccount) -> Trained:
+        (reply,) = answer(self.desk, [Asked(request, account)])
+        assert isinstance(reply, Trained)
+        return reply
+
+
+def account(user: int = 0) -> PhoneAccount:
+    return PhoneAccount(user, 0)
 
 
 @pytest.fixture(scope="module")
-def resident(tiny_llm: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Resident]:
+def home(tiny_llm: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HEADSTART_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield Resident(tiny_config(tiny_llm, tmp_path_factory.mktemp("out")))
+        config = tiny_config(tiny_llm, tmp_path_factory.mktemp("out"))
+        provider, pool = provider_of(config)
+        yield Home(provider.resident, pool, config)
 
 
-def phones(resident: Resident, count: int) -> list[UserPhone]:
-    users = [draw_user(resident.config, resident.corpus, resident.user_styles, i) for i in range(count)]
-    return [UserPhone(u, len(u.texts), resident.config.seed, [], False) for u in users]
-
-
-def test_a_trial_equals_a_peft_run(resident: Resident, tiny_llm: Path, tmp_path: Path) -> None:
-    (phone,), first = phones(resident, 1), resident.pool.ids[0]
-    reply = train(resident, [Train(Start({first: 1.0}), phone.texts, 3)], [phone])[0]
-    layout, training = resident.lanes.layout, resident.config.training
-    save_adapter(tmp_path / "a", layout, resident.pool.adapter(first, layout), str(tiny_llm))
-    texts = resident.answers.encode(phone.texts)
-    lane = Lane(0, torch.empty(0), texts, texts, phone.rng("train after 0 steps"))
+def test_a_trial_equals_a_peft_run(home: Home, tiny_llm: Path, tmp_path: Path) -> None:
+    first, own = home.pool.ids[0], home.texts(0)
+    reply = home.train(Train(Start({first: 1.0}), own, 3), account())
+    layout, training = home.layout, home.config.training
+    layout.save(tmp_path / "a", home.pool.adapter(first, layout), str(tiny_llm))
+    texts = home.desk.encode(own)
+    lane = Lane(0, torch.empty(0), texts, texts, account().batches_rng(0))
     plan = Plan(3, training.batch, training.lr, training.weight_decay, training.max_grad_norm, evaluate_every=3)
     losses, tensors = peft_run(tiny_llm, tmp_path / "a", lane, plan)
-    torch.testing.assert_close(
-        resident.answers.own[reply.start.best], layout.from_state_dict(tensors), atol=1e-4, rtol=1e-4
-    )
+    torch.testing.assert_close(home.desk.own[reply.start.best], layout.from_state_dict(tensors), atol=1e-4, rtol=1e-4)
     assert reply.loss == pytest.approx(losses[-1], abs=1e-4)
     assert losses[-1] < losses[0]
 
 
-def test_trials_of_many_phones_do_not_touch_each_other(resident: Resident) -> None:
-    def ask(some: list[UserPhone], steps: dict[int, int]) -> list[torch.Tensor]:
-        starts = [Start({resident.pool.ids[p.user.id]: 1.0}) if p.user.id else Start() for p in some]
-        wanted = [Train(s, p.texts, steps[p.user.id]) for s, p in zip(starts, some, strict=True)]
-        once = train(resident, wanted, some)
-        twice = train(resident, [Train(t.start, p.texts, 2) for t, p in zip(once, some, strict=True)], some)
-        return [resident.answers.own[t.start.best] for t in twice]
+def test_trials_of_many_phones_do_not_touch_each_other(home: Home) -> None:
+    def ask(users: Sequence[int], steps: dict[int, int]) -> list[torch.Tensor]:
+        accounts = [account(u) for u in users]
+        starts = [Start({home.pool.ids[u]: 1.0}) if u else Start() for u in users]
+
+        def train(starts: Sequence[Start], steps: Sequence[int]) -> list[Trained]:
+            wanted = [Train(s, home.texts(u), n) for s, u, n in zip(starts, users, steps, strict=True)]
+            return answer(home.desk, [Asked(w, a) for w, a in zip(wanted, accounts, strict=True)])  # type: ignore[return-value]
+
+        once = train(starts, [steps[u] for u in users])
+        return [home.desk.own[t.start.best] for t in train([t.start for t in once], [2] * len(users))]
 
     steps = {0: 2, 1: 1, 2: 2}
-    together = ask(phones(resident, 3), steps)
-    for i, phone in enumerate(phones(resident, 3)):
-        torch.testing.assert_close(ask([phone], steps)[0], together[i], atol=1e-5, rtol=1e-5)
+    together = ask([0, 1, 2], steps)
+    for user in steps:
+        torch.testing.assert_close(ask([user], steps)[0], together[user], atol=1e-5, rtol=1e-5)
 
 
-def test_what_is_trained_is_counted(resident: Resident) -> None:
-    (phone,), first = phones(resident, 1), resident.pool.ids[0]
-    batch, texts = resident.config.training.batch, resident.answers.encode(phone.texts)
-    order = epochs(phone.rng("train after 0 steps"), len(texts), batch)
+def test_what_is_trained_is_counted(home: Home) -> None:
+    phone, first, own = account(), home.pool.ids[0], home.texts(0)
+    batch, texts = home.config.training.batch, home.desk.encode(own)
+    order = epochs(phone.batches_rng(0), len(texts), batch)
     trained = sum(len(texts[i]) for _ in range(2) for i in next(order))
-    reply = train(resident, [Train(Start({first: 1.0}), phone.texts, 2)], [phone])[0]
-    work = phone.work
-    assert (work.train_steps, work.train_tokens, work.requests) == (2, trained, 1)
-    assert (work.evaluate_sequences, work.evaluate_tokens) == (6, sum(map(len, texts)))
-    train(resident, [Train(reply.start, phone.texts, 1)], [phone])
-    assert work.train_steps == 3
+    reply = home.train(Train(Start({first: 1.0}), own, 2), phone)
+    work = phone.work.counts()["Train"]["base"]
+    assert (work["steps"], work["trained"], work["requests"]) == (2, trained, 1)
+    assert (work["sequences"], work["tokens"]) == (6, sum(map(len, texts)))
+    home.train(Train(reply.start, own, 1), phone)
+    assert phone.work.counts()["Train"]["base"]["steps"] == 3
     assert phone.trained(reply.start) == 2
     assert phone.origin(Start({reply.start.best: 0.5, "other": 0.25})) == Start({first: 0.5, "other": 0.25})
     phone.fetch([first, reply.start.best])
     phone.fetch([first])
-    assert work.pllm_downloads == 1
+    assert phone.work.counts()["Download"][""] == {"pllms": 1}
 
 
 class Trying(Strategy):
@@ -113,69 +138,74 @@ def test_trials_go_through_a_run(tiny_llm: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("steps", "texts"), [(0, 6), (1, 0)])
-def test_a_train_request_that_trains_nothing_is_refused(resident: Resident, steps: int, texts: int) -> None:
-    (phone,) = phones(resident, 1)
+def test_a_train_request_that_trains_nothing_is_refused(home: Home, steps: int, texts: int) -> None:
     with pytest.raises(ValueError, match="without steps or without texts"):
-        train(resident, [Train(Start(), phone.texts[:texts], steps)], [phone])
+        home.train(Train(Start(), home.texts(0)[:texts], steps), account())
+
+
+def test_the_cloud_says_why_it_does_not_train(home: Home) -> None:
+    with pytest.raises(PermissionError, match="Train is a phone's request"):
+        answer(home.desk, [Asked(Train(Start(), home.texts(0), 1), Account())])
+
+
+WIFI = Connection("wifi", 80.0, 20.0, 20.0)
 
 
 def test_trial_steps_are_billed_as_fine_tuning_steps_are() -> None:
-    meter = Meter(Config.load(None, ["billing.tokens_per_step=0"]), llm("smollm2-135m"), None)
-    network = {"access": "wifi", "down_mbps": 80.0, "up_mbps": 20.0, "latency_ms": 20.0}
-    trials = Work(train_steps=15, train_batches=15, train_tokens=1500).as_dict()
+    llms = {"base": llm("smollm2-135m"), "summarizer": None}
+    meter = Meter(Config.load(None, ["billing.tokens_per_step=0"]), llms, handlers(), 50.0)
+    trials = {"Train": {"base": {"steps": 15, "batches": 15, "trained": 1500}}}
     curve = [(0, 3.0), (15, 1.0)]
-    outcome = Outcome(0, "oneplus-12", network, ["a"], 12, {}, [], curve, 15, 1500, 400, 0.1, trials)
-    (row,) = meter.rows(Job(0, "hyperband", (0,)), [outcome], {0: 1.0}, Scale(10.0, 50.0))["users"]
+    outcome = Outcome(0, "oneplus-12", WIFI, ["a"], 12, {}, [], curve, 15, 1500, 400, 0.1, trials)
+    (row,) = meter.rows(Job(0, "hyperband", (0,)), [outcome], {0: 1.0}, 10.0)["users"]
     assert row["billed_steps"] == 150
     for unit in ("flops", "s", "j"):
         assert row[f"selection_{unit}"] == pytest.approx(row[f"finetune_{unit}"])
     assert row["model_selection_flops"] == row["model_finetune_flops"] > 0
 
 
-def test_parts_of_a_step_are_steps_at_that_part_of_the_learning_rate(resident: Resident) -> None:
-    first, layout = resident.pool.ids[0], resident.lanes.layout
-    before = resident.pool.adapter(first, layout)
+def test_parts_of_a_step_are_steps_at_that_part_of_the_learning_rate(home: Home) -> None:
+    first = home.pool.ids[0]
+    before = home.pool.adapter(first, home.layout)
 
-    def moved(steps: float) -> tuple[float, Work]:
-        (phone,) = phones(resident, 1)
-        reply = train(resident, [Train(Start({first: 1.0}), phone.texts, steps)], [phone])[0]
-        return float((resident.answers.own[reply.start.best] - before).norm()), phone.work
+    def moved(steps: float) -> tuple[float, Mapping[str, float]]:
+        phone = account()
+        reply = home.train(Train(Start({first: 1.0}), home.texts(0), steps), phone)
+        return float((home.desk.own[reply.start.best] - before).norm()), phone.work.counts()["Train"]["base"]
 
     whole, work = moved(1)
     part, less = moved(0.1)
     assert part == pytest.approx(0.1 * whole, rel=1e-3)  # AdamW's first step is as long as its learning rate
-    assert (work.train_steps, work.train_batches, less.train_steps, less.train_batches) == (1, 1, 0.1, 1)
-    assert less.train_tokens == work.train_tokens
-    assert moved(1.5)[1].train_batches == 2
+    assert (work["steps"], work["batches"], less["steps"], less["batches"]) == (1, 1, 0.1, 1)
+    assert less["trained"] == work["trained"]
+    assert moved(1.5)[1]["batches"] == 2
 
 
-def test_what_a_merge_was_trained_to_can_be_merged_again(resident: Resident) -> None:
+def test_what_a_merge_was_trained_to_can_be_merged_again(home: Home) -> None:
     """Its rank is that of all that was merged."""
-    (phone,), (first, second, third) = phones(resident, 1), resident.pool.ids
-    trained = train(resident, [Train(Start({first: 0.5, second: 0.5}), phone.texts, 1)], [phone])[0].start.best
-    layout, answers = resident.lanes.layout, resident.answers
-    own = answers.own[trained]
-    merged = answers.adapter(Start({trained: 0.7, third: 0.3}))
-    parts = [(0.7, own), (0.3, resident.pool.adapter(third, layout))]
+    first, second, third = home.pool.ids
+    start = Start({first: 0.5, second: 0.5})
+    trained = home.train(Train(start, home.texts(0), 1), account()).start.best
+    layout = home.layout
+    own = home.desk.own[trained]
+    merged = home.desk.adapter(Start({trained: 0.7, third: 0.3}))
+    parts = [(0.7, own), (0.3, home.pool.adapter(third, layout))]
     (a, b), of_parts = layout.of(merged).views(merged[None])[0], [layout.of(f).views(f[None])[0] for _, f in parts]
     dense = sum(w * pb @ pa for (w, _), (pa, pb) in zip(parts, of_parts, strict=True))
     torch.testing.assert_close(b @ a, dense, atol=1e-5, rtol=1e-5)
 
 
 def test_parts_of_a_step_are_billed_as_parts() -> None:
-    meter, scale = Meter(Config.load(None, []), llm("smollm2-135m"), None), Scale(25.0, 50.0)
-    network = {"access": "wifi", "down_mbps": 80.0, "up_mbps": 20.0, "latency_ms": 20.0}
-    device = meter.device([Outcome(0, "oneplus-12", network, ["a"], 12, {}, [], [(0, 1.0)], 15, 1500, 400, 0.1)])
+    terms, phone = Terms.of(Config.load(None, []), 50.0, 25.0), Device.of(["oneplus-12"])
     part, whole = (
-        meter.selection(device, Work(train_steps=n, train_batches=1, train_tokens=90), scale) for n in (0.04, 1)
+        handlers()["Train"].cost(terms, phone, "base", Figures(steps=n, batches=1, trained=90))[-1] for n in (0.04, 1)
     )
     assert part.flops == pytest.approx(0.04 * whole.flops)
 
 
-def test_own_adapters_are_forgotten_after_a_job(tiny_llm: Path, tmp_path: Path) -> None:
+def test_an_offer_s_own_adapters_are_starts(tiny_llm: Path, tmp_path: Path) -> None:
     config = tiny_config(tiny_llm, tmp_path, 'strategies=["fedavg"]')
-    home = Resident(config)
-    make_offer(tmp_path / "offer", make_strategy("fedavg", config), Cloud(home))
-    outcomes = simulate(home, Job(0, "fedavg", (0, 1), offer=str(tmp_path / "offer")))
+    provider, pool = provider_of(config)
+    work, job = workplace_of(config), Job(0, "fedavg", (0, 1))
+    outcomes = simulate(work, task_of(provider, pool, work, job, tmp_path / "offer"))
     assert [o.start for o in outcomes] == [{"fedavg": 1.0}] * 2
-    assert home.answers.own == {}

@@ -10,13 +10,10 @@ import pytest
 from devices import llm
 from sim.analysis.summary import summarise, table
 from sim.analysis.tables import load_run
-from sim.cloud.run import Run
 from sim.common.errors import UserError
 from sim.experiment.config import Config
 from sim.records.folder import make_folder
-from sim.transport.nodes import InlineNodes
-from tests.sim.small import Silent
-from tests.sim.tiny_runs import same_tables, tiny_overrides
+from tests.runs import same_tables, serve, tiny_overrides
 
 COST_ONLY = "training.cost_only=true"
 LEARNT = ["start_loss", "target_loss", "final_loss", "best_loss", "steps_to_target", "censored"]
@@ -25,7 +22,7 @@ LEARNT = ["start_loss", "target_loss", "final_loss", "best_loss", "steps_to_targ
 def run(tiny_llm: Path, output: Path, *overrides: str) -> Path:
     config = Config.load(None, [*tiny_overrides(tiny_llm, output), *overrides])
     folder = make_folder(config, f"run-{len(list(output.glob('*/*')))}")
-    Run(config, folder, Silent()).serve(InlineNodes())
+    serve(config, folder)
     return folder
 
 

@@ -10,14 +10,15 @@ from typing import Any
 
 import pytest
 
-from devices import llm, phones
-from sim.cloud.check import check
+from devices import Llm, llm, phones
+from sim.cloud.check import prepare
 from sim.experiment.config import Config
-from sim.ledger.meter import Meter, Scale
+from sim.ledger.meter import Meter
 from sim.ledger.target import Target, target_loss
-from sim.ledger.work import Work
-from sim.messages import Job, Outcome
+from sim.ledger.work import Counts
+from sim.messages import Connection, Job, Outcome
 from sim.records.tables import USERS, Row
+from sim.serving.requests import handlers
 
 CURVE = [(0, 3.0), (5, 2.0), (10, 1.5), (15, 1.6)]
 ADAPTER = 11_272_192
@@ -25,11 +26,11 @@ ADAPTER = 11_272_192
 16 layers x 8 x (q 4096 + k 2560 + v 2560 + o 4096 + gate 10240 + up 10240 + down 10240) x 2 bytes."""
 
 
-def outcome(user: int = 0, work: Work | None = None, **changes: Any) -> Outcome:
+def outcome(user: int = 0, work: Counts | None = None, **changes: Any) -> Outcome:
     values: dict[str, Any] = {
         "user_id": user,
         "phone": "oneplus-12",
-        "network": {"access": "wifi", "down_mbps": 80.0, "up_mbps": 20.0, "latency_ms": 20.0},
+        "network": Connection("wifi", 80.0, 20.0, 20.0),
         "styles": ["a"],
         "texts": 12,
         "start": {"p1": 1.0},
@@ -39,10 +40,18 @@ def outcome(user: int = 0, work: Work | None = None, **changes: Any) -> Outcome:
         "train_tokens": 1500,
         "evaluated_tokens": 400,
         "wall_s": 0.1,
-        "work": (work or Work()).as_dict(),
+        "work": work or {},
         **changes,
     }
     return Outcome(**values)
+
+
+RAN = llm("smollm2-135m")
+
+
+def metering(config: Config, base: Llm | None = RAN, summarizer: Llm | None = None) -> Meter:
+    """A meter of runs of one LLM as base, whose mean text has 50 measured tokens."""
+    return Meter(config, {"base": base, "summarizer": summarizer}, handlers(), 50.0)
 
 
 def tables(
@@ -50,8 +59,8 @@ def tables(
 ) -> Mapping[str, Sequence[Row]]:
     """The rows of an outcome; a measured step counts ten times, a mean text has 50 measured tokens."""
     config = Config.load(None, ["training.steps=40", *overrides])
-    meter = Meter(config, llm("smollm2-135m"), None)
-    return meter.rows(Job(0, "random", (some.user_id,), amount), [some], {some.user_id: loss}, Scale(10.0, 50.0))
+    meter = metering(config)
+    return meter.rows(Job(0, "random", (some.user_id,), amount), [some], {some.user_id: loss}, 10.0)
 
 
 def row(some: Outcome, **settings: Any) -> Row:
@@ -60,7 +69,7 @@ def row(some: Outcome, **settings: Any) -> Row:
 
 
 def test_row_has_exactly_the_columns_of_users_csv() -> None:
-    assert list(row(outcome())) == [c.name for c in USERS]
+    assert set(row(outcome())) == {c.name for c in USERS}
 
 
 @pytest.mark.parametrize(
@@ -108,7 +117,7 @@ def test_start_at_the_target_costs_no_finetuning() -> None:
 
 
 def test_downloads_are_pllms_and_the_offer() -> None:
-    found = row(outcome(work=Work(pllm_downloads=3, offer_bytes=1000)))
+    found = row(outcome(work={"Download": {"": {"pllms": 3, "bytes": 1000}}}))
     assert found["bytes_down"] == 3 * ADAPTER + 1000
     assert found["download_s"] == pytest.approx(0.02 + (3 * ADAPTER + 1000) * 8 / 80e6)
     assert found["download_j"] > 0
@@ -118,7 +127,7 @@ def test_downloads_are_pllms_and_the_offer() -> None:
 
 
 def test_a_whole_model_is_downloaded_where_the_pool_ships_those() -> None:
-    some = outcome(work=Work(pllm_downloads=2))
+    some = outcome(work={"Download": {"": {"pllms": 2}}})
     found = row(some, overrides=["pool.ship=model", "billing.precision=fp16"])
     assert found["bytes_down"] == pytest.approx(2 * 2 * 1.236e9, rel=0.01)
 
@@ -130,7 +139,7 @@ def test_nothing_chosen_nothing_billed_for_choosing() -> None:
 
 
 def test_evaluation_is_billed_in_tokens_of_the_deployed_llm() -> None:
-    some = outcome(work=Work(evaluate_tokens=500, evaluate_sequences=10))
+    some = outcome(work={"Evaluate": {"base": {"tokens": 500, "sequences": 10}}})
     found = row(some, overrides=["billing.tokens_per_text=100"])  # a mean text is 50 measured tokens: each counts twice
     assert found["selection_flops"] == pytest.approx(2 * 1.236e9 * 1000, rel=0.05)
     assert found["selection_s"] > 0 < found["selection_j"]
@@ -139,13 +148,13 @@ def test_evaluation_is_billed_in_tokens_of_the_deployed_llm() -> None:
 
 
 def test_summarizer_is_billed_as_the_one_that_is_deployed() -> None:
-    some = outcome(work=Work(judge_tokens=500, judge_sequences=5))
+    some = outcome(work={"Embed": {"summarizer": {"tokens": 500, "sequences": 5}}})
     found = row(some, overrides=["billing.tokens_per_text=50"])
     assert found["selection_flops"] == pytest.approx(2 * 6.98e9 * 500, rel=0.03)  # 8.03e9 less embedding and head
 
 
 def test_what_was_really_run_is_counted_on_the_model_that_ran() -> None:
-    found = row(outcome(work=Work(prefill_tokens=300, prefill_sequences=3)), overrides=["training.batch=4"])
+    found = row(outcome(work={"Embed": {"base": {"tokens": 300, "sequences": 3}}}), overrides=["training.batch=4"])
     ran = llm("smollm2-135m")
     assert found["model_finetune_flops"] == pytest.approx(15 * ran.lora_step_flops(100, 8, "all-linear", 25))
     assert found["model_selection_flops"] == pytest.approx(ran.forward_flops(300, 100, 3))
@@ -175,7 +184,7 @@ def test_llm_that_does_not_fit_has_flops_but_no_time_or_energy() -> None:
 
 
 def test_summarizer_too_large_for_memory_is_streamed_and_said_so() -> None:
-    some = outcome(phone="google-pixel-8", work=Work(judge_tokens=500, judge_sequences=5))
+    some = outcome(phone="google-pixel-8", work={"Embed": {"summarizer": {"tokens": 500, "sequences": 5}}})
     assert row(some)["fits"] == "streamed"
     assert row(some)["selection_s"] > 0
     assert row(outcome(phone="google-pixel-8"))["fits"] == "yes"
@@ -183,7 +192,7 @@ def test_summarizer_too_large_for_memory_is_streamed_and_said_so() -> None:
 
 def test_choice_that_does_not_fit_has_flops_and_a_reason_but_no_time_or_energy() -> None:
     settings = ["billing.tokens_per_text=50"]
-    phone, work = "google-pixel-8", Work(judge_tokens=10_000_000, judge_sequences=100_000)
+    phone, work = "google-pixel-8", {"Embed": {"summarizer": {"tokens": 10_000_000, "sequences": 100_000}}}
     some = outcome(phone=phone, work=work)  # streamed, with hidden states of 330 GB
     found = row(some, overrides=settings)
     assert found["fits"].startswith("choosing: ")
@@ -191,7 +200,9 @@ def test_choice_that_does_not_fit_has_flops_and_a_reason_but_no_time_or_energy()
     assert (found["selection_s"], found["selection_j"], found["hours_until_done"]) == ("", "", "")
     assert found["selection_flops"] == pytest.approx(2 * 6.98e9 * 10_000_000, rel=0.03)
     assert found["finetune_s"] > 0
-    fitting = row(outcome(phone=phone, work=Work(judge_tokens=500, judge_sequences=5)), overrides=settings)
+    fitting = row(
+        outcome(phone=phone, work={"Embed": {"summarizer": {"tokens": 500, "sequences": 5}}}), overrides=settings
+    )
     assert found["selection_flops"] == pytest.approx(20_000 * fitting["selection_flops"])
 
 
@@ -201,7 +212,7 @@ def test_a_user_s_phone_has_the_same_speed_whatever_the_strategy() -> None:
     assert row(outcome(user=1), loss=2.0)["finetune_s"] != first["finetune_s"]
 
 
-BUSY = Work(evaluate_tokens=500, evaluate_sequences=10, pllm_downloads=3)
+BUSY = {"Evaluate": {"base": {"tokens": 500, "sequences": 10}}, "Download": {"": {"pllms": 3}}}
 
 
 def busy_hours(found: Row) -> float:
@@ -223,7 +234,7 @@ def test_hours_of_the_daily_model_hold_waiting_and_are_the_same_for_every_strate
     assert row(outcome(7, work=BUSY), overrides=daily) == found[7]
     always = row(outcome(7, work=BUSY))
     assert {k for k in always if always[k] != found[7][k]} == {"hours_until_done"}
-    instead = row(outcome(7, work=Work()), loss=3.0, overrides=daily)
+    instead = row(outcome(7, work={}), loss=3.0, overrides=daily)
     assert instead["hours_until_done"] == 0  # nothing to do
 
 
@@ -261,7 +272,7 @@ def test_any_config_json_can_be_deployed(tmp_path: Path, part: str) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "config.json").write_text(json.dumps(shape))
     config = Config.load(None, [f"llm.deploy={Path('mine', part)}"]).anchored(tmp_path)
-    check(config)
+    prepare(config)
     found = row(outcome(), loss=2.0, overrides=[f"llm.deploy={config.llm.deploy}"])
     mine = llm(tmp_path / "mine")
     assert mine.layer_parameters == 4 * 64 * 64 + 3 * 64 * 128
@@ -289,16 +300,16 @@ def test_rows_go_to_their_tables() -> None:
 
 def test_an_instruction_has_as_many_tokens_on_any_llm() -> None:
     """Text is 98 tokens for 50 measured, what all prompts share stays as it is."""
-    plain = row(outcome(work=Work(judge_tokens=1000, judge_sequences=10)))
-    partly = row(outcome(work=Work(judge_tokens=1500, judge_fixed_tokens=500, judge_sequences=10)))
-    as_text = row(outcome(work=Work(judge_tokens=1500, judge_sequences=10)))
+    plain = row(outcome(work={"Embed": {"summarizer": {"tokens": 1000, "sequences": 10}}}))
+    partly = row(outcome(work={"Embed": {"summarizer": {"tokens": 1500, "fixed": 500, "sequences": 10}}}))
+    as_text = row(outcome(work={"Embed": {"summarizer": {"tokens": 1500, "sequences": 10}}}))
     judge = llm("llama-3.1-8b")
     for some, tokens in ((plain, 1960.0), (partly, 2460.0), (as_text, 2940.0)):
         assert some["selection_flops"] == pytest.approx(judge.forward_flops(tokens, tokens / 10, 0))
 
 
 def test_answers_at_once_are_billed_as_batches() -> None:
-    work = Work(prefill_tokens=200, prefill_sequences=10, decode_tokens=400)
+    work = {"Generate": {"base": {"tokens": 200, "sequences": 10, "written": 400}}}
     alone, together = (
         row(outcome(work=work), overrides=[f"billing.answers_at_once={n}"])["selection_s"] for n in (1, 8)
     )
@@ -307,11 +318,17 @@ def test_answers_at_once_are_billed_as_batches() -> None:
 
 def test_users_priced_together_are_priced_as_each_alone() -> None:
     works = [
-        Work(),
-        Work(judge_tokens=500, judge_sequences=5, prefill_tokens=300, prefill_sequences=3, decode_tokens=40),
-        Work(evaluate_tokens=500, evaluate_sequences=10, evaluate_logits=90, pllm_downloads=3),
-        Work(train_steps=15, train_batches=15, train_tokens=900, evaluate_tokens=10, evaluate_sequences=1),
-        Work(judge_tokens=90_000_000, judge_sequences=9),
+        {},
+        {
+            "Embed": {"summarizer": {"tokens": 500, "sequences": 5}},
+            "Generate": {"base": {"tokens": 300, "sequences": 3, "written": 40}},
+        },
+        {
+            "Evaluate": {"base": {"tokens": 500, "sequences": 10, "logits": 90}},
+            "Download": {"": {"pllms": 3}},
+        },
+        {"Train": {"base": {"steps": 15, "batches": 15, "trained": 900, "tokens": 10, "sequences": 1}}},
+        {"Embed": {"summarizer": {"tokens": 90_000_000, "sequences": 9}}},
     ]
     phones = ["oneplus-12", "google-pixel-8", "xiaomi-redmi-7a", "apple-iphone-13"]
     starts: list[dict[str, float]] = [{}, {"p1": 1.0}, {"p1": 0.5, "p3": 0.5}]
@@ -321,19 +338,19 @@ def test_users_priced_together_are_priced_as_each_alone() -> None:
     ]
     losses = {o.user_id: 1.4 + 0.05 * o.user_id for o in some}
     for overrides in ([], ["billing.precision=fp16", "billing.tokens_per_step=0", "population.availability=daily"]):
-        meter = Meter(Config.load(None, ["training.steps=40", *overrides]), llm("smollm2-135m"), llm("smollm2-135m"))
-        job, scale = Job(0, "random", tuple(range(60))), Scale(10.0, 50.0)
-        alone = [meter.rows(job, [o], losses, scale)["users"][0] for o in some]
-        assert meter.rows(job, some, losses, scale)["users"] == alone
+        meter = metering(Config.load(None, ["training.steps=40", *overrides]), summarizer=RAN)
+        job = Job(0, "random", tuple(range(60)))
+        alone = [meter.rows(job, [o], losses, 10.0)["users"][0] for o in some]
+        assert meter.rows(job, some, losses, 10.0)["users"] == alone
         assert {r["fits"].split()[0] for r in alone} >= {"yes", "streamed", "does_not_fit:", "choosing:"}
 
 
 def test_a_neighbour_who_is_refused_does_not_hide_what_checkpointing_computes() -> None:
     """oneplus-6 fits by gradient checkpointing only, xiaomi-redmi-7a does not fit."""
-    meter = Meter(Config.load(None, ["billing.precision=fp16"]), llm("smollm2-135m"), None)
+    meter = metering(Config.load(None, ["billing.precision=fp16"]))
     some = [outcome(0, phone="oneplus-6"), outcome(1, phone="xiaomi-redmi-7a")]
     step = llm("llama-3.2-1b").lora_step_flops(98, 8, "all-linear")
-    fitting, refused = meter.rows(Job(0, "random", (0, 1)), some, {0: 1.5, 1: 1.5}, Scale(10.0, 50.0))["users"]
+    fitting, refused = meter.rows(Job(0, "random", (0, 1)), some, {0: 1.5, 1: 1.5}, 10.0)["users"]
     assert fitting["fits"] == "yes"
     assert fitting["finetune_flops"] > 1.3 * 100 * step
     assert refused["fits"].startswith("does_not_fit")
@@ -342,12 +359,11 @@ def test_a_neighbour_who_is_refused_does_not_hide_what_checkpointing_computes() 
 
 def test_of_an_llm_of_unknown_sizes_nothing_is_counted_and_everything_is_billed() -> None:
     columns = ["model_selection_flops", "model_finetune_flops", "model_evaluate_flops"]
-    judged = outcome(work=Work(judge_tokens=500, judge_sequences=5))
-    job, scale = Job(0, "random", (0,)), Scale(10.0, 50.0)
-    config, known = Config.load(None, []), llm("smollm2-135m")
+    judged = outcome(work={"Embed": {"summarizer": {"tokens": 500, "sequences": 5}}})
+    job, config = Job(0, "random", (0,)), Config.load(None, [])
     (no_model,), (no_judge,), (both,) = (
-        Meter(config, *llms).rows(job, [judged], {0: 1.5}, scale)["users"]
-        for llms in ((None, known), (known, None), (known, known))
+        metering(config, *llms).rows(job, [judged], {0: 1.5}, 10.0)["users"]
+        for llms in ((None, RAN), (RAN, None), (RAN, RAN))
     )
     assert [no_model[c] for c in columns] == ["", "", ""]
     assert [no_judge[c] for c in columns] == ["", *(both[c] for c in columns[1:])]

@@ -16,20 +16,19 @@ from typer.testing import CliRunner
 
 from sim.cli import app
 from sim.cloud.building import hand_on, make_pool
-from sim.cloud.check import check
-from sim.cloud.run import Run
+from sim.cloud.check import prepare
+from sim.cloud.offers import make_offers, pool_digest
+from sim.cloud.provider import Provider
 from sim.common.errors import RunFailed, UserError
 from sim.corpus.files import RowCorpus
 from sim.corpus.persona import PersonaCorpus
 from sim.experiment.config import Config
 from sim.llm.adapters.lora import WEIGHTS
-from sim.pool.offers import make_offers
 from sim.pool.plan import GROUP, Group, plan_pool
 from sim.pool.pool import Card, Pool
 from sim.records.folder import make_folder
-from sim.serving.resident import Resident
-from sim.transport.nodes import Arrival, InlineNodes
-from tests.sim.small import Silent, small_config
+from sim.transport.nodes import Arrival
+from tests.runs import Inline, Silent, provider_of, serve, small_config
 
 STYLES = [
     "expert-concise-poetic",
@@ -40,7 +39,7 @@ STYLES = [
 STYLES += ["expert-concise-neutral", "expert-concise-sassy"]
 
 
-class Counting(InlineNodes):
+class Counting(Inline):
     """Nodes that keep the orders they got."""
 
     def __init__(self) -> None:
@@ -52,7 +51,7 @@ class Counting(InlineNodes):
         return super().send(node, order, ttl_s)
 
 
-class Elsewhere(InlineNodes):
+class Elsewhere(Inline):
     """A node with a cache of its own, as on another machine."""
 
     def __init__(self, cache: Path) -> None:
@@ -65,6 +64,10 @@ class Elsewhere(InlineNodes):
             return list(super().receive(tickets))
 
 
+def provider(config: Config) -> Provider:
+    return Provider(prepare(config))
+
+
 @pytest.fixture
 def make(tiny_llm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
     """Build a pool in a cache: its folder, and the groups that had to be built."""
@@ -74,7 +77,7 @@ def make(tiny_llm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # ty
         styles = f"corpus.styles={STYLES}"
         config = small_config(tiny_llm, tmp_path, styles, f"pool.size={size}", *overrides)
         nodes = Counting()
-        return make_pool(Resident(config), nodes, lambda *_: None, math.inf), nodes.groups
+        return make_pool(provider(config), nodes, lambda *_: None, math.inf).folder, nodes.groups
 
     return of
 
@@ -128,7 +131,7 @@ def test_pllms_built_on_another_machine_come_back_by_the_store(
     config = small_config(
         tiny_llm, tmp_path, f"corpus.styles={STYLES}", "pool.size=5", f"engine.store={tmp_path / 'store'}"
     )
-    folder = make_pool(Resident(config), Elsewhere(tmp_path / "worker"), lambda *_: None, math.inf)
+    folder = make_pool(provider(config), Elsewhere(tmp_path / "worker"), lambda *_: None, math.inf).folder
     files = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     assert files == {path.relative_to(here): path.read_bytes() for path in here.rglob("*") if path.is_file()}
     assert folder.parent == tmp_path / "driver" / "pools"
@@ -146,7 +149,7 @@ def test_second_pllms_of_a_style_have_texts_of_their_own(make) -> None:  # type:
 def test_pool_is_in_the_order_of_the_styles(make, tiny_llm: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     folder, _ = make("one", 7)
     config = small_config(tiny_llm, tmp_path, f"corpus.styles={STYLES}")
-    pool = Pool(folder, Resident(config).corpus)
+    pool = Pool(folder, prepare(config).corpus)
     assert pool.ids == (*STYLES, f"{STYLES[0]}.2")
     assert [card.style for card in pool.cards.values()] == [*STYLES, STYLES[0]]
 
@@ -155,16 +158,16 @@ def test_progress_counts_pllms(tiny_llm: Path, tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("HEADSTART_CACHE", str(tmp_path))
     said: list[tuple[str, int, int]] = []
     config = small_config(tiny_llm, tmp_path, f"corpus.styles={STYLES}", "pool.size=5")
-    make_pool(Resident(config), InlineNodes(), lambda *at: said.append(at), math.inf)
+    make_pool(provider(config), Inline(), lambda *at: said.append(at), math.inf)
     assert said == [("pool", 0, 6), ("pool", 4, 6), ("pool", 6, 6)]
 
 
 def test_a_group_that_cannot_be_built_is_named(tiny_llm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HEADSTART_CACHE", str(tmp_path / "new"))
-    monkeypatch.setattr("sim.pool.plan.save_adapter", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("sim.pool.build.Card", lambda *_, **__: 1 / 0)
     config = small_config(tiny_llm, tmp_path, f"corpus.styles={STYLES}", "pool.size=5")
     with pytest.raises(RunFailed, match=f"pLLMs {STYLES[0]} to {STYLES[3]}: ZeroDivisionError"):
-        make_pool(Resident(config), InlineNodes(), Silent().building, math.inf)
+        make_pool(provider(config), Inline(), Silent().building, math.inf)
     assert list((tmp_path / "new" / "pllms").iterdir()) == []
 
 
@@ -175,47 +178,48 @@ def test_pool_build_makes_the_pool_of_a_run(tiny_llm: Path, tmp_path: Path) -> N
         assert result.exit_code == 0, result.output
     built = CliRunner().invoke(app, ["pool", "build", *settings])
     folder = Path(built.output.splitlines()[-1])
-    assert folder == Resident(Config.load(None, settings)).pool.folder
+    assert folder == provider_of(Config.load(None, settings))[1].folder
 
 
 def test_a_pool_that_is_handed_on_needs_nothing_made(
     tiny_llm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = small_config(tiny_llm, tmp_path, "strategies=scratch,xpert", f"corpus.styles={STYLES}")
-    copy = hand_on(Resident(config), tmp_path / "to")
+    copy = hand_on(*provider_of(config), tmp_path / "to")
     assert len(list((copy / "offers").iterdir())) == 2
-    assert hand_on(Resident(config), tmp_path / "to") == copy
+    assert hand_on(*provider_of(config), tmp_path / "to") == copy
     monkeypatch.setenv("HEADSTART_CACHE", str(tmp_path / "empty"))
     said: list[str] = []
-    given = Resident(config.model_copy(update={"pool": config.pool.model_copy(update={"path": str(copy)})}))
-    make_offers(given, config.strategies, lambda what, *_: said.append(what))
+    given = config.model_copy(update={"pool": config.pool.model_copy(update={"path": str(copy)})})
+    make_offers(*provider_of(given), config.strategies, lambda what, *_: said.append(what))
     monkeypatch.setattr("sim.pool.plan.SHIPPED", tmp_path / "to")
-    shipped = Resident(config)
+    shipped = provider(config)
     assert shipped.pool_plan.missing() == []
-    assert shipped.pool.folder == copy
-    make_offers(shipped, config.strategies, lambda what, *_: said.append(what))
+    pool = shipped.resident.open_pool(shipped.pool_plan.assemble())
+    assert pool.folder == copy
+    make_offers(shipped, pool, config.strategies, lambda what, *_: said.append(what))
     assert said == []
     assert not (tmp_path / "empty").exists()
 
 
 def test_a_pool_is_not_handed_on_into_another_of_its_name(tiny_llm: Path, tmp_path: Path) -> None:
     """Its offers would stay there, and pass for this pool's."""
-    made = Resident(small_config(tiny_llm, tmp_path, "pool.size=1")).pool.folder
+    made = provider_of(small_config(tiny_llm, tmp_path, "pool.size=1"))[1].folder
     pools = [shutil.copytree(made, tmp_path / place / "pool") for place in ("a", "b")]
     weights = next(pools[1].rglob(WEIGHTS))
     weights.write_bytes(weights.read_bytes()[:-4] + bytes(4))
     one, other = (
-        Resident(small_config(tiny_llm, tmp_path, "strategies=scratch", f"pool.path={pool}")) for pool in pools
+        provider_of(small_config(tiny_llm, tmp_path, "strategies=scratch", f"pool.path={pool}")) for pool in pools
     )
-    assert hand_on(one, tmp_path / "to") == hand_on(one, tmp_path / "to")
+    assert hand_on(*one, tmp_path / "to") == hand_on(*one, tmp_path / "to")
     with pytest.raises(UserError, match=r"^--to: .*pool' holds another pool"):
-        hand_on(other, tmp_path / "to")
+        hand_on(*other, tmp_path / "to")
 
 
 def test_pool_and_cohorts_have_one_deadline(tiny_llm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every order says how long it may wait: what is left of the run's time, not of a time of its own."""
 
-    class Slow(InlineNodes):
+    class Slow(Inline):
         left: ClassVar[list[float]] = []
 
         def send(self, node: int, order: dict, ttl_s: float) -> str:  # type: ignore[type-arg]
@@ -230,7 +234,7 @@ def test_pool_and_cohorts_have_one_deadline(tiny_llm: Path, tmp_path: Path, monk
     )
     monkeypatch.setenv("HEADSTART_CACHE", str(tmp_path / "cache"))
     config = small_config(tiny_llm, tmp_path, "engine.deadline_s=1000", "strategies=scratch", "pool.size=3")
-    Run(config, make_folder(config, "run"), Silent()).serve(Slow())
+    serve(config, make_folder(config, "run"), Slow())
     assert 900 < Slow.left[0] <= 1000
     assert max(Slow.left[1:]) < 500
 
@@ -259,7 +263,7 @@ def test_styles_of_files_are_the_same_or_not_comparable() -> None:
 
 def test_offers_about_a_given_pool_are_those_of_its_content(tiny_llm: Path, tmp_path: Path) -> None:
     """Two folders of one name, of which the second has other weights."""
-    made = Resident(small_config(tiny_llm, tmp_path, "pool.size=1")).pool.folder
+    made = provider_of(small_config(tiny_llm, tmp_path, "pool.size=1"))[1].folder
     digests = []
     for place in ("a", "b"):
         folder = tmp_path / place / "pool"
@@ -268,10 +272,10 @@ def test_offers_about_a_given_pool_are_those_of_its_content(tiny_llm: Path, tmp_
         if place == "b":
             weights.write_bytes(weights.read_bytes()[:-4] + bytes(4))
         configs = [small_config(tiny_llm, tmp_path, f"pool.path={folder}", f"pool.seed={seed}") for seed in (1, 0)]
-        digests += [Resident(config).pool_digest for config in configs]
+        digests += [pool_digest(*provider_of(config)) for config in configs]
         (folder / "offers" / "x").mkdir(parents=True)
         (folder / "offers" / "x" / "offer.json").write_text("{}")
-        again = Resident(small_config(tiny_llm, tmp_path, f"pool.path={folder}")).pool_digest
+        again = pool_digest(*provider_of(small_config(tiny_llm, tmp_path, f"pool.path={folder}")))
         assert again == digests[-1]  # what lies beside the pLLMs is not the pool
     assert len(set(digests)) == 4
 
@@ -299,9 +303,9 @@ def test_too_few_texts_for_the_pool_are_said_before_anything_is_built(tiny_llm: 
         return small_config(tiny_llm, tmp_path, "pool.size=1", *corpus, f"pool.texts={texts}")
 
     with pytest.raises(UserError, match=r"80 pool texts of style '1' wanted.*pool\.texts"):
-        check(config(100))
-    check(config(8))
-    assert Resident(config(8)).pool.ids == ("1",)  # though fewer than HELD_OUT texts are held out
+        prepare(config(100))
+    prepare(config(8))
+    assert provider_of(config(8))[1].ids == ("1",)  # though fewer than HELD_OUT texts are held out
 
 
 @pytest.mark.parametrize("command", [["run"], ["pool", "build"]])

@@ -9,12 +9,11 @@ import pandas as pd
 import pytest
 
 from devices import llm
-from sim.cloud.check import check
+from sim.cloud.check import prepare
 from sim.engine import start
 from sim.experiment.config import Config
 from sim.records.folder import make_folder
-from tests.sim.small import Silent
-from tests.sim.tiny_runs import tiny_overrides
+from tests.runs import Silent, tiny_overrides
 
 
 def test_own_phone_llm_and_hours_end_to_end(tiny_llm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -34,9 +33,9 @@ def test_own_phone_llm_and_hours_end_to_end(tiny_llm: Path, tmp_path: Path, monk
     config = Config.load(None, [*tiny_overrides(tiny_llm, tmp_path / "out"), *settings]).anchored(tmp_path)
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
-    check(config)
+    prepare(config)
     folder = make_folder(config, "own")
-    start(config, folder, Silent())
+    start(prepare(config), folder, Silent())
 
     users = pd.read_csv(folder / "users.csv")
     assert len(users) == 8 * 3  # nobody is dropped

@@ -8,15 +8,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.sim.tiny_runs import same_tables, tiny_overrides
 
 from sim.cli import main
+from sim.cloud.check import prepare
 from sim.common.errors import UserError
 from sim.display import Log
 from sim.engine import start
 from sim.experiment.config import Config
 from sim.records.folder import is_finished, make_folder, reopen_folder
 from sim.records.journal import NAME, RECORDED, Journal, progress
+from tests.runs import same_tables, tiny_overrides
 
 JOBS = 2 * (3 + 3)
 
@@ -28,7 +29,7 @@ def whole(tiny_llm: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setenv("HEADSTART_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
         config = Config.load(None, tiny_overrides(tiny_llm, tmp_path_factory.mktemp("whole")))
         folder = make_folder(config, "run")
-        start(config, folder, Log())
+        start(prepare(config), folder, Log())
     return folder
 
 
@@ -38,7 +39,7 @@ def copy(whole: Path, tmp_path: Path) -> Path:
 
 
 def resume(folder: Path) -> None:
-    start(reopen_folder(folder), folder, Log())
+    start(prepare(reopen_folder(folder)), folder, Log())
 
 
 def test_journal_names_every_job(whole: Path) -> None:
@@ -85,7 +86,7 @@ def test_runs_without_recorded_scratch_resume_too(tiny_llm: Path, tmp_path: Path
     """The reference leaves no rows then; the journal knows the targets and the scale."""
     config = Config.load(None, [*tiny_overrides(tiny_llm, tmp_path), "strategies=random", "ladder.users=0"])
     folder = make_folder(config, "run")
-    start(config, folder, Log())
+    start(prepare(config), folder, Log())
     whole = Path(shutil.copytree(folder, tmp_path / "whole"))
     (folder / NAME).write_bytes(b"".join((folder / NAME).read_bytes().splitlines(keepends=True)[:-2]))
     resume(folder)

@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 
+from sim.cloud.check import prepare
 from sim.common.errors import RunFailed, UserError
 from sim.engine import start
 from sim.experiment.config import Config
 from sim.messages import Job
 from sim.records.folder import is_finished, make_folder, reopen_folder
-from tests.sim.small import Silent, small_config, tables
+from tests.runs import Silent, small_config, tables
 
 pytestmark = [
     pytest.mark.cluster,
@@ -33,7 +34,7 @@ def alone(tiny_llm: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Con
         patch.setenv("HEADSTART_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
         config = small_config(tiny_llm, tmp_path_factory.mktemp("alone"), "population.users=16")
         folder = make_folder(config, "alone")
-        start(config, folder, Silent())
+        start(prepare(config), folder, Silent())
         return config, tables(folder)
 
 
@@ -92,7 +93,7 @@ def test_two_raylets_record_what_one_process_does_and_both_work(
     config, expected = alone
     changed = on(cluster, config, tmp_path, store=str(tmp_path / "store"))
     folder = make_folder(changed, "two")
-    start(changed, folder, Silent())
+    start(prepare(changed), folder, Silent())
     assert tables(folder) == expected
     workers = json.loads((folder / "manifest.json").read_text())["workers"]
     assert len({w["node"] for w in workers}) == 2, workers
@@ -107,13 +108,13 @@ def test_a_pool_built_by_two_machines_is_that_of_one(cluster: Cluster, tiny_llm:
     config = small_config(tiny_llm, tmp_path / "alone", "pool.size=5", "pool.seed=7", "ladder.users=0")
     changed = on(cluster, config, tmp_path, store=str(tmp_path / "store"))
     folder = make_folder(changed, "two")
-    start(changed, folder, Silent())
+    start(prepare(changed), folder, Silent())
     built = [path.name for cache in cluster.caches for path in cache.glob("pllms/*")]
     assert len(set(built)) == 2
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HEADSTART_CACHE", str(tmp_path / "own"))
         alone = make_folder(config, "alone")
-        start(config, alone, Silent())
+        start(prepare(config), alone, Silent())
     assert tables(folder) == tables(alone)
 
 
@@ -134,10 +135,10 @@ def test_a_killed_raylet_changes_nothing(cluster: Cluster, tiny_llm: Path, tmp_p
     long += ["training.steps=150", "training.evaluate_every=10", "training.patience=0", "training.stop_at_target=false"]
     config = small_config(tiny_llm, tmp_path / "alone", *long)
     alone = make_folder(config, "alone")
-    start(config, alone, Silent())
+    start(prepare(config), alone, Silent())
     changed = on(cluster, config, tmp_path, store=str(tmp_path / "store"))
     folder, cutter = make_folder(changed, "cut"), Cutter(cluster, 2)
-    start(changed, folder, cutter)
+    start(prepare(changed), folder, cutter)
     assert cutter.left < 0
     assert tables(folder) == tables(alone)
     manifest = json.loads((folder / "manifest.json").read_text())
@@ -151,7 +152,7 @@ def test_a_cluster_that_cannot_be_reached_is_one_line(alone: tuple[Config, dict[
     engine = config.engine.model_copy(update={"backend": "flower", "address": "127.0.0.1:1"})
     changed = config.model_copy(update={"output": str(tmp_path), "engine": engine})
     with pytest.raises(UserError, match=r"^engine\.address = '127\.0\.0\.1:1': ") as caught:
-        start(changed, make_folder(changed, "nowhere"), Silent())
+        start(prepare(changed), make_folder(changed, "nowhere"), Silent())
     assert "\n" not in str(caught.value)
 
 
@@ -168,16 +169,16 @@ def test_workers_without_the_drivers_folders_say_so(
             (Path(os.environ["HEADSTART_CACHE"]) / "store").rename(tmp_path / "hidden")
 
     with pytest.raises(UserError, match="this worker has no"):
-        start(changed, folder, Remover())
+        start(prepare(changed), folder, Remover())
     (tmp_path / "hidden").rename(Path(os.environ["HEADSTART_CACHE"]) / "store")
     assert not is_finished(folder)
-    start(reopen_folder(folder, overrides=["engine.backend=inline"]), folder, Silent())
+    start(prepare(reopen_folder(folder, overrides=["engine.backend=inline"])), folder, Silent())
     assert tables(folder) == expected
 
 
 def test_all_workers_gone_ends_the_run(cluster: Cluster, alone: tuple[Config, dict[str, str]], tmp_path: Path) -> None:
     """Killing every worker again and again is no way to end well: the run says so, and resumes."""
-    from tests.sim.small import processes
+    from tests.runs import processes
 
     config, expected = alone
     changed = on(cluster, config, tmp_path, store=str(tmp_path / "store"), retries=0)
@@ -189,6 +190,6 @@ def test_all_workers_gone_ends_the_run(cluster: Cluster, alone: tuple[Config, di
                 os.kill(pid, signal.SIGKILL)
 
     with pytest.raises(RunFailed, match="lost 1 times"):
-        start(changed, folder, Killer())
-    start(reopen_folder(folder, overrides=["engine.backend=inline"]), folder, Silent())
+        start(prepare(changed), folder, Killer())
+    start(prepare(reopen_folder(folder, overrides=["engine.backend=inline"])), folder, Silent())
     assert tables(folder) == expected

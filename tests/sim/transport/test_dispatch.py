@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import pytest
 
 from sim.common.errors import RunFailed, UserError
-from sim.messages import Job, Outcome
+from sim.messages import Connection, Job, Outcome
 from sim.transport.dispatch import Dispatcher
 from sim.transport.nodes import Arrival, Order
 
 
 def outcome(user: int) -> dict[str, Any]:
-    return asdict(Outcome(user, "oneplus-12", {}, ["a"], 4, {}, ["p"], [(0, 2.0), (5, 1.0)], 5, 100, 10, 0.0))
+    wifi, curve = Connection("wifi", 80.0, 20.0, 10.0), [(0, 2.0), (5, 1.0)]
+    return Outcome(user, "oneplus-12", wifi, ["a"], 4, {}, ["p"], curve, 5, 100, 10, 0.0).json()
 
 
 class FakeNodes:
@@ -64,8 +64,12 @@ def job(index: int, *users: int) -> Job:
     return Job(index, "random", users or (index,), 0.5)
 
 
-def dispatcher(nodes: FakeNodes, jobs: Sequence[Job], retries: int = 2, deadline_s: float = 60) -> Dispatcher:
-    made = Dispatcher(nodes, {"config": "c", "pool": "p"}, retries, time.monotonic() + deadline_s)
+def dispatcher(
+    nodes: FakeNodes, jobs: Sequence[Job], retries: int = 2, deadline_s: float = 60
+) -> Dispatcher[Job, list[Outcome]]:
+    made: Dispatcher[Job, list[Outcome]] = Dispatcher(
+        nodes, {"config": "c", "pool": "p"}, retries, time.monotonic() + deadline_s
+    )
     made.add(jobs)
     return made
 

@@ -1,0 +1,94 @@
+"""What kinds of work cost a phone, and how many FLOPs they are on any LLM.
+
+A request's handler (`sim.serving.requests`) says which of these its work consists of.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from devices import Adapter, Cost, Device, Llm, flops
+from devices.basics import Numbers
+from sim.ledger.terms import Terms
+from sim.ledger.work import Figures
+
+SUMMARIZER = "summarizer"
+
+
+class Priced(Protocol):
+    """How work of one kind of request is priced."""
+
+    @property
+    def phase(self) -> str:
+        """The part of the bill that it belongs to: the columns PHASE_s, PHASE_j and PHASE_flops of users.csv."""
+        ...
+
+    def cost(self, terms: Terms, device: Device, llm: str, n: Figures) -> list[Cost]:
+        """What the work costs phones, for the deployed LLM of that name; phase after phase, each on a cold phone."""
+        ...
+
+    def flops(self, terms: Terms, name: str, llm: Llm, n: Figures) -> Numbers:
+        """FLOPs of the work on an LLM, tokens as measured; `name` says whether it is used as base or summarizer."""
+        ...
+
+
+def evaluating(terms: Terms, device: Device, llm: str, n: Figures) -> list[Cost]:
+    """The loss on texts: the output head runs on every token."""
+    if not np.any(n["sequences"]):
+        return []
+    tokens = terms.tokens(n["tokens"])
+    context = tokens / n["sequences"]
+    return [device.evaluate(terms.llms[llm], tokens, context=context, precision=terms.billing.precision)]
+
+
+def evaluating_flops(llm: Llm, n: Figures) -> Numbers:
+    return flops.forward(llm, n["tokens"], n["tokens"] / n["sequences"], n["logits"]) if np.any(n["sequences"]) else 0.0
+
+
+def reading(terms: Terms, device: Device, llm: str, n: Figures) -> list[Cost]:
+    """A pass over prompts (`tokens`, `fixed`, `sequences`), then answers written after them (`written` tokens).
+
+    The output head runs once a prompt, on a summarizer not at all: what is wanted of it is its hidden state.
+    """
+    count, shape, precision = n["sequences"], terms.llms[llm], terms.billing.precision
+    if not np.any(count):
+        return []
+    tokens = terms.tokens(n["tokens"], n["fixed"])
+    logits = 0 if llm == SUMMARIZER else None
+    costs = [device.prefill(shape, tokens, context=tokens / count, logits=logits, precision=precision)]
+    if np.any(n["written"]):
+        at_once = np.minimum(terms.billing.answers_at_once, count)
+        written = terms.tokens(n["written"])
+        context = tokens / count
+        costs.append(device.decode(shape, written, context=context, precision=precision, answers=count, batch=at_once))
+    return costs
+
+
+def reading_flops(name: str, llm: Llm, n: Figures) -> Numbers:
+    count, context = n["sequences"], n["tokens"] / np.maximum(n["sequences"], 1)
+    if not np.any(count):
+        return 0.0
+    read = flops.forward(llm, n["tokens"], context, 0 if name == SUMMARIZER else count)
+    return read + flops.forward(llm, n["written"], context)
+
+
+def training(
+    terms: Terms, device: Device, steps: Numbers, step_tokens: Numbers, adapter: Adapter | None = None
+) -> Cost:
+    """Billed steps of fine-tuning the deployed base LLM."""
+    return device.train(
+        terms.llms["base"],
+        steps,
+        step_tokens,
+        adapter=adapter or terms.adapter,
+        precision=terms.billing.precision,
+        checkpointing="auto",
+    )
+
+
+def training_flops(terms: Terms, llm: Llm, steps: Numbers, tokens: Numbers, adapter: Adapter | None = None) -> Numbers:
+    """FLOPs of steps that took so many tokens together, in sequences of a text."""
+    per_step = tokens / np.maximum(steps, 1)
+    return steps * (adapter or terms.adapter).step_flops(llm, per_step, per_step / terms.batch)

@@ -1,0 +1,34 @@
+"""Download: a pLLM, and whatever else a phone gets from the cloud before it chooses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from devices import Cost, Device
+from sim.ledger.terms import Terms
+from sim.ledger.work import Figures
+from sim.serving.desk import Desk
+from sim.serving.requests.base import Asked, Handler, Tokens
+from strategies.base import Download
+
+
+class DownloadHandler(Handler[Download]):
+    """Counts `pllms` and `bytes`, the offer's: all that a phone downloads is one transfer."""
+
+    request = Download
+    phase = "download"
+
+    def answer(self, desk: Desk, asked: Sequence[Asked[Download]]) -> Sequence[None]:
+        for one in asked:
+            desk.named(one.request.pllm)  # raises where there is no such pLLM
+            one.account.work.add(self.kind, requests=1)
+        return [None] * len(asked)
+
+    def pllms(self, request: Download) -> Iterable[str]:
+        return [request.pllm]
+
+    def expect(self, request: Download, terms: Terms, tokens: Tokens) -> Mapping[str, Figures]:
+        return {}  # the pLLM that it needs is priced as any that is not on the phone
+
+    def cost(self, terms: Terms, device: Device, llm: str, n: Figures) -> list[Cost]:
+        return [device.download(n["pllms"] * terms.pllm_bytes + n["bytes"])]
