@@ -13,7 +13,7 @@ from safetensors.numpy import load_file
 from sim.common.sealed import sealed
 from sim.common.streams import stream
 from sim.corpus import Corpus
-from sim.llm.adapters import WEIGHTS
+from sim.llm.adapters.files import WEIGHTS
 from sim.pool.pool import Pool
 from sim.serving.account import Account
 from sim.serving.answer import answer

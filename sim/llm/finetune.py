@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sim.experiment.sections import Training
 from sim.llm.batches import EMPTY, Batch, collate, lane_losses
 from sim.llm.lanes import LaneOptimizer, Lanes
 from sim.llm.model import Encoded, LanguageModel
@@ -30,6 +31,20 @@ class Plan:
     evaluate_every: int = 5
     patience: int = 0  # evaluations without a new best after which a lane ends; 0: never
     width: int = 16  # lanes in one batch
+
+
+def plan_of(training: Training, width: int) -> Plan:
+    """How users fine-tune: the plan of a `[training]` section, `width` lanes at a time."""
+    return Plan(
+        steps=training.steps,
+        batch=training.batch,
+        lr=training.lr,
+        weight_decay=training.weight_decay,
+        max_grad_norm=training.max_grad_norm,
+        evaluate_every=training.evaluate_every,
+        patience=training.patience,
+        width=width,
+    )
 
 
 @dataclass

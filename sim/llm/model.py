@@ -103,6 +103,11 @@ class LanguageModel:
     def config(self) -> Any:
         return self.model.config
 
+    @property
+    def parameters(self) -> int:
+        """How many weights it has."""
+        return sum(p.numel() for p in self.model.parameters())
+
     def _checked_head(self) -> nn.Module:
         head = self.model.get_output_embeddings()  # type: ignore[operator]
         ids = torch.arange(4, device=self.device)[None] % self.config.vocab_size

@@ -15,7 +15,7 @@ from safetensors.numpy import save_file
 from torch import Tensor
 
 from sim.common.cache import digest
-from sim.llm.adapters import CONFIG, WEIGHTS
+from sim.llm.adapters.files import CONFIG, WEIGHTS
 from sim.llm.adapters.base import Layout
 from sim.pool.pool import Pool
 from strategies.base import Offer, Strategy
