@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from sim.pool.offers import load_offer, make_offer, offer_adapters, offer_bytes, offer_folder
+from sim.cloud.offers import make_offer
+from sim.pool.offers import load_offer, offer_adapters, offer_bytes, offer_folder
 from strategies.base import Choice, Evaluate, Offer, Start, Text
 from strategies.fedavg import FedAvg
 from strategies.lorahub import LARGEST, Lorahub
