@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
-from tiny_runs import same_tables, tiny_overrides
+from tests.runs import same_tables, tiny_overrides
 
 from sim.cloud.check import prepare
 from sim.common.errors import RunFailed

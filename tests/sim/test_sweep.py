@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from tiny_runs import same_tables, tiny_overrides
+from tests.runs import same_tables, tiny_overrides
 from typer.testing import CliRunner
 
 from sim.analysis.sweep.plots import front

@@ -23,7 +23,7 @@ from sim.common.errors import RunFailed, UserError
 from sim.corpus.files import RowCorpus
 from sim.corpus.persona import PersonaCorpus
 from sim.experiment.config import Config
-from sim.llm.adapters.lora import WEIGHTS
+from sim.llm.adapters.files import WEIGHTS
 from sim.pool.plan import GROUP, Group, plan_pool
 from sim.pool.pool import Card, Pool
 from sim.records.folder import make_folder
