@@ -29,6 +29,7 @@ class Workplace:
         self.fetch = lru_cache(maxsize=256)(store.fetch)
         """The folder of a name in the store, fetched once."""
         self.resident = Resident(config, open_corpus(config.corpus), fetch=self._llm)
+        self._terms: dict[float, Terms] = {}
 
     @cached_property
     def user_styles(self) -> list[str]:
@@ -52,15 +53,12 @@ class Workplace:
 
     def terms(self, text_tokens: float) -> Terms:
         """What prices depend on, before it is known how many billed steps a measured one is."""
-        return _terms(self.config, text_tokens)
+        if text_tokens not in self._terms:
+            self._terms[text_tokens] = Terms.of(self.config, text_tokens)
+        return self._terms[text_tokens]
 
     def _llm(self, name: str) -> str:
         return str(self.fetch(name)) if name.startswith(PREFIX) else name
-
-
-@lru_cache(maxsize=4)
-def _terms(config: Config, text_tokens: float) -> Terms:
-    return Terms.of(config, text_tokens)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from devices import llm
+from devices import Lora, llm
 from sim.analysis.summary import summarise, table
 from sim.analysis.tables import load_run
 from sim.common.errors import UserError
@@ -15,6 +15,7 @@ from sim.experiment.config import Config
 from sim.records.folder import make_folder
 from tests.runs import same_tables, serve, tiny_overrides
 
+LORA = Lora(8, "all-linear")
 COST_ONLY = "training.cost_only=true"
 LEARNT = ["start_loss", "target_loss", "final_loss", "best_loss", "steps_to_target", "censored"]
 
@@ -42,7 +43,7 @@ def test_everyone_is_billed_the_stated_steps_and_nothing_is_known_of_losses(cost
     assert (rows[["steps", "model_finetune_flops", "model_evaluate_flops"]] == 0).all(axis=None)
     assert (rows[LEARNT] == "").all(axis=None)
     assert rows.finetune_flops.tolist() == pytest.approx(
-        [1000 * llm("llama-3.2-1b").lora_step_flops(98, 8, "all-linear")] * 12
+        [1000 * LORA.step_flops(llm("llama-3.2-1b"), 98)] * 12
     )
     assert not (cost_only / "ladder.csv").exists()
     assert len((cost_only / "curves.csv").read_text().splitlines()) <= 1

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from devices import Llm, llm, phones
+from devices import Llm, Lora, flops, llm, phones
 from sim.cloud.check import prepare
 from sim.experiment.config import Config
 from sim.ledger.meter import Meter
@@ -46,7 +46,7 @@ def outcome(user: int = 0, work: Counts | None = None, **changes: Any) -> Outcom
     return Outcome(**values)
 
 
-RAN = llm("smollm2-135m")
+RAN, LORA = llm("smollm2-135m"), Lora(8, "all-linear")
 
 
 def metering(config: Config, base: Llm | None = RAN, summarizer: Llm | None = None) -> Meter:
@@ -98,7 +98,7 @@ def test_losses_are_those_of_the_curve() -> None:
 def test_finetuning_is_billed_by_scaled_steps_on_the_deployed_llm() -> None:
     found = row(outcome(), loss=2.0)  # step 5, so 50 steps of 98 tokens
     deploy = llm("llama-3.2-1b")
-    assert found["finetune_flops"] == pytest.approx(50 * deploy.lora_step_flops(98, 8, "all-linear"))
+    assert found["finetune_flops"] == pytest.approx(50 * LORA.step_flops(deploy, 98))
     assert found["finetune_flops"] == pytest.approx(50 * 98 * 4 * 1.236e9, rel=0.05)  # 4 N a token
     assert found["finetune_s"] > 0 < found["finetune_j"]
     later = row(outcome(), loss=1.5)
@@ -108,7 +108,7 @@ def test_finetuning_is_billed_by_scaled_steps_on_the_deployed_llm() -> None:
 
 def test_measured_tokens_are_billed_where_the_config_states_none() -> None:
     found = row(outcome(), loss=2.0, overrides=["billing.tokens_per_step=0"])  # 1500 tokens in 15 steps
-    assert found["finetune_flops"] == pytest.approx(50 * llm("llama-3.2-1b").lora_step_flops(100, 8, "all-linear"))
+    assert found["finetune_flops"] == pytest.approx(50 * LORA.step_flops(llm("llama-3.2-1b"), 100))
 
 
 def test_start_at_the_target_costs_no_finetuning() -> None:
@@ -156,8 +156,8 @@ def test_summarizer_is_billed_as_the_one_that_is_deployed() -> None:
 def test_what_was_really_run_is_counted_on_the_model_that_ran() -> None:
     found = row(outcome(work={"Embed": {"base": {"tokens": 300, "sequences": 3}}}), overrides=["training.batch=4"])
     ran = llm("smollm2-135m")
-    assert found["model_finetune_flops"] == pytest.approx(15 * ran.lora_step_flops(100, 8, "all-linear", 25))
-    assert found["model_selection_flops"] == pytest.approx(ran.forward_flops(300, 100, 3))
+    assert found["model_finetune_flops"] == pytest.approx(15 * LORA.step_flops(ran, 100, 25))
+    assert found["model_selection_flops"] == pytest.approx(flops.forward(ran, 300, 100, 3))
     assert found["model_evaluate_flops"] == pytest.approx(2 * 0.135e9 * 400, rel=0.05)
 
 
@@ -179,7 +179,7 @@ def test_llm_that_does_not_fit_has_flops_but_no_time_or_energy() -> None:
     assert found["fits"].startswith("does_not_fit: train needs ")
     assert "GB" in found["fits"]
     assert (found["finetune_s"], found["finetune_j"], found["hours_until_done"]) == ("", "", "")
-    assert found["finetune_flops"] == pytest.approx(50 * llm("llama-3.2-1b").lora_step_flops(98, 8, "all-linear"))
+    assert found["finetune_flops"] == pytest.approx(50 * LORA.step_flops(llm("llama-3.2-1b"), 98))
     assert row(outcome())["fits"] == "yes"
 
 
@@ -276,7 +276,7 @@ def test_any_config_json_can_be_deployed(tmp_path: Path, part: str) -> None:
     found = row(outcome(), loss=2.0, overrides=[f"llm.deploy={config.llm.deploy}"])
     mine = llm(tmp_path / "mine")
     assert mine.layer_parameters == 4 * 64 * 64 + 3 * 64 * 128
-    assert found["finetune_flops"] == pytest.approx(50 * mine.lora_step_flops(98, 8, "all-linear"))
+    assert found["finetune_flops"] == pytest.approx(50 * LORA.step_flops(mine, 98))
     assert found["fits"] == "yes"
 
 
@@ -305,7 +305,7 @@ def test_an_instruction_has_as_many_tokens_on_any_llm() -> None:
     as_text = row(outcome(work={"Embed": {"summarizer": {"tokens": 1500, "sequences": 10}}}))
     judge = llm("llama-3.1-8b")
     for some, tokens in ((plain, 1960.0), (partly, 2460.0), (as_text, 2940.0)):
-        assert some["selection_flops"] == pytest.approx(judge.forward_flops(tokens, tokens / 10, 0))
+        assert some["selection_flops"] == pytest.approx(flops.forward(judge, tokens, tokens / 10, 0))
 
 
 def test_answers_at_once_are_billed_as_batches() -> None:
@@ -349,7 +349,7 @@ def test_a_neighbour_who_is_refused_does_not_hide_what_checkpointing_computes() 
     """oneplus-6 fits by gradient checkpointing only, xiaomi-redmi-7a does not fit."""
     meter = metering(Config.load(None, ["billing.precision=fp16"]))
     some = [outcome(0, phone="oneplus-6"), outcome(1, phone="xiaomi-redmi-7a")]
-    step = llm("llama-3.2-1b").lora_step_flops(98, 8, "all-linear")
+    step = LORA.step_flops(llm("llama-3.2-1b"), 98)
     fitting, refused = meter.rows(Job(0, "random", (0, 1)), some, {0: 1.5, 1: 1.5}, 10.0)["users"]
     assert fitting["fits"] == "yes"
     assert fitting["finetune_flops"] > 1.3 * 100 * step
