@@ -9,10 +9,12 @@ import functools
 import types
 from collections import deque
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import numpy as np
 
-LEAVES = (str, bytes, int, float, complex, bool, type(None), type, types.ModuleType)
+LEAVES = (str, bytes, int, float, complex, bool, type(None), type, types.ModuleType, np.generic, np.dtype, Path)
+"""What leads nowhere; properties of numpy's numbers make ever new numbers."""
 MOST = 200_000
 
 
