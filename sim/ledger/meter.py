@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from devices import Cost, Device, Llm, Network, llm, total
+from devices import Cost, Device, Llm, Lora, Network, llm, total
 from devices.basics import Numbers
 from sim.common.streams import Streams
 from sim.experiment.config import Config
@@ -59,7 +59,7 @@ class Meter:
             billing = self.config.billing
             shipped = billing.precision if billing.ship_precision == "same" else billing.ship_precision
             return float(self.deploy.weight_bytes(shipped))
-        return float(self.deploy.adapter_bytes(self.config.training.rank, self.targets, "fp16"))
+        return Lora(self.config.training.rank, self.targets).bytes(self.deploy, "fp16")
 
     # ------------------------------------------------------------ rows
 
@@ -210,8 +210,7 @@ class Meter:
             self.deploy,
             billed_steps,
             step_tokens,
-            rank=rank,
-            targets=self.targets,
+            adapter=Lora(rank, self.targets),
             precision=self.config.billing.precision,
             checkpointing="auto",
         )

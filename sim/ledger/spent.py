@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from devices import Llm
+from devices import Llm, Lora, flops
 from devices.basics import Numbers
 from sim.experiment.config import Config
 from sim.ledger.work import Work
@@ -44,26 +44,26 @@ class Spent:
         return {
             "model_selection_flops": forward_flops(model, self.summarizer, work) + trials,
             "model_finetune_flops": self._training(model, steps, tokens, rank),
-            "model_evaluate_flops": model.forward_flops(evaluated, evaluated / held_out),
+            "model_evaluate_flops": flops.forward(model, evaluated, evaluated / held_out),
         }
 
     def _training(self, model: Llm, steps: Numbers, tokens: Numbers, rank: int) -> Any:
         per_step = tokens / np.maximum(steps, 1)
-        step = model.lora_step_flops(per_step, rank, self.targets, per_step / self.config.training.batch)
-        return steps * step
+        lora = Lora(rank, self.targets)
+        return steps * lora.step_flops(model, per_step, per_step / self.config.training.batch)
 
 
 def forward_flops(model: Llm, judge: Llm | None, work: Work) -> Any:
     """Forward FLOPs of work on two architectures, tokens as measured; NaN where `judge` works and is not known."""
-    flops: Any = 0.0
+    spent: Any = 0.0
     if np.any(n := work.evaluate_sequences):
-        flops += model.forward_flops(work.evaluate_tokens, work.evaluate_tokens / n, work.evaluate_logits)
+        spent += flops.forward(model, work.evaluate_tokens, work.evaluate_tokens / n, work.evaluate_logits)
     if np.any(n := work.prefill_sequences):
-        flops += model.forward_flops(work.prefill_tokens, work.prefill_tokens / n, n)
-        flops += model.forward_flops(work.decode_tokens, work.prefill_tokens / n)
+        spent += flops.forward(model, work.prefill_tokens, work.prefill_tokens / n, n)
+        spent += flops.forward(model, work.decode_tokens, work.prefill_tokens / n)
     if judge is None:
-        flops += np.where(work.judge_sequences, np.nan, 0.0)
+        spent += np.where(work.judge_sequences, np.nan, 0.0)
     elif np.any(n := work.judge_sequences):
-        flops += judge.forward_flops(work.judge_tokens, work.judge_tokens / n, 0)
-        flops += judge.forward_flops(work.judge_decode_tokens, work.judge_tokens / n)
-    return flops
+        spent += flops.forward(judge, work.judge_tokens, work.judge_tokens / n, 0)
+        spent += flops.forward(judge, work.judge_decode_tokens, work.judge_tokens / n)
+    return spent

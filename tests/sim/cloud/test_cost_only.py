@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from devices import llm
+from devices import Lora, llm
 from sim.analysis.summary import summarise, table
 from sim.analysis.tables import load_run
 from sim.cloud.run import Run
@@ -45,7 +45,7 @@ def test_everyone_is_billed_the_stated_steps_and_nothing_is_known_of_losses(cost
     assert (rows[["steps", "model_finetune_flops", "model_evaluate_flops"]] == 0).all(axis=None)
     assert (rows[LEARNT] == "").all(axis=None)
     assert rows.finetune_flops.tolist() == pytest.approx(
-        [1000 * llm("llama-3.2-1b").lora_step_flops(98, 8, "all-linear")] * 12
+        [1000 * Lora(8, "all-linear").step_flops(llm("llama-3.2-1b"), 98)] * 12
     )
     assert not (cost_only / "ladder.csv").exists()
     assert len((cost_only / "curves.csv").read_text().splitlines()) <= 1

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from devices import llm, phones
+from devices import Lora, flops, llm, phones
 from sim.cloud.check import check
 from sim.experiment.config import Config
 from sim.ledger.meter import Meter, Scale
@@ -23,6 +23,7 @@ CURVE = [(0, 3.0), (5, 2.0), (10, 1.5), (15, 1.6)]
 ADAPTER = 11_272_192
 """Bytes of a rank-8 adapter on every linear layer of Llama-3.2-1B in fp16, by hand:
 16 layers x 8 x (q 4096 + k 2560 + v 2560 + o 4096 + gate 10240 + up 10240 + down 10240) x 2 bytes."""
+ALL_LINEAR = Lora(8, "all-linear")
 
 
 def outcome(user: int = 0, work: Work | None = None, **changes: Any) -> Outcome:
@@ -89,7 +90,7 @@ def test_losses_are_those_of_the_curve() -> None:
 def test_finetuning_is_billed_by_scaled_steps_on_the_deployed_llm() -> None:
     found = row(outcome(), loss=2.0)  # step 5, so 50 steps of 98 tokens
     deploy = llm("llama-3.2-1b")
-    assert found["finetune_flops"] == pytest.approx(50 * deploy.lora_step_flops(98, 8, "all-linear"))
+    assert found["finetune_flops"] == pytest.approx(50 * ALL_LINEAR.step_flops(deploy, 98))
     assert found["finetune_flops"] == pytest.approx(50 * 98 * 4 * 1.236e9, rel=0.05)  # 4 N a token
     assert found["finetune_s"] > 0 < found["finetune_j"]
     later = row(outcome(), loss=1.5)
@@ -99,7 +100,7 @@ def test_finetuning_is_billed_by_scaled_steps_on_the_deployed_llm() -> None:
 
 def test_measured_tokens_are_billed_where_the_config_states_none() -> None:
     found = row(outcome(), loss=2.0, overrides=["billing.tokens_per_step=0"])  # 1500 tokens in 15 steps
-    assert found["finetune_flops"] == pytest.approx(50 * llm("llama-3.2-1b").lora_step_flops(100, 8, "all-linear"))
+    assert found["finetune_flops"] == pytest.approx(50 * ALL_LINEAR.step_flops(llm("llama-3.2-1b"), 100))
 
 
 def test_start_at_the_target_costs_no_finetuning() -> None:
@@ -147,8 +148,8 @@ def test_summarizer_is_billed_as_the_one_that_is_deployed() -> None:
 def test_what_was_really_run_is_counted_on_the_model_that_ran() -> None:
     found = row(outcome(work=Work(prefill_tokens=300, prefill_sequences=3)), overrides=["training.batch=4"])
     ran = llm("smollm2-135m")
-    assert found["model_finetune_flops"] == pytest.approx(15 * ran.lora_step_flops(100, 8, "all-linear", 25))
-    assert found["model_selection_flops"] == pytest.approx(ran.forward_flops(300, 100, 3))
+    assert found["model_finetune_flops"] == pytest.approx(15 * ALL_LINEAR.step_flops(ran, 100, 25))
+    assert found["model_selection_flops"] == pytest.approx(flops.forward(ran, 300, 100, 3))
     assert found["model_evaluate_flops"] == pytest.approx(2 * 0.135e9 * 400, rel=0.05)
 
 
@@ -170,7 +171,7 @@ def test_llm_that_does_not_fit_has_flops_but_no_time_or_energy() -> None:
     assert found["fits"].startswith("does_not_fit: train needs ")
     assert "GB" in found["fits"]
     assert (found["finetune_s"], found["finetune_j"], found["hours_until_done"]) == ("", "", "")
-    assert found["finetune_flops"] == pytest.approx(50 * llm("llama-3.2-1b").lora_step_flops(98, 8, "all-linear"))
+    assert found["finetune_flops"] == pytest.approx(50 * ALL_LINEAR.step_flops(llm("llama-3.2-1b"), 98))
     assert row(outcome())["fits"] == "yes"
 
 
@@ -265,7 +266,7 @@ def test_any_config_json_can_be_deployed(tmp_path: Path, part: str) -> None:
     found = row(outcome(), loss=2.0, overrides=[f"llm.deploy={config.llm.deploy}"])
     mine = llm(tmp_path / "mine")
     assert mine.layer_parameters == 4 * 64 * 64 + 3 * 64 * 128
-    assert found["finetune_flops"] == pytest.approx(50 * mine.lora_step_flops(98, 8, "all-linear"))
+    assert found["finetune_flops"] == pytest.approx(50 * ALL_LINEAR.step_flops(mine, 98))
     assert found["fits"] == "yes"
 
 
@@ -294,7 +295,7 @@ def test_an_instruction_has_as_many_tokens_on_any_llm() -> None:
     as_text = row(outcome(work=Work(judge_tokens=1500, judge_sequences=10)))
     judge = llm("llama-3.1-8b")
     for some, tokens in ((plain, 1960.0), (partly, 2460.0), (as_text, 2940.0)):
-        assert some["selection_flops"] == pytest.approx(judge.forward_flops(tokens, tokens / 10, 0))
+        assert some["selection_flops"] == pytest.approx(flops.forward(judge, tokens, tokens / 10, 0))
 
 
 def test_answers_at_once_are_billed_as_batches() -> None:
@@ -332,7 +333,7 @@ def test_a_neighbour_who_is_refused_does_not_hide_what_checkpointing_computes() 
     """oneplus-6 fits by gradient checkpointing only, xiaomi-redmi-7a does not fit."""
     meter = Meter(Config.load(None, ["billing.precision=fp16"]), llm("smollm2-135m"), None)
     some = [outcome(0, phone="oneplus-6"), outcome(1, phone="xiaomi-redmi-7a")]
-    step = llm("llama-3.2-1b").lora_step_flops(98, 8, "all-linear")
+    step = ALL_LINEAR.step_flops(llm("llama-3.2-1b"), 98)
     fitting, refused = meter.rows(Job(0, "random", (0, 1)), some, {0: 1.5, 1: 1.5}, Scale(10.0, 50.0))["users"]
     assert fitting["fits"] == "yes"
     assert fitting["finetune_flops"] > 1.3 * 100 * step
