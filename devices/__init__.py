@@ -10,6 +10,7 @@ matplotlib.
 115 min, 18.9 kJ
 """
 
+from devices.adapters import Adapter, Ia3, Lora
 from devices.architecture import Llm, llm, llm_names
 from devices.availability import Availability, draw_availability, read_trace
 from devices.basics import UnknownName
@@ -23,12 +24,15 @@ from devices.rates import BACKENDS
 
 __all__ = [
     "BACKENDS",
+    "Adapter",
     "Availability",
     "Constant",
     "Constants",
     "Cost",
     "Device",
+    "Ia3",
     "Llm",
+    "Lora",
     "Network",
     "Phone",
     "UnknownName",

@@ -1,27 +1,24 @@
-"""What the cost model needs to know about an LLM: its shape, and what follows from the shape.
+"""The shape of an LLM, which is all that the cost model needs to know of it: matrices, weights, bytes.
 
 An `Llm` is read from the `config.json` that every Hugging Face model has; no weights are needed. Shapes of
-common LLMs are in `llms/`. FLOPs are in `flops.py`, memory in `memory.py`.
+common LLMs are in `llms/`. FLOPs are in `flops.py`, memory in `memory.py`, adapters in `adapters.py`.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-from devices import flops
-from devices.basics import Numbers, UnknownName
+from devices.basics import Floats, Numbers, UnknownName, floats
+from devices.configs import read_config
 from devices.constants import stated
 
 LLMS = Path(__file__).parent / "llms"
-
-Targets = str | Iterable[str] | None
 
 
 @dataclass(frozen=True)
@@ -42,6 +39,11 @@ class Matrix:
     def parameters(self) -> int:
         """Weights without bias."""
         return self.inputs * self.outputs
+
+    @property
+    def leaves_mlp(self) -> bool:
+        """Whether it is the MLP's last matrix ("down_proj" in Llama)."""
+        return self.stage == 3
 
 
 @dataclass(frozen=True)
@@ -68,10 +70,8 @@ class Llm:
     small_parameters: int = 0
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any], name: str = "") -> Llm:
+    def from_config(cls, config: Mapping[str, object], name: str = "") -> Llm:
         """Read a Hugging Face config (as a dict). Raises ValueError for families that are not supported."""
-        from devices.configs import read_config
-
         return cls(name=name or str(config.get("_name_or_path", "")), **read_config(config))
 
     @classmethod
@@ -139,16 +139,13 @@ class Llm:
         embedding = 0 if self.tied else self.head_parameters
         return self.matmul_parameters + embedding + self.small_parameters
 
-    def targets(self, targets: Targets = None) -> tuple[Matrix, ...]:
-        """The matrices that carry an adapter.
+    def targets(self, names: str | Sequence[str]) -> tuple[Matrix, ...]:
+        """The matrices of a layer with these names, or all for "all-linear".
 
-        `targets`: names as in PEFT's `target_modules` (suffixes match), "all-linear", or None for PEFT's
-        own default: the projections to q and v, or the fused one. Raises ValueError for a name that no
-        matrix has.
+        Names are those of PEFT's `target_modules`: suffixes match.
+        Raises ValueError for a name that no matrix has.
         """
-        if targets is None:
-            return tuple(m for m in self.matrices if set(m.feeds) & set("qv"))
-        names = [targets] if isinstance(targets, str) else list(targets)
+        names = [names] if isinstance(names, str) else list(names)
         if names == ["all-linear"]:
             return self.matrices
         for name in names:
@@ -156,14 +153,6 @@ class Llm:
                 known = ", ".join(m.name for m in self.matrices)
                 raise ValueError(f"{self.name or 'this LLM'} has no matrix {name!r}; it has {known}")
         return tuple(m for m in self.matrices if any(_matches(m, name) for name in names))
-
-    def adapter_parameters(self, rank: int = 8, targets: Targets = None) -> int:
-        """Trainable weights of a LoRA adapter of this rank on these matrices of every layer."""
-        return self.layers * sum(rank * (m.inputs + m.outputs) for m in self.targets(targets))
-
-    def adapter_bytes(self, rank: int = 8, targets: Targets = None, precision: str = "fp32") -> float:
-        """Size of a LoRA adapter on disk or on the air, in bytes."""
-        return self.adapter_parameters(rank, targets) * bytes_per_weight(precision)
 
     def weight_bytes(self, precision: str = "fp16") -> float:
         """Size of the whole LLM, in bytes."""
@@ -173,29 +162,9 @@ class Llm:
         """What one pass over the LLM reads, in bytes: the weights in matrix products, no embedding look-up."""
         return self.matmul_parameters * bytes_per_weight(precision)
 
-    def kv_bytes(self, tokens: Numbers) -> Any:
+    def kv_bytes(self, tokens: Numbers) -> Floats:
         """Size of the key-value cache after `tokens` tokens, in bytes (fp16)."""
-        return 4.0 * self.layers * self.kv_heads * self.head_dim * tokens
-
-    def forward_flops(self, tokens: Numbers, context: Numbers | None = None, logits: Numbers | None = None) -> Any:
-        """FLOPs of a forward pass; see `flops.forward`."""
-        return flops.forward(self, tokens, context, logits)
-
-    def lora_step_flops(
-        self,
-        tokens: Numbers,
-        rank: int = 8,
-        targets: Targets = None,
-        context: Numbers | None = None,
-        *,
-        checkpointing: bool = False,
-    ) -> Any:
-        """FLOPs of one LoRA training step; see `flops.lora_step`."""
-        return flops.lora_step(self, tokens, rank, self.targets(targets), context, checkpointing=checkpointing)
-
-    def full_step_flops(self, tokens: Numbers, context: Numbers | None = None) -> Any:
-        """FLOPs of one step that trains every weight; see `flops.full_step`."""
-        return flops.full_step(self, tokens, context)
+        return 4.0 * self.layers * self.kv_heads * self.head_dim * floats(tokens)
 
 
 def _matches(matrix: Matrix, target: str) -> bool:

@@ -26,7 +26,7 @@ DAY_S = 86_400.0
 
 @dataclass(frozen=True)
 class Availability:
-    """Windows of `n` phones: `starts` and `ends` (n, k), in seconds from midnight of day 0, in order.
+    """When `n` phones may work: windows from `starts` to `ends` (n, k), seconds from midnight of day 0, in order.
 
     Phones with fewer windows have empty ones (start = end) at the end. Everything repeats after `period_s`
     (n,).

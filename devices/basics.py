@@ -1,17 +1,26 @@
-"""What the whole package shares: numbers or arrays of them as a type, and the error for unknown names."""
+"""Types that the whole package shares (numbers or arrays of them), and the error for unknown names."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
-Numbers = float | int | npt.NDArray[Any]
+"""An array of float64; for a single phone one of shape (), or numpy's own scalar."""
+Flags = npt.NDArray[np.bool_]
+"""An array of True and False, shaped like `Floats`."""
+Words = npt.NDArray[np.str_]
+"""An array of text, shaped like `Floats`."""
+Numbers = float | Floats | npt.NDArray[np.int64]
 """A number, or an array of them: every formula takes both, and arrays broadcast."""
+
+
+def floats(numbers: Numbers) -> Floats:
+    """The numbers as float64, which is what the formulas compute with."""
+    return np.asarray(numbers, dtype=np.float64)
 
 
 class UnknownName(ValueError):  # noqa: N818 - it names what is unknown

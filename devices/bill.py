@@ -1,26 +1,29 @@
-"""What any work costs on any phone: one question, one table, with the range over phones of that kind."""
+"""A table of what given work costs on one phone: a row a phase, with the range over phones of that model."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from devices.architecture import Llm, Targets
+from devices.adapters import Adapter, Lora
+from devices.architecture import Llm
+from devices.constants import Constants
 from devices.cost import Cost, total
 from devices.device import Device
 from devices.networks import Network
 from devices.phones import Phone
+from devices.rates import Ram
 
 
 @dataclass(frozen=True)
-class Job:
+class Workload:
     """What the phone is to do; what is 0 is left out.
 
-    steps, tokens_per_step: LoRA steps of so many tokens in one sequence (rank=None: full fine-tuning).
+    steps, tokens_per_step: training steps of so many tokens in one sequence (adapter=None: full fine-tuning).
     prompt: tokens read by one prefill. answer: tokens written after it. down_mb, up_mb: transfers in MB.
     """
 
@@ -30,8 +33,7 @@ class Job:
     answer: int = 0
     down_mb: float = 0.0
     up_mb: float = 0.0
-    rank: int | None = 8
-    targets: Targets = None
+    adapter: Adapter | None = Lora()
     checkpointing: bool | Literal["auto"] = "auto"
 
     def phases(self, llm: Llm, precision: str) -> dict[str, tuple[float, Callable[[Device], Cost]]]:
@@ -42,8 +44,8 @@ class Job:
             "decode": (self.answer, lambda d: d.decode(llm, self.answer, context=self.prompt, precision=precision)),
             "train": (
                 self.steps * self.tokens_per_step,
-                lambda d: d.train(llm, self.steps, self.tokens_per_step, rank=self.rank, targets=self.targets,
-                                  precision=precision, checkpointing=self.checkpointing),
+                lambda d: d.train(llm, self.steps, self.tokens_per_step, adapter=self.adapter, precision=precision,
+                                  checkpointing=self.checkpointing),
             ),
             "upload": (self.up_mb, lambda d: d.upload(self.up_mb * 1e6)),
         }  # fmt: skip
@@ -53,33 +55,42 @@ class Job:
 def bill(
     phone: Phone,
     llm: Llm,
-    job: Job,
+    workload: Workload,
     *,
     precision: str = "fp16",
     network: Network | None = None,
     draws: int = 1000,
     seed: int = 0,
-    **how: Any,
+    backend: str = "cpu_tuned",
+    ram_gb: Ram = "smallest",
+    threads: int | None = None,
+    screen_on: bool = False,
+    constants: Constants | None = None,
 ) -> pd.DataFrame:
-    """One row a phase, and their total where there are several.
+    """The cost of a workload on a phone: one row a phase, and their total where there are several.
 
     Columns: phase, seconds, seconds_low, seconds_high, joules, joules_low, joules_high (median phone; 5 and
     95 % over `draws` phones of this model, each with its own rates), watts, tokens_per_s, joules_per_token,
     battery_share, memory_gb and usable_gb (peak, and what an app may use), fit, reason. NaN where it does not
-    fit, or is no such figure. `how`: backend, ram_gb, threads, screen_on, constants, as in `Device.of`.
+    fit, or is no such figure. `backend` and what follows it are as in `Device.of`.
+
+    Raises ValueError where nothing is to be done, and what `Device.of` raises.
     """
-    phases = job.phases(llm, precision)
+    phases = workload.phases(llm, precision)
     if not phases:
         raise ValueError("nothing to cost: ask for steps, a prompt, an answer, or a transfer")
-    one = Device.of(phone, network, **how)
-    many = Device.of([phone] * draws, network, rng=np.random.default_rng(seed), **how)
-    bills = {name: (amount, run(one), run(many)) for name, (amount, run) in phases.items()}
-    if len(bills) > 1:
-        bills["total"] = (0, total(b for _, b, _ in bills.values()), total(b for _, _, b in bills.values()))
-    return pd.DataFrame([_row(name, *entry) for name, entry in bills.items()])
+    one, many = (
+        Device.of(which, network, backend=backend, rng=rng, ram_gb=ram_gb, threads=threads, screen_on=screen_on,
+                  constants=constants)
+        for which, rng in ((phone, None), ([phone] * draws, np.random.default_rng(seed)))
+    )  # fmt: skip
+    costs = {name: (amount, run(one), run(many)) for name, (amount, run) in phases.items()}
+    if len(costs) > 1:
+        costs["total"] = (0, total(c for _, c, _ in costs.values()), total(c for _, _, c in costs.values()))
+    return pd.DataFrame([_row(name, *entry) for name, entry in costs.items()])
 
 
-def _row(phase: str, amount: float, median: Cost, drawn: Cost) -> Mapping[str, Any]:
+def _row(phase: str, amount: float, median: Cost, drawn: Cost) -> Mapping[str, object]:
     tokens = amount if phase in ("prefill", "decode", "train") else np.nan
     memory = float(median.memory_bytes) / 1e9 or np.nan
     low, high = ([np.quantile(values, q) for values in (drawn.seconds, drawn.joules)] for q in (0.05, 0.95))

@@ -1,4 +1,4 @@
-"""Fits the free constants of the cost model to published measurements; tests the fit on what was left out.
+"""Fits the free constants of the cost model to published measurements, and tests them on what was left out.
 
 A free constant is a rate or a power, one for each (operation, software backend). It is fitted so that the
 model is right for the middle phone-row: for every phone the median of ln(published / predicted) over its
@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import pandas as pd
@@ -37,13 +37,32 @@ ROUNDS, CLOSE_ENOUGH = 6, 1e-4
 """Fixed-point rounds: the constant is not quite proportional to the figure (memory roof, throttling)."""
 
 
+class Fitted(TypedDict):
+    """One fitted constant as calibration.json has it: value, spread, and what it rests on."""
+
+    value: float
+    log_sd: float
+    unit: str
+    rows: int
+    phones: int
+    papers: list[str]
+
+
+class Calibration(TypedDict):
+    """The content of calibration.json: the date, the hash of measurements.csv, and the constants by name."""
+
+    date: str
+    data_sha256: str
+    constants: dict[str, Fitted]
+
+
 def rows_of(constant: str, rows: pd.DataFrame) -> pd.DataFrame:
     """The measurements that a free constant is fitted to."""
     operation, backend = FREE[constant]
     return rows[(rows.operation == operation) & (rows.backend == backend)]
 
 
-def fit_one(constant: str, rows: pd.DataFrame, start: Constants) -> tuple[float, float, int]:
+def fit_constant(constant: str, rows: pd.DataFrame, start: Constants) -> tuple[float, float, int]:
     """Value, log-sd between phones, and number of phones, from the rows of one free constant.
 
     With rows of fewer than two phones the log-sd stays as stated. Raises ValueError without rows.
@@ -62,45 +81,45 @@ def fit_one(constant: str, rows: pd.DataFrame, start: Constants) -> tuple[float,
     return value, float(errors.std(ddof=1)) if len(errors) > 1 else log_sd, len(errors)
 
 
-def fit(rows: pd.DataFrame, start: Constants | None = None) -> Constants:
-    """Constants with every free one fitted to `rows`; one without rows stays as stated."""
+def fit_constants(rows: pd.DataFrame, start: Constants | None = None) -> Constants:
+    """The constants with every free one fitted to `rows`; one without rows stays as stated."""
     start = start or stated()
     fitted = {}
     for constant in FREE:
         if not (mine := rows_of(constant, rows)).empty:
-            fitted[constant] = fit_one(constant, mine, start)[:2]
+            fitted[constant] = fit_constant(constant, mine, start)[:2]
     return start.having(fitted)
 
 
-def held_out(rows: pd.DataFrame, by: str) -> pd.Series:
-    """Each row predicted by constants fitted without its phone (by="phone_id") or its paper (by="paper").
+def predict_held_out(rows: pd.DataFrame, by: str) -> pd.Series[float]:
+    """The model's figure for each row, by constants fitted without its phone (by="phone_id") or paper (by="paper").
 
     NaN where nothing is left to fit to, or where the row's operation has no free constant.
     """
     predictions = pd.Series(np.nan, index=rows.index)
     for constant in FREE:
         mine = rows_of(constant, rows)
-        for _, test in mine.groupby(by):
-            train = mine[mine[by] != test[by].iloc[0]]
-            if not train.empty:
-                value, log_sd, _n = fit_one(constant, train, stated())
-                predictions.loc[test.index] = predict(test, stated().having({constant: (value, log_sd)}))
+        for _, left_out in mine.groupby(by):
+            others = mine[mine[by] != left_out[by].iloc[0]]
+            if not others.empty:
+                value, log_sd, _n = fit_constant(constant, others, stated())
+                predictions.loc[left_out.index] = predict(left_out, stated().having({constant: (value, log_sd)}))
     return predictions
 
 
-def calibrate(path: str | Path = CALIBRATION, today: date | None = None) -> dict[str, Any]:
+def calibrate(path: str | Path = CALIBRATION, today: date | None = None) -> Calibration:
     """Fit on all measurements and write the result; returns what was written."""
     rows = read_measurements()
-    constants = {}
+    constants: dict[str, Fitted] = {}
     for constant in FREE:
         mine = rows_of(constant, rows)
-        value, log_sd, n_phones = fit_one(constant, mine, stated())
+        value, log_sd, n_phones = fit_constant(constant, mine, stated())
         constants[constant] = {
             "value": float(f"{value:.4g}"), "log_sd": float(f"{log_sd:.3g}"),
             "unit": stated().of(constant).unit, "rows": len(mine), "phones": n_phones,
             "papers": sorted(mine.paper.unique()),
         }  # fmt: skip
-    result = {
+    result: Calibration = {
         "date": (today or date.today()).isoformat(),
         "data_sha256": data_sha256(),
         "constants": constants,

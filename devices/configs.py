@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 GEMMA = ("gemma", "gemma2", "gemma3", "gemma3_text")
 LLAMA_LIKE = ("llama", "mistral", "qwen2", "qwen3", "smollm3", "phi3", *GEMMA)
 SUPPORTED = (*LLAMA_LIKE, "gpt2", "gpt_neox", "opt", "phi")
 
 
-def read_config(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of `Llm` (without its name) from a config. Raises ValueError with one clear line."""
-    if isinstance(config.get("text_config"), Mapping):  # models that also see
-        config = {"model_type": config.get("model_type"), **config["text_config"]}
+class Shape(TypedDict):
+    """The fields of `Llm` but its name."""
+
+    vocab: int
+    width: int
+    layers: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    mlp_width: int
+    tied: bool
+    family: str
+    parallel: NotRequired[bool]
+    small_parameters: int
+
+
+def read_config(config: Mapping[str, object]) -> Shape:
+    """The shape that a config describes. Raises ValueError with one clear line."""
+    text = config.get("text_config")
+    if isinstance(text, Mapping):  # models that also see
+        config = {"model_type": config.get("model_type"), **text}
     kind = config.get("model_type")
-    if kind not in SUPPORTED:
+    if not isinstance(kind, str) or kind not in SUPPORTED:
         raise ValueError(f"model_type {kind!r} is not supported; supported: {', '.join(SUPPORTED)}")
     if any("expert" in key for key in config):
         raise ValueError("mixtures of experts are not supported: which weights work depends on the text")
@@ -28,7 +45,7 @@ def read_config(config: Mapping[str, Any]) -> dict[str, Any]:
         raise ValueError(f"config of model_type {kind!r} has a size that is no number above 0: {error}") from error
 
 
-def _llama_like(c: Mapping[str, Any], kind: str) -> dict[str, Any]:
+def _llama_like(c: Mapping[str, Any], kind: str) -> Shape:
     d, layers, heads, m = (
         c[k] for k in ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
     )
@@ -53,7 +70,7 @@ def _llama_like(c: Mapping[str, Any], kind: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _gpt2(c: Mapping[str, Any]) -> dict[str, Any]:
+def _gpt2(c: Mapping[str, Any]) -> Shape:
     d, layers, heads = c["n_embd"], c["n_layer"], c["n_head"]
     m = c.get("n_inner") or 4 * d
     small = 4 * d + 3 * d + d + m + d  # two LayerNorms, then the biases of the four matrices
@@ -64,7 +81,7 @@ def _gpt2(c: Mapping[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _neox(c: Mapping[str, Any]) -> dict[str, Any]:
+def _neox(c: Mapping[str, Any]) -> Shape:
     d, layers, heads, m = (
         c[k] for k in ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
     )
@@ -77,7 +94,7 @@ def _neox(c: Mapping[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _opt(c: Mapping[str, Any]) -> dict[str, Any]:
+def _opt(c: Mapping[str, Any]) -> Shape:
     d, layers, heads, m = (c[k] for k in ("hidden_size", "num_hidden_layers", "num_attention_heads", "ffn_dim"))
     if c.get("word_embed_proj_dim", d) != d:
         raise ValueError("OPT with embeddings of another width than its layers (opt-350m) is not supported")
@@ -90,7 +107,7 @@ def _opt(c: Mapping[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _phi(c: Mapping[str, Any]) -> dict[str, Any]:
+def _phi(c: Mapping[str, Any]) -> Shape:
     d, layers, heads, m = (
         c[k] for k in ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
     )

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from devices.basics import Floats
+from devices.basics import Flags, Floats, Words
 from devices.memory import FITS, REFUSED, STREAMS
 
 STATUS_NAMES = ("fits", "streams", "does_not_fit")
@@ -18,10 +18,10 @@ STATUS_NAMES = ("fits", "streams", "does_not_fit")
 
 @dataclass(frozen=True)
 class Cost:
-    """The bill of one phase, or of several added up, for one phone or for arrays of phones.
+    """What one phase cost, or several added up, for one phone or for arrays of phones.
 
     Where a phase could not run (`refused`), seconds, joules, FLOPs and battery share are NaN and `reason`
-    says why; a sum with such a phase is NaN too, for there is no bill. `memory_bytes` is the peak, against
+    says why; a sum with such a phase is NaN too. `memory_bytes` is the peak, against
     `usable_bytes`.
     """
 
@@ -38,23 +38,26 @@ class Cost:
     status: npt.NDArray[np.int8]
 
     @property
-    def fits(self) -> Any:
+    def fits(self) -> Flags:
         """True where the phase ran from memory."""
-        return self.status == FITS
+        fits: Flags = self.status == FITS
+        return fits
 
     @property
-    def streamed(self) -> Any:
+    def streamed(self) -> Flags:
         """True where the LLM was read layer by layer from flash."""
-        return self.status == STREAMS
+        streamed: Flags = self.status == STREAMS
+        return streamed
 
     @property
-    def refused(self) -> Any:
+    def refused(self) -> Flags:
         """True where the phase could not run: recorded as does_not_fit."""
-        return self.status == REFUSED
+        refused: Flags = self.status == REFUSED
+        return refused
 
     @property
-    def fit(self) -> Any:
-        """ "fits", "streams" or "does_not_fit": a str for one phone, an array of them for many."""
+    def fit(self) -> str | Words:
+        """The verdict on memory: "fits", "streams" or "does_not_fit"; a str for one phone, an array for many."""
         names = np.array(STATUS_NAMES)[self.status]
         return str(names) if names.ndim == 0 else names
 
@@ -93,7 +96,7 @@ def _cost(phase: str, values: Iterable[Any]) -> Cost:
     return Cost(phase, *values)
 
 
-def choose(condition: Any, yes: Cost, no: Cost) -> Cost:
+def where(condition: Flags, yes: Cost, no: Cost) -> Cost:
     """Field by field: `yes` where the condition holds, else `no`. Both must be of the same phase."""
     return _cost(no.phase, [np.where(condition, a, b) for a, b in zip(yes._values(), no._values(), strict=True)])
 

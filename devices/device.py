@@ -8,20 +8,20 @@ numbers or as arrays: the same formulas cost one phone or a million.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from devices import flops, memory
-from devices.architecture import Llm, Targets, quantised
-from devices.basics import Floats, Numbers
+from devices.adapters import Adapter, Lora
+from devices.architecture import Llm, quantised
+from devices.basics import Floats, Numbers, Words, floats
 from devices.constants import Constants, calibrated
-from devices.cost import Cost, choose
+from devices.cost import Cost, where
 from devices.networks import Network
-from devices.phones import Phone
+from devices.rates import Ram, Which, rates
 from devices.thermal import throttled
 
 MBIT = 1e6
@@ -32,9 +32,11 @@ class Device:
     """The rates of one phone, or of many as arrays of one shape. Build it with `Device.of`.
 
     Units: FLOP/s, byte/s, byte, W, J; floors are the share of the first speed that a throttled phone holds.
+    `tiers` are those of the phones ("entry" to "flagship"), `usable_bytes` the RAM that an app may use.
     """
 
-    phone_ids: npt.NDArray[Any]
+    phone_ids: Words
+    tiers: Words
     backend: str
     network: Network
     train_flop_s: Floats
@@ -60,12 +62,12 @@ class Device:
     @classmethod
     def of(
         cls,
-        phones: str | Phone | Sequence[str | Phone] | npt.NDArray[Any],
+        phones: Which,
         network: Network | None = None,
         *,
         backend: str = "cpu_tuned",
         rng: np.random.Generator | None = None,
-        ram_gb: Numbers | Literal["smallest", "largest"] = "smallest",
+        ram_gb: Ram = "smallest",
         threads: int | None = None,
         screen_on: bool = False,
         constants: Constants | None = None,
@@ -78,16 +80,10 @@ class Device:
         Raises UnknownName for an unknown phone or backend, ValueError where a backend does not exist on a
         phone, or for threads below 1 or of a GPU.
         """
-        from devices.rates import rates
-
         constants = constants or calibrated()
         network = network or Network.median()
-        return cls(
-            network=network,
-            backend=backend,
-            constants=constants,
-            **rates(phones, network, backend, rng, ram_gb, threads, screen_on, constants),
-        )
+        ids, tiers, figures = rates(phones, network, backend, rng, ram_gb, threads, screen_on, constants)
+        return cls(phone_ids=ids, tiers=tiers, network=network, backend=backend, constants=constants, **figures)
 
     # ------------------------------------------------------------ phases
 
@@ -108,8 +104,8 @@ class Device:
         fit is read from flash layer by layer, `passes` times: once if all sequences go through a layer
         together.
         """
-        tokens = np.asarray(tokens, dtype=np.float64)
-        length = tokens if context is None else np.minimum(context, tokens)
+        tokens, passes = floats(tokens), floats(passes)
+        length = tokens if context is None else np.minimum(floats(context), tokens)
         sequences = np.where(tokens > 0, tokens / np.maximum(length, 1), 0.0)
         work = flops.forward(llm, tokens, length, sequences if logits is None else logits)
         weights = llm.read_bytes(precision)
@@ -146,11 +142,11 @@ class Device:
         answers: Numbers = 1,
         batch: Numbers = 1,
     ) -> Cost:
-        """`tokens` tokens in all, written as `answers` answers of like length, each after `context` earlier tokens.
+        """Writing `tokens` tokens in all, as `answers` answers of like length, each after `context` earlier tokens.
 
         `batch` answers are written side by side: they share every reading of the weights, and each reads its own cache.
         """
-        tokens = np.asarray(tokens, dtype=np.float64)
+        tokens, context, answers, batch = floats(tokens), floats(context), floats(answers), floats(batch)
         length, reads = tokens / answers, tokens / batch
         weights = llm.read_bytes(precision)
         cache = llm.kv_bytes(1) * tokens * (context + (length + 1) / 2)
@@ -168,35 +164,32 @@ class Device:
         steps: Numbers,
         tokens_per_step: Numbers,
         *,
-        rank: int | None = 8,
-        targets: Targets = None,
+        adapter: Adapter | None = Lora(),
         context: Numbers | None = None,
         precision: str = "fp16",
         checkpointing: bool | Literal["auto"] = False,
     ) -> Cost:
-        """`steps` LoRA steps of `tokens_per_step` tokens in sequences of `context` (default: one sequence).
+        """Training of an adapter: `steps` steps of `tokens_per_step` tokens in sequences of `context` (default: one).
 
-        `rank=None` trains every weight, in fp32. `checkpointing="auto"` turns it on where the step would
+        `adapter=None` trains every weight, in fp32. `checkpointing="auto"` turns it on where the step would
         not fit without. Training that does not fit is refused: the Cost says so, nothing is raised.
         """
         if checkpointing == "auto":
-            plain = self.train(llm, steps, tokens_per_step, rank=rank, targets=targets, context=context,
-                               precision=precision)  # fmt: skip
+            plain = self.train(llm, steps, tokens_per_step, adapter=adapter, context=context, precision=precision)
             if not np.any(plain.refused):
                 return plain
-            saved = self.train(llm, steps, tokens_per_step, rank=rank, targets=targets, context=context,
-                               precision=precision, checkpointing=True)  # fmt: skip
-            return choose(plain.refused, saved, plain)
-        tokens = np.asarray(tokens_per_step, dtype=np.float64)
-        steps = np.asarray(steps, dtype=np.float64)
-        if rank is None:
+            saved = self.train(llm, steps, tokens_per_step, adapter=adapter, context=context, precision=precision,
+                               checkpointing=True)  # fmt: skip
+            return where(plain.refused, saved, plain)
+        tokens, steps = floats(tokens_per_step), floats(steps)
+        if adapter is None:
             precision = "fp32"
-            step_flops = llm.full_step_flops(tokens, context) * (4 / 3 if checkpointing else 1)
+            step_flops = flops.full_step(llm, tokens, context) * (4 / 3 if checkpointing else 1)
         else:
-            step_flops = llm.lora_step_flops(tokens, rank, targets, context, checkpointing=checkpointing)
+            step_flops = adapter.step_flops(llm, tokens, context, checkpointing=checkpointing)
         reads = self.constants["memory.train_weight_reads"] + bool(checkpointing)
         step_s = np.maximum(step_flops / self.train_flop_s, reads * llm.read_bytes(precision) / self.read_bytes_s)
-        peak = memory.training_bytes(llm, tokens, precision, self.constants, rank=rank, targets=targets,
+        peak = memory.training_bytes(llm, tokens, precision, self.constants, adapter=adapter,
                                      context=context, checkpointing=checkpointing)  # fmt: skip
         status = np.where(peak <= self.usable_bytes, memory.FITS, memory.REFUSED)
         seconds = throttled(steps * step_s, self.train_floor, self.constants)
@@ -215,7 +208,7 @@ class Device:
 
     def wait(self, seconds: Numbers) -> Cost:
         """Idle time, screen off."""
-        idle = np.asarray(seconds, dtype=np.float64)
+        idle = floats(seconds)
         return self._cost("wait", idle, idle * self.constants["power.idle_w"])
 
     # ------------------------------------------------------------ shared
@@ -224,13 +217,13 @@ class Device:
         self,
         phase: str,
         precision: str,
-        work: Any,
-        memory_s: Any,
-        flash_bytes: Any,
-        whole: Any,
-        streaming: Any,
-        watts: Any,
-        floor: Any,
+        work: Floats,
+        memory_s: Floats,
+        flash_bytes: Floats,
+        whole: Floats,
+        streaming: Floats,
+        watts: Floats,
+        floor: Floats,
     ) -> Cost:
         fits = whole <= self.usable_bytes
         status = np.where(fits, memory.FITS, np.where(streaming <= self.usable_bytes, memory.STREAMS, memory.REFUSED))
@@ -242,8 +235,8 @@ class Device:
         peak = np.where(fits, whole, streaming)
         return self._cost(phase, seconds, joules, work, peak, status, flash=np.where(fits, 0.0, flash_bytes))
 
-    def _transfer(self, size: Numbers, mbps: Any, slope: Any) -> tuple[Any, Any]:
-        size = np.asarray(size, dtype=np.float64)
+    def _transfer(self, size: Numbers, mbps: Floats, slope: Floats) -> tuple[Floats, Floats]:
+        size = floats(size)
         waiting_s = np.where(size > 0, self.network.latency_ms / 1000, 0.0)
         sending_s = size * 8 / (mbps * MBIT)
         seconds = waiting_s + sending_s
@@ -252,32 +245,32 @@ class Device:
     def _cost(
         self,
         phase: str,
-        seconds: Any,
-        joules: Any,
-        work: Any = 0.0,
-        peak: Any = 0.0,
-        status: Any = memory.FITS,
+        seconds: Floats,
+        joules: Floats,
+        work: Numbers = 0.0,
+        peak: Numbers = 0.0,
+        status: int | npt.NDArray[np.int64] = memory.FITS,
         *,
         bytes_down: Numbers = 0.0,
         bytes_up: Numbers = 0.0,
-        flash: Any = 0.0,
+        flash: Numbers = 0.0,
     ) -> Cost:
         ran = np.where(np.asarray(status) == memory.REFUSED, np.nan, 1.0)
         joules = joules * ran
 
-        def floats(value: Any) -> Any:
-            return np.asarray(value, dtype=np.float64)[()]  # a number for one phone, an array for many
+        def plain(value: Numbers) -> Floats:
+            return floats(value)[()]  # a number for one phone, an array for many
 
         return Cost(
             phase=phase,
-            seconds=floats(seconds * ran),
-            joules=floats(joules),
-            flops=floats(work * ran),
-            bytes_down=floats(bytes_down),
-            bytes_up=floats(bytes_up),
-            bytes_flash=floats(flash),
-            battery_share=floats(joules / self.battery_j),
-            memory_bytes=floats(peak),
+            seconds=plain(seconds * ran),
+            joules=plain(joules),
+            flops=plain(work * ran),
+            bytes_down=plain(bytes_down),
+            bytes_up=plain(bytes_up),
+            bytes_flash=plain(flash),
+            battery_share=plain(joules / self.battery_j),
+            memory_bytes=plain(peak),
             usable_bytes=self.usable_bytes,
             status=np.asarray(status, dtype=np.int8)[()],
         )

@@ -18,19 +18,20 @@ from __future__ import annotations
 import hashlib
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from devices import memory
+from devices.adapters import Lora
 from devices.architecture import Llm, llm
+from devices.basics import Floats
 from devices.constants import Constants
 from devices.device import Device
 
 CSV = Path(__file__).parent / "measurements.csv"
 IN_SECONDS = ("train", "train_flops")
-EVERY = "all-linear"
+EVERY = Lora(8, "all-linear")
 PLENTY_GB = 1000.0
 
 
@@ -56,7 +57,7 @@ def _llm(name: str, params_b: float) -> Llm:
     return Llm.of_size(params_b * 1e9, name=name) if np.isfinite(params_b) else llm(name)
 
 
-def predict(rows: pd.DataFrame, constants: Constants) -> pd.Series:
+def predict(rows: pd.DataFrame, constants: Constants) -> pd.Series[float]:
     """The model's figure for each row, in the row's unit.
 
     Times are compared also where the memory rule says that training does not fit; `fits` rows compare the
@@ -69,13 +70,13 @@ def predict(rows: pd.DataFrame, constants: Constants) -> pd.Series:
     return values
 
 
-def _predict(group: pd.DataFrame, constants: Constants) -> Any:
+def _predict(group: pd.DataFrame, constants: Constants) -> Floats:
     """The figures for rows that differ only in tokens, context and steps."""
     row = group.iloc[0]
     tokens, steps, context = (group[c].to_numpy(dtype=float) for c in ("tokens", "steps", "context"))
     if row.operation == "memory":
         return memory.training_bytes(_llm(row.llm, row.params_b), tokens, row.precision, constants,
-                                     targets=EVERY) / 1e9  # fmt: skip
+                                     adapter=EVERY) / 1e9  # fmt: skip
     power = row.operation.endswith("_power")
     device = Device.of(row.phone_id, backend=row.backend, screen_on=power, constants=constants,
                        threads=int(row.threads) if np.isfinite(row.threads) else None,
@@ -85,7 +86,7 @@ def _predict(group: pd.DataFrame, constants: Constants) -> Any:
     model = _llm(row.llm, row.params_b)
     if row.operation in ("train", "fits"):
         mlx = device.backend == "gpu_mlx"
-        cost = device.train(model, steps, tokens, targets=None if mlx else EVERY, precision=row.precision,
+        cost = device.train(model, steps, tokens, adapter=Lora() if mlx else EVERY, precision=row.precision,
                             checkpointing=mlx and tokens.min() > 256)  # fmt: skip
         return cost.fits.astype(float) if row.operation == "fits" else cost.seconds
     if row.operation.startswith("prefill"):

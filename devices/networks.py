@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from devices.basics import Floats, UnknownName
+from devices.basics import Flags, Floats, UnknownName, Words, floats
 from devices.phones import Phone, phones
 
 ACCESS = ("wifi", "4g", "5g")
@@ -47,7 +46,7 @@ LIMITS_MBPS = (0.1, 2000.0)
 class Network:
     """One network, or arrays of them. `access` is "wifi", "4g" or "5g"."""
 
-    access: npt.NDArray[Any]
+    access: Words
     down_mbps: Floats
     up_mbps: Floats
     latency_ms: Floats
@@ -59,7 +58,7 @@ class Network:
             raise ValueError("a network needs down_mbps > 0, up_mbps > 0 and latency_ms >= 0")
         if access not in ACCESS:
             raise UnknownName("access", access, ACCESS)
-        return cls(np.array(access), *(np.float64(v) for v in (down_mbps, up_mbps, latency_ms)))  # type: ignore[arg-type]
+        return cls(np.array(access), *(floats(v)[()] for v in (down_mbps, up_mbps, latency_ms)))
 
     @classmethod
     def median(cls, access: str = "wifi", region: str = "world") -> Network:
@@ -69,9 +68,9 @@ class Network:
         down = _region(region)[access]
         return cls.fixed(down, down * UPLOAD_SHARE[access][0], LATENCY_MS[access][0], access)
 
-    def __getitem__(self, index: Any) -> Network:
-        parts = (self.access, self.down_mbps, self.up_mbps, self.latency_ms)
-        return Network(*(part[index] for part in parts))
+    def __getitem__(self, index: int | slice | npt.NDArray[np.int64] | Flags) -> Network:
+        """The network of one phone out of an array of them, or those of some."""
+        return Network(self.access[index], self.down_mbps[index], self.up_mbps[index], self.latency_ms[index])
 
 
 def draw_networks(
@@ -79,7 +78,7 @@ def draw_networks(
     rng: np.random.Generator,
     mix: str | Mapping[str, float] = "market",
     region: str = "world",
-    phone_ids: Sequence[str] | npt.NDArray[Any] | None = None,
+    phone_ids: Sequence[str] | Words | None = None,
     known: Mapping[str, Phone] | None = None,
 ) -> Network:
     """Draw `n` networks.
@@ -93,7 +92,8 @@ def draw_networks(
     medians = _region(region)
     if isinstance(mix, str) and ":" in mix:
         one = _one(mix, region)
-        return Network(*(np.full(n, part) for part in (one.access, one.down_mbps, one.up_mbps, one.latency_ms)))
+        figures = (np.full(n, figure) for figure in (one.down_mbps, one.up_mbps, one.latency_ms))
+        return Network(np.full(n, one.access), *figures)
     shares = _shares(mix)
     access = rng.choice(np.array(ACCESS), size=n, p=shares)
     if phone_ids is not None:
@@ -153,7 +153,7 @@ def _shares(mix: str | Mapping[str, float]) -> Floats:
     return np.asarray(shares / shares.sum())
 
 
-def _lognormal(table: Mapping[str, tuple[float, float]], access: npt.NDArray[Any], rng: np.random.Generator) -> Floats:
+def _lognormal(table: Mapping[str, tuple[float, float]], access: Words, rng: np.random.Generator) -> Floats:
     kind = np.select([access == "4g", access == "5g"], [1, 2], 0)
     centre, spread = (np.array([table[a][i] for a in ACCESS])[kind] for i in (0, 1))
     return np.asarray(centre * np.exp(spread * rng.standard_normal(len(access))))

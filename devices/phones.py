@@ -90,7 +90,7 @@ class Phone:
 
     @property
     def cpu_scale_gflops(self) -> float:
-        """The CPU peak that compares phones: in-order cores count `peak.inorder_weight` of theirs."""
+        """CPU peak by which phones are compared: in-order cores count `peak.inorder_weight` of theirs."""
         weight = stated()["peak.inorder_weight"]
         clusters = self.cpu_clusters.replace("Cortex-", "")
         if clusters and not any(core not in ("A53", "A55") for core in _cores(clusters)):
@@ -99,7 +99,7 @@ class Phone:
         return big + weight * (self.cpu_fp32_peak_gflops - big)
 
     def threads_share(self, threads: int | None) -> float:
-        """Share of `cpu_scale_gflops` that software has which runs this many threads, one a core.
+        """The share of `cpu_scale_gflops` that software can use with this many threads, one a core.
 
         The fastest cores are taken. None means all of them. Where the cores are not known (their derivation
         is empty) eight equal ones are assumed.

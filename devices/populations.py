@@ -1,4 +1,4 @@
-"""Who owns which phone: draws from the catalogue by market share.
+"""Random phones from the catalogue, by market share, tier or name.
 
 The shares by tier, release year and vendor are those of devices.md section 8: an assumption built from
 sales and usage shares, not a survey of phones in use. Vendors are matched within a tier, for all iPhones
@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
-from devices.basics import Floats, UnknownName
+from devices.basics import Floats, UnknownName, Words
 from devices.phones import TIERS, Phone, find_phone, phones
+
+Group = TypeVar("Group")
 
 TIER_SHARE = {"entry": 0.30, "low-mid": 0.25, "mid": 0.20, "flagship": 0.25}
 YEAR_SHARE = {(2018, 2019): 0.10, (2020, 2021): 0.30, (2022, 2023): 0.38, (2024, 2025): 0.22}
@@ -27,7 +28,7 @@ VENDOR_SHARE = {"Samsung": 22.9, "Xiaomi": 11.2, "Apple": 27.4}
 
 def draw_phones(
     n: int, mix: str | Sequence[str], rng: np.random.Generator, known: Mapping[str, Phone] | None = None
-) -> npt.NDArray[np.str_]:
+) -> Words:
     """Draw `n` phone ids.
 
     `mix`: "market" (by market share), "tier:flagship" (evenly within a tier), one phone's id or name
@@ -84,7 +85,7 @@ def _vendor_shares() -> dict[tuple[str, str], float]:
     return shares
 
 
-def _scaled(weights: Floats, groups: list[Any], shares: dict[Any, float]) -> Floats:
+def _scaled(weights: Floats, groups: Sequence[Group], shares: Mapping[Group, float]) -> Floats:
     scaled = weights.copy()
     for group, share in shares.items():
         members = np.array([g == group for g in groups])

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from devices.basics import Numbers, UnknownName
+from devices.basics import Floats, Numbers, UnknownName, Words, floats
 from devices.constants import Constants
 from devices.memory import usable_bytes
 from devices.networks import ACCESS, Network
@@ -17,18 +17,23 @@ from devices.thermal import cpu_floor
 
 BACKENDS = ("cpu_tuned", "cpu_generic", "gpu_llamacpp", "gpu_mlx")
 
+Which = str | Phone | Sequence[str | Phone] | Words
+"""A phone or its name, or a sequence of them, or an array of names."""
+Ram = Numbers | Literal["smallest", "largest"]
+"""GB of RAM, or which of the variants sold."""
+
 
 def rates(
-    which: str | Phone | Sequence[str | Phone] | npt.NDArray[Any],
+    which: Which,
     network: Network,
     backend: str,
     rng: np.random.Generator | None,
-    ram_gb: Numbers | Literal["smallest", "largest"],
+    ram_gb: Ram,
     threads: int | None,
     screen_on: bool,
     constants: Constants,
-) -> dict[str, Any]:
-    """The fields of `Device` that follow from the phone; arguments as in `Device.of`."""
+) -> tuple[Words, Words, dict[str, Floats]]:
+    """The phones' ids and tiers, and the fields of `Device` that are rates; arguments as in `Device.of`."""
     if backend not in BACKENDS:
         raise UnknownName("backend", backend, BACKENDS)
     cpu = backend.startswith("cpu")
@@ -38,16 +43,17 @@ def rates(
     if backend == "gpu_mlx" and (android := [p.name for p in kinds if p.os != "iOS"]):
         raise ValueError(f"backend 'gpu_mlx' exists on iPhones only, not on {android[0]}")
 
-    def each(figure: Callable[[Phone], float]) -> Any:
+    def each(figure: Callable[[Phone], float]) -> Floats:
         return np.array([figure(phone) for phone in kinds], dtype=np.float64)[index]
 
-    def spread(log_sd: float) -> Any:
+    def spread(log_sd: float) -> float | Floats:
         return 1.0 if rng is None or not log_sd else np.exp(log_sd * rng.standard_normal(ids.shape))
 
-    def draw(name: str, scale: Any = 1.0) -> Any:
+    def draw(name: str, scale: float | Floats = 1.0) -> Floats:
         constant = constants.of(name)
         return scale * constant.value * spread(constant.log_sd) * np.ones(ids.shape)[()]
 
+    tiers = np.array([p.tier for p in kinds])[index]
     scale = each(lambda p: p.cpu_scale_gflops * p.threads_share(threads) * 1e9) if cpu else 1.0
     bandwidth = each(lambda p: p.memory_bandwidth_gb_s * 1e9)
     all_core_w = each(lambda p: p.cpu_allcore_power_w)
@@ -55,13 +61,11 @@ def rates(
         limits = constants["power.train_min"], constants["power.train_max"]
         watts = {"train": np.clip(draw("power.train", all_core_w), *limits)}
         watts |= {phase: draw(f"power.{phase}", all_core_w) for phase in ("prefill", "decode")}
-        flagship = each(lambda p: p.tier == "flagship").astype(bool)
-        floors = {phase: cpu_floor(w, flagship, constants) for phase, w in watts.items()}
+        floors = {phase: cpu_floor(w, tiers == "flagship", constants) for phase, w in watts.items()}
     else:
         gpu_w, stability = draw("power.gpu_w"), each(lambda p: p.gpu_3dmark_stability_pct / 100)
         watts = dict.fromkeys(("train", "prefill", "decode"), gpu_w)
         floors = dict.fromkeys(watts, np.minimum(stability, 1.0))
-    screen_w = constants["power.screen_w"] * screen_on
     flash = constants["flash.achieved"] * each(lambda p: constants[f"flash.{p.flash}"] * 1e9)
     access = np.select([network.access == a for a in ACCESS], range(len(ACCESS)))
     radio = {part: np.array([constants[f"radio.{a}_{part}"] for a in ACCESS])[access]
@@ -70,11 +74,10 @@ def rates(
         pick = min if ram_gb == "smallest" else max
         ram = each(lambda p: pick(p.ram_options_gb or (p.ram_gb,)))
     else:
-        ram = np.asarray(ram_gb, dtype=np.float64)
+        ram = floats(ram_gb)
     train_flop_s, prefill_flop_s = (draw(f"{work}.{backend}", scale) for work in ("train", "prefill"))
     in_floats = constants.get(f"prefill.{backend}_float", constants[f"prefill.{backend}"])
-    return {
-        "phone_ids": ids,
+    figures = {
         "train_flop_s": train_flop_s,
         "prefill_flop_s": prefill_flop_s,
         "prefill_float_flop_s": prefill_flop_s * in_floats / constants[f"prefill.{backend}"],
@@ -85,14 +88,15 @@ def rates(
         **{f"{phase}_w": w for phase, w in watts.items()},
         **{f"{phase}_floor": floor for phase, floor in floors.items()},
         "radio_w": radio["w"] * spread(constants.of("radio.4g_w").log_sd),
-        "screen_w": np.float64(screen_w),
+        "screen_w": floats(constants["power.screen_w"] * screen_on)[()],
         "radio_down_w_per_mbps": radio["down_w_per_mbps"],
         "radio_up_w_per_mbps": radio["up_w_per_mbps"],
         "battery_j": each(lambda p: p.battery_wh * 3600),
     }
+    return ids, tiers, figures
 
 
-def _catalogue_index(which: Any) -> tuple[npt.NDArray[Any], list[Phone], npt.NDArray[Any]]:
+def _catalogue_index(which: Which) -> tuple[Words, list[Phone], npt.NDArray[np.int64]]:
     """Ids as asked for, the different phones among them, and which of those each one is."""
     if isinstance(which, str | Phone):
         phone = which if isinstance(which, Phone) else find_phone(which)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -54,7 +53,7 @@ def show_phone(name: str) -> str:
     for field in fields(Phone):
         if field.name in ("phone_id", "brand", "model", "source_urls", "notes", "filled"):
             continue
-        value: Any = getattr(phone, field.name)
+        value: object = getattr(phone, field.name)
         if isinstance(value, tuple):
             value = "/".join(f"{v:g}" for v in value)
         shown = "unknown" if value in (None, "") else str(value)
@@ -62,8 +61,8 @@ def show_phone(name: str) -> str:
         lines.append(f"  {field.name:26} {shown}{mark}")
     lines += ["", "One personalisation (1000 LoRA steps of 98 tokens, fp16 weights):"]
     for row in cost_table([phone.phone_id]).to_dict("records"):
-        bill = row["reason"] or f"{row['minutes']:8.0f} min {row['kilojoules']:8.1f} kJ"
-        lines.append(f"  {row['llm']:14} {bill}")
+        cost = row["reason"] or f"{row['minutes']:8.0f} min {row['kilojoules']:8.1f} kJ"
+        lines.append(f"  {row['llm']:14} {cost}")
     lines += ["", "Sources: " + phone.source_urls]
     return "\n".join([*lines, "Notes: " + phone.notes] if phone.notes else lines)
 

@@ -6,15 +6,13 @@ speed(t) = 1 for t <= knee, then floor + (1 - floor) exp(-(t - knee) / decay). C
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from devices.basics import Floats, Numbers
+from devices.basics import Flags, Floats, Numbers, floats
 from devices.constants import Constants
 
 
-def cpu_floor(power_w: Numbers, flagship: Any, constants: Constants) -> Floats:
+def cpu_floor(power_w: Numbers, flagship: Flags, constants: Constants) -> Floats:
     """The share of its first speed that a phone holds on the CPU at this power; mid and entry hardly fall."""
     light = constants["thermal.floor_light"]
     floors = [light, *(constants[f"thermal.floor_{w}w"] for w in (4, 6, 8))]
@@ -28,8 +26,8 @@ def throttled(cold_s: Numbers, floor: Numbers, constants: Constants) -> Floats:
     few steps give full precision.
     """
     knee, decay = constants["thermal.knee_s"], constants["thermal.decay_s"]
-    over = np.maximum(np.asarray(cold_s, dtype=np.float64) - knee, 0.0)
-    floor = np.asarray(floor, dtype=np.float64)
+    cold_s, floor = floats(cold_s), floats(floor)
+    over = np.maximum(cold_s - knee, 0.0)
     t = over  # cold work takes at least its own time, so the root lies to the right of this
     for _ in range(8):
         gone = np.exp(-t / decay)

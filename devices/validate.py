@@ -1,15 +1,15 @@
-"""The model's figures beside published ones, with what was held out; and beside XPerT's, never fitted."""
+"""Compares the model's figures with published ones: those that it is fitted to, each held out, and XPerT's."""
 
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from devices.architecture import llm
-from devices.calibrate import held_out
+from devices.basics import Floats
+from devices.calibrate import predict_held_out
 from devices.constants import Constants, calibrated
 from devices.device import Device
 from devices.measurements import predict, read_measurements
@@ -39,8 +39,8 @@ PUBLISHED_BY_XPERT = [
 def _validated() -> pd.DataFrame:
     rows = read_measurements()
     rows["predicted_fitted"] = predict(rows, calibrated())
-    rows["predicted_without_phone"] = held_out(rows, "phone_id")
-    rows["predicted_without_paper"] = held_out(rows, "paper")
+    rows["predicted_without_phone"] = predict_held_out(rows, "phone_id")
+    rows["predicted_without_paper"] = predict_held_out(rows, "paper")
     rows["held_out"] = rows.predicted_without_phone.notna()
     rows["predicted"] = rows.predicted_without_phone.fillna(rows.predicted_fitted)
     rows["ratio"] = rows.predicted / rows.published.where(rows.operation != "fits")
@@ -83,7 +83,7 @@ def summary(table: pd.DataFrame | None = None) -> pd.DataFrame:
     return pd.DataFrame(out)
 
 
-def _median_error(ratios: pd.Series) -> float:
+def _median_error(ratios: pd.Series[float]) -> float:
     return float((ratios.dropna() - 1).abs().median())
 
 
@@ -108,7 +108,7 @@ def xpert_table(
     one_b, judge, half_b = (llm(name) for name in ("llama-3.2-1b", "llama-3.1-8b", "qwen2-0.5b"))
     pool, read, size = XPERT["pool"], XPERT["texts"] * tokens, one_b.weight_bytes("fp16")
 
-    def figures(device: Device, pixel: Device) -> list[Any]:
+    def figures(device: Device, pixel: Device) -> list[Floats]:
         train = device.train(one_b, XPERT["steps"], tokens)
         test = device.evaluate(one_b, read, context=tokens)
         judged = device.prefill(judge, read, context=tokens)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from devices import Network
+    from devices.rates import Ram
 
 devices = typer.Typer(help="Phones: figures, costs, and how far the cost model can be believed.", no_args_is_help=True)
 
@@ -24,7 +25,7 @@ Plot = Annotated[Path | None, typer.Option(metavar="FILE", help="also draw a pic
 
 @contextmanager
 def _one_line() -> Iterator[None]:
-    """What the library refuses, such as unknown names, and files that cannot be written are the user's to mend."""
+    """Turns what the library refuses (unknown names, files that cannot be written) into one line for the user."""
     try:
         yield
     except UserError:
@@ -73,10 +74,10 @@ def list_phones(
         table = table[table.tier == tier]
     console.print(frame(table.drop(columns="name"), {"cpu_gflops": ".0f", "battery_wh": ".1f"}), highlight=False)
     if plot is not None:
-        from devices.draw import draw_costs
+        from devices.plots import plot_costs
 
         with _one_line():
-            say_path(draw_costs(plot, cost_table(list(table.phone_id))))
+            say_path(plot_costs(plot, cost_table(list(table.phone_id))))
 
 
 @devices.command()
@@ -118,9 +119,9 @@ def compare(
         figures = table.rename_axis("").reset_index()
         console.print(frame(figures, {str(name): "g" for name in figures}), highlight=False)
         if plot is not None:
-            from devices.draw import draw_costs
+            from devices.plots import plot_costs
 
-            say_path(draw_costs(plot, cost_table(phones)))
+            say_path(plot_costs(plot, cost_table(phones)))
 
 
 @devices.command()
@@ -155,22 +156,22 @@ def cost(
 
         headstart devices cost "Pixel 8" --llm my-llm/config.json --prompt 300 --down-mb 25 --network 4g
     """
-    from devices import architecture, find_phone, phones, read_phones
-    from devices.bill import Job, bill
+    from devices import Lora, architecture, find_phone, phones, read_phones
+    from devices.bill import Workload, bill
 
     if phone_file is not None and not phone_file.is_file():
         raise UserError(f"--phone-file {str(phone_file)!r}: no such file.")
     with _one_line():
         known = {**phones(), **(read_phones(phone_file) if phone_file else {})}
         found = find_phone(phone, known)
-        job = Job(
+        workload = Workload(
             steps=steps if steps or prompt or answer or down_mb or up_mb else 1000,
             tokens_per_step=tokens_per_step, prompt=prompt, answer=answer, down_mb=down_mb, up_mb=up_mb,
-            rank=rank or None, targets=targets.split(",") if targets else None,
+            adapter=Lora(rank, targets.split(",") if targets else None) if rank else None,
         )  # fmt: skip
         shape = architecture.llm(llm)
         table = bill(
-            found, shape, job, precision=precision, network=_network(network), backend=backend, threads=threads,
+            found, shape, workload, precision=precision, network=_network(network), backend=backend, threads=threads,
             ram_gb=_ram(ram), screen_on=screen,
         )  # fmt: skip
     title = f"{found.name}, {shape.name} ({shape.parameters / 1e9:.3g} billion weights in {precision}), {backend}"
@@ -207,10 +208,10 @@ def _network(given: str) -> Network:
         raise UserError(f"--network {given!r}: expected wifi, 4g, 5g, or DOWN/UP in Mbit/s such as 122/60.") from None
 
 
-def _ram(given: str) -> Any:
+def _ram(given: str) -> Ram:
     """GB, or which of the variants sold."""
     if given in ("smallest", "largest"):
-        return given
+        return "smallest" if given == "smallest" else "largest"
     try:
         size = float(given)
     except ValueError:
@@ -246,10 +247,10 @@ def validate(plot: Plot = None) -> None:
     beside = "XPerT's published costs (OnePlus 12R, 16 GB) beside the model's, with its 5 to 95 % range"
     console.print(frame(xpert_table(), {"ratio": ".2f"}, beside), highlight=False)
     if plot is not None:
-        from devices.draw import draw_validation
+        from devices.plots import plot_validation
 
         with _one_line():
-            say_path(draw_validation(plot, rows))
+            say_path(plot_validation(plot, rows))
 
 
 @devices.command()
@@ -276,10 +277,12 @@ def calibrate(
     with _one_line():
         result = calibrate(path)
     rows = [
-        {"constant": name, "now": before[name], "fitted": entry["value"]}
-        | {key: entry[key] for key in ("unit", "log_sd", "rows", "phones")}
-        for name, entry in result["constants"].items()
-    ]
+        {
+            "constant": name, "now": before[name], "fitted": fitted["value"], "unit": fitted["unit"],
+            "log_sd": fitted["log_sd"], "rows": fitted["rows"], "phones": fitted["phones"],
+        }
+        for name, fitted in result["constants"].items()
+    ]  # fmt: skip
     console.print(frame(pd.DataFrame(rows), {"now": ".4g", "fitted": ".4g"}), highlight=False)
     console.print(f"data {result['data_sha256'][:16]}, {result['date']}", highlight=False)
     say_path(path)

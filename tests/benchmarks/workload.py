@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from devices import Llm
+from devices import Llm, Lora, flops
 from sim.common.cache import built, cache_dir, digest
 from sim.common.streams import stream
 from sim.corpus import open_corpus
@@ -140,11 +140,11 @@ class Workload:
         for user in self._drawn:
             own, held_out = (encode(tokenizer, t, self.config()) for t in (user.texts, user.held_out))
             lengths = np.array([len(own[i]) for i in self.order(user.id)]).reshape(self.steps, self.batch).sum(1)
-            rank = self.config().training.rank
-            training += float(shape.lora_step_flops(lengths, rank, "all-linear", lengths / self.batch).sum())
+            lora = Lora(self.config().training.rank, "all-linear")
+            training += float(lora.step_flops(shape, lengths, lengths / self.batch).sum())
             tokens, answers = sum(map(len, held_out)), sum(e.answer_tokens for e in held_out)
             evaluations = -(-self.steps // self.evaluate_every) + 1
-            evaluating += evaluations * float(shape.forward_flops(tokens, tokens / len(held_out), answers))
+            evaluating += evaluations * float(flops.forward(shape, tokens, tokens / len(held_out), answers))
         step = training / (self.users * self.steps)
         return {"parameters": shape.parameters, "flops": training + evaluating, "step_flops": step}
 

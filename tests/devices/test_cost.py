@@ -15,12 +15,15 @@ import devices
 from devices import (
     BACKENDS,
     Device,
+    Ia3,
     Llm,
+    Lora,
     Network,
     UnknownName,
     calibrated,
     draw_networks,
     draw_phones,
+    flops,
     llm,
     phones,
     total,
@@ -128,13 +131,13 @@ def test_units_by_hand():
     # 0.25 of (281.6 + 48 / 2) GFLOP/s
     assert device.train_flop_s == pytest.approx(76.4e9)
     step = device.train(ONE_B, 1, 98)
-    assert step.seconds == pytest.approx(ONE_B.lora_step_flops(98) / 76.4e9)
+    assert step.seconds == pytest.approx(Lora().step_flops(ONE_B, 98) / 76.4e9)
     assert step.joules / step.seconds == pytest.approx(0.6 * 4.95, rel=0.01)
     # integer weights are multiplied in int8, the others in floats
     for precision, constant in (("int4", "prefill.cpu_tuned"), ("fp16", "prefill.cpu_tuned_float")):
         bill = device.prefill(ONE_B, 100, precision=precision)
         rate = calibrated()[constant] * (281.6e9 + 24e9)
-        assert bill.seconds == pytest.approx(ONE_B.forward_flops(100, logits=1) / rate)
+        assert bill.seconds == pytest.approx(flops.forward(ONE_B, 100, logits=1) / rate)
     # one token of a 1B LLM reads 2.47 GB of weights at a share of 67.2 GB/s
     share = calibrated()["decode.cpu_tuned"]
     assert device.decode(ONE_B, 1).seconds == pytest.approx(ONE_B.weight_bytes() / (share * 67.2e9), rel=0.001)
@@ -177,9 +180,33 @@ def test_checkpointing_fits_where_plain_does_not():
 
 def test_full_training_needs_more_of_everything():
     device = Device.of("oneplus-12r", ram_gb=100)
-    lora, full = (device.train(SMALL, 10, 98, rank=r) for r in (8, None))
+    lora, full = (device.train(SMALL, 10, 98, adapter=a) for a in (Lora(), None))
     assert full.seconds > lora.seconds
     assert full.memory_bytes > lora.memory_bytes
+
+
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_training_is_billed_by_what_the_adapter_says_of_itself(checkpointing):
+    device, ia3 = Device.of("oneplus-12r", ram_gb=16), Ia3("all-linear")
+    bill = device.train(ONE_B, 100, 98, adapter=ia3, context=40, checkpointing=checkpointing)
+    step = ia3.step_flops(ONE_B, 98, 40, checkpointing=checkpointing)
+    assert bill.flops == pytest.approx(100 * step)
+    assert bill.seconds >= 100 * step / device.train_flop_s
+    lora = device.train(ONE_B, 100, 98, adapter=Lora(8, "all-linear"), context=40, checkpointing=checkpointing)
+    more = Lora(8, "all-linear").parameters(ONE_B) - ia3.parameters(ONE_B)
+    assert lora.memory_bytes - bill.memory_bytes == pytest.approx(16 * more)  # fp32, gradient, two moments
+
+
+def test_a_device_says_what_its_phone_is():
+    ids = ["oneplus-12r", "samsung-galaxy-a21s", "oneplus-12r"]
+    net = draw_networks(3, np.random.default_rng(0), "4g")
+    some = Device.of(ids, net, ram_gb=8)
+    assert list(some.phone_ids) == ids
+    assert list(some.tiers) == [phones()[i].tier for i in ids]
+    assert some.tiers[0] != some.tiers[1]
+    assert some.network is net
+    assert some.usable_bytes == pytest.approx(0.65 * 8e9 - 1e9)
+    assert Device.of(ids[0]).tiers == phones()[ids[0]].tier
 
 
 def test_throttling_inverts_its_own_integral():
@@ -209,7 +236,7 @@ def test_draws_have_the_stated_spread():
 
 def test_the_package_stands_alone():
     """It imports neither the simulator nor strategies, and matplotlib only to draw."""
-    code = "import sys, devices, devices.tables, devices.validate, devices.draw; print(*sys.modules)"
+    code = "import sys, devices, devices.tables, devices.validate, devices.plots; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     roots = {name.split(".")[0] for name in loaded}
     assert not roots & {"sim", "strategies", "torch", "matplotlib", "pydantic"}

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from peft import LoraConfig, get_peft_model
+from peft import IA3Config, LoraConfig, get_peft_model
 from torch.utils.flop_counter import FlopCounterMode
 
-from devices import Llm
+from devices import Ia3, Llm, Lora, flops
 
 LIKE_LLAMA = {
     "vocab_size": 320, "hidden_size": 64, "num_hidden_layers": 3, "num_attention_heads": 4,
@@ -61,9 +61,9 @@ def test_parameters_and_forward(name):
     assert shape.parameters == sum(p.numel() for p in set(model.parameters()))
     ids = torch.randint(0, 320, (BATCH, LENGTH))
     expected = counted(lambda: model(ids))
-    assert shape.forward_flops(BATCH * LENGTH, LENGTH) == pytest.approx(expected, rel=0.02)
+    assert flops.forward(shape, BATCH * LENGTH, LENGTH) == pytest.approx(expected, rel=0.02)
     last_only = counted(lambda: model(ids, logits_to_keep=1))
-    assert shape.forward_flops(BATCH * LENGTH, LENGTH, BATCH) == pytest.approx(last_only, rel=0.02)
+    assert flops.forward(shape, BATCH * LENGTH, LENGTH, BATCH) == pytest.approx(last_only, rel=0.02)
 
 
 @pytest.mark.parametrize("targets", [None, "all-linear", "first", "last"])
@@ -72,14 +72,45 @@ def test_lora_step(name, targets):
     config = CONFIGS[name]
     shape = Llm.from_config(config.to_dict())
     names = [m.name for m in shape.matrices]
-    chosen = {"first": names[:1], "last": names[-1:]}.get(targets, targets)
-    peft_names = "all-linear" if targets == "all-linear" else [m.name for m in shape.targets(chosen)]
+    lora = Lora(RANK, {"first": names[:1], "last": names[-1:]}.get(targets, targets))
+    peft_names = "all-linear" if targets == "all-linear" else [m.name for m in lora.matrices(shape)]
     settings = LoraConfig(r=RANK, target_modules=peft_names, fan_in_fan_out=config.model_type == "gpt2")
     model = get_peft_model(build(config), settings)
-    assert sum(p.numel() for p in model.parameters() if p.requires_grad) == shape.adapter_parameters(RANK, chosen)
+    assert sum(p.numel() for p in model.parameters() if p.requires_grad) == lora.parameters(shape)
     ids = torch.randint(0, 320, (BATCH, LENGTH))
     expected = counted(lambda: model(ids, labels=ids).loss.backward())
-    assert shape.lora_step_flops(BATCH * LENGTH, RANK, chosen, LENGTH) == pytest.approx(expected, rel=0.02)
+    assert lora.step_flops(shape, BATCH * LENGTH, LENGTH) == pytest.approx(expected, rel=0.02)
+
+
+EACH_ALONE = [(name, m.name) for name, c in CONFIGS.items() for m in Llm.from_config(c.to_dict()).matrices]
+
+
+@pytest.mark.parametrize(
+    ("name", "targets"), [*((name, targets) for name in CONFIGS for targets in (None, "all-linear")), *EACH_ALONE]
+)
+def test_ia3_step(name, targets):
+    """Exactly: element-wise work, which is all that (IA)3 adds to a forward pass, is counted by neither."""
+    config = CONFIGS[name]
+    shape, ia3 = Llm.from_config(config.to_dict()), Ia3(targets)
+    carried = ia3.matrices(shape)
+    settings = IA3Config(
+        target_modules=[m.name for m in carried],
+        feedforward_modules=[m.name for m in carried if m.leaves_mlp],
+        fan_in_fan_out=config.model_type == "gpt2",
+    )
+    model = get_peft_model(build(config), settings)
+    assert sum(p.numel() for p in model.parameters() if p.requires_grad) == ia3.parameters(shape)
+    ids = torch.randint(0, 320, (BATCH, LENGTH))
+    expected = counted(lambda: model(ids, labels=ids).loss.backward())
+    assert ia3.step_flops(shape, BATCH * LENGTH, LENGTH) == expected
+
+
+def test_ia3_takes_by_default_what_peft_takes_for_llama():
+    shape = Llm.from_config(CONFIGS["llama"].to_dict())
+    model = get_peft_model(build(CONFIGS["llama"]), IA3Config())
+    taken = model.peft_config["default"]
+    assert {m.name for m in Ia3().matrices(shape)} == taken.target_modules
+    assert {m.name for m in Ia3().matrices(shape) if m.leaves_mlp} == taken.feedforward_modules
 
 
 @pytest.mark.parametrize("name", ["llama", "qwen2", "gpt2"])
@@ -87,17 +118,26 @@ def test_full_step(name):
     model, shape = build(CONFIGS[name]), Llm.from_config(CONFIGS[name].to_dict())
     ids = torch.randint(0, 320, (BATCH, LENGTH))
     expected = counted(lambda: model(ids, labels=ids).loss.backward())
-    assert shape.full_step_flops(BATCH * LENGTH, LENGTH) == pytest.approx(expected, rel=0.02)
+    assert flops.full_step(shape, BATCH * LENGTH, LENGTH) == pytest.approx(expected, rel=0.02)
 
 
 def test_arrays_and_numbers_agree():
     shape = Llm.from_config(CONFIGS["llama"].to_dict())
     tokens = np.array([8, 64, 200])
-    assert np.allclose(shape.lora_step_flops(tokens, 8), [shape.lora_step_flops(t, 8) for t in tokens])
-    assert np.allclose(shape.forward_flops(tokens), [shape.forward_flops(t) for t in tokens])
+    for adapter in (Lora(), Ia3()):
+        assert np.allclose(adapter.step_flops(shape, tokens), [adapter.step_flops(shape, t) for t in tokens])
+    assert np.allclose(flops.forward(shape, tokens), [flops.forward(shape, t) for t in tokens])
 
 
 def test_checkpointing_costs_one_more_forward_of_the_layers():
     shape = Llm.from_config(CONFIGS["llama"].to_dict())
-    more = shape.lora_step_flops(64, 8, checkpointing=True) - shape.lora_step_flops(64, 8)
-    assert more == pytest.approx(shape.forward_flops(64, logits=0) + 2 * 64 * shape.adapter_parameters(8))
+    for adapter, own in ((Lora(), 2 * 64 * Lora().parameters(shape)), (Ia3(), 0)):
+        more = adapter.step_flops(shape, 64, checkpointing=True) - adapter.step_flops(shape, 64)
+        assert more == pytest.approx(flops.forward(shape, 64, logits=0) + own)
+
+
+def test_an_adapter_of_nothing_is_refused():
+    shape = Llm.from_config(CONFIGS["llama"].to_dict())
+    for adapter in (Lora(0), Lora(8, []), Ia3([])):
+        with pytest.raises(ValueError, match="at least one target matrix"):
+            adapter.step_flops(shape, 64)

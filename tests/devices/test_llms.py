@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from devices import Llm, UnknownName, llm, llm_names
+from devices import Ia3, Llm, Lora, UnknownName, llm, llm_names
 
 PUBLISHED_BILLIONS = {
     # model cards and papers; Gemma 3 and Qwen count the embedding once where it is tied
@@ -99,8 +99,12 @@ def test_sizes():
     assert one_b.weight_bytes("fp16") == 2 * one_b.parameters
     assert one_b.weight_bytes("int4") < one_b.weight_bytes("int8") < one_b.weight_bytes("bf16")
     # rank 8 on q (2048 to 2048) and v (2048 to 512) of 16 layers
-    assert one_b.adapter_parameters(8) == 16 * 8 * (2048 + 2048 + 2048 + 512)
-    assert one_b.adapter_bytes(8) == 4 * one_b.adapter_parameters(8)
+    assert Lora(8).parameters(one_b) == 16 * 8 * (2048 + 2048 + 2048 + 512)
+    assert Lora(8).bytes(one_b) == 4 * Lora(8).parameters(one_b)
+    # (IA)3 on what k and v put out (512 each) and what enters down_proj (8192)
+    assert Ia3().parameters(one_b) == 16 * (512 + 512 + 8192)
+    assert Ia3().bytes(one_b, "fp16") == 2 * Ia3().parameters(one_b)
+    assert Ia3(["down_proj", "o_proj"]).parameters(one_b) == 16 * (8192 + 2048)
 
 
 @pytest.mark.parametrize("parameters", [1.25e8, 1e9, 7e9, 1.3e10])

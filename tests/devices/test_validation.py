@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from devices.calibrate import FREE, calibrate, fit
+from devices.calibrate import FREE, calibrate, fit_constants
 from devices.constants import CALIBRATION, calibrated, stated
-from devices.draw import draw_costs, draw_validation
 from devices.measurements import data_sha256, read_measurements
+from devices.plots import plot_costs, plot_validation
 from devices.tables import compare_phones, cost_table, phones_table, show_phone
 from devices.validate import summary, validate, xpert_table
 
@@ -51,9 +51,9 @@ def test_measurements_have_sources_and_no_xpert_cost():
 def test_fit_finds_a_known_constant():
     rows = read_measurements()
     rows = rows[(rows.operation == "prefill_power")].copy()
-    before = fit(rows)["power.prefill"]
+    before = fit_constants(rows)["power.prefill"]
     rows["published"] = 2 * rows.published - 0.9  # twice the power above the screen's 0.9 W
-    assert fit(rows)["power.prefill"] == pytest.approx(2 * before, rel=1e-2)
+    assert fit_constants(rows)["power.prefill"] == pytest.approx(2 * before, rel=1e-2)
 
 
 def test_held_out_errors_are_within_the_targets(table):
@@ -89,6 +89,6 @@ def test_tables_and_pictures(tmp_path, table):
         "Google Pixel 7",
         "OnePlus 12R",
     ]
-    assert draw_validation(tmp_path / "validation.png", table).stat().st_size > 10_000
+    assert plot_validation(tmp_path / "validation.png", table).stat().st_size > 10_000
     some = cost_table(["oneplus-12r", "samsung-galaxy-a21s"])
-    assert draw_costs(tmp_path / "costs.png", some).stat().st_size > 5_000
+    assert plot_costs(tmp_path / "costs.png", some).stat().st_size > 5_000

@@ -6,7 +6,7 @@ matplotlib is imported here and nowhere else in the package, when a picture is d
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,7 @@ from devices.validate import validate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 PANELS = {
     "train": ("LoRA training, s", "gpu_llamacpp"),
@@ -29,16 +30,16 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
            "#882255", "#44AA99", "#117733", "#AA4499", "#661100", "#6699CC")  # fmt: skip
 
 
-def _new(width: float, height: float, rows: int = 1, columns: int = 1) -> tuple[Any, Any]:
+def _new(width: float, height: float, rows: int = 1, columns: int = 1) -> tuple[Figure, list[Axes]]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
-    return figure, figure.subplots(rows, columns, squeeze=False).ravel()
+    return figure, list(figure.subplots(rows, columns, squeeze=False).flat)
 
 
-def draw_validation(path: str | Path, table: pd.DataFrame | None = None) -> Path:
+def plot_validation(path: str | Path, table: pd.DataFrame | None = None) -> Path:
     """Predicted against published on log axes, one panel an operation, with the 25 % and twofold bands.
 
     Every point was predicted by constants fitted without its phone. Returns the path of the written picture.
@@ -78,7 +79,7 @@ def _scatter(axes: Axes, rows: pd.DataFrame) -> None:
     axes.legend(fontsize=6, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
 
 
-def draw_costs(path: str | Path, table: pd.DataFrame | None = None) -> Path:
+def plot_costs(path: str | Path, table: pd.DataFrame | None = None) -> Path:
     """Heat map of the hours of one personalisation by phone and LLM; grey where the LLM does not fit.
 
     `table` as `cost_table` makes it (default: the whole catalogue). Returns the path of the written picture.
