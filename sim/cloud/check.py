@@ -15,6 +15,7 @@ from sim.common.errors import UserError, nearest
 from sim.corpus import open_corpus
 from sim.experiment.config import Config
 from sim.experiment.strategies import known_strategies, make_strategy
+from sim.llm.adapters import kind_of
 from sim.pool.plan import check_texts
 from sim.population.hours import Hours
 from sim.population.users import known_phones, phone_mix, possible_styles
@@ -33,6 +34,7 @@ def check(config: Config) -> None:
             raise UserError(f"options.{name}: unknown strategy.{nearest(name, names)}")
     with _naming("llm.deploy"):
         deploy = llm(config.llm.deploy)
+    kind_of(config.training)
     with _naming("training.targets"):
         deploy.targets(config.training.targets)
     with _naming("llm.summarizer_deploy"):

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from sim.common.cache import built
 from sim.common.streams import stream
-from sim.llm.adapters.lora import save_adapter
 from sim.llm.finetune import Lane, Plan, finetune
 from sim.pool.plan import GROUP, HELD_OUT, Group
 from sim.pool.pool import Card, own_texts
@@ -38,7 +37,7 @@ def build_group(resident: Resident, group: Group) -> Path:
         for result in finetune(lm, lanes, list(_lanes(resident, styles)), plan):
             assert result.adapter is not None
             name, loss = result.key, result.curve[-1][1]
-            save_adapter(into / name, lanes.layout, result.adapter, group.model, half=True)
+            lanes.layout.save(into / name, result.adapter, group.model, half=True)
             card = Card(name, styles[name], pool.similarity, pool.texts, result.steps, loss)
             (into / name / "card.json").write_text(json.dumps(asdict(card), indent=2) + "\n")
 

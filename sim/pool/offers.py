@@ -18,7 +18,7 @@ from torch import Tensor
 from sim.cloud.view import Cloud
 from sim.common.cache import built, cache_dir, digest
 from sim.experiment.strategies import make_strategy
-from sim.llm.adapters.lora import Layout, load_adapter
+from sim.llm.adapters.base import Layout
 from sim.serving.resident import Resident
 from strategies.base import Offer, Strategy
 
@@ -98,7 +98,7 @@ def make_offers(
 
 def offer_adapters(folder: Path, layout: Layout) -> dict[str, Tensor]:
     """The flat adapters (size,) that the cloud made for an offer, by name."""
-    return {path.name: load_adapter(path, layout) for path in sorted(folder.glob("adapters/*"))}
+    return {path.name: layout.load(path) for path in sorted(folder.glob("adapters/*"))}
 
 
 def load_offer(folder: Path) -> Offer:

@@ -7,11 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from sim.ledger.work import Work
-from sim.llm.adapters.lora import merge
 from sim.llm.finetune import evaluate
 from sim.llm.infer import embed, generate, next_words
 from sim.llm.lanes import Lanes
@@ -64,10 +62,10 @@ class Answers:
     def adapter(self, start: Start) -> Tensor:
         """The flat adapter of a start; from scratch, one that changes nothing."""
         if not start.weights:
-            return torch.zeros(self.lanes.layout.size)
+            return self.lanes.layout.neutral()
         names = sorted(start.weights)
         flats = [self._named(name) for name in names]
-        return merge(self.lanes.layout, flats, [start.weights[n] for n in names])[1]
+        return self.lanes.layout.merge(flats, [start.weights[n] for n in names])
 
     def _named(self, name: str) -> Tensor:
         return self.own[name] if name in self.own else self.pool.adapter(name, self.lanes.layout)
@@ -104,7 +102,7 @@ class Answers:
         for at in range(0, len(requests), self.width):
             some = requests[at : at + self.width]
             texts = [self.encode(r.texts) for r in some]
-            flat = self.lanes.stack([self.adapter(r.start) for r in some]).to(self.lm.device)
+            flat = self.lanes.layout.stack([self.adapter(r.start) for r in some]).to(self.lm.device)
             losses += evaluate(self.lm, self.lanes, flat, texts).tolist()
             for encoded, book in zip(texts, books[at : at + self.width], strict=True):
                 book.evaluate_tokens += sum(map(len, encoded))

@@ -17,7 +17,7 @@ from sim.common.memory import keep_pages
 from sim.corpus import open_corpus
 from sim.corpus.base import Corpus
 from sim.experiment.config import Config
-from sim.llm.adapters.lora import layout_for
+from sim.llm.adapters import kind_of
 from sim.llm.lanes import Lanes
 from sim.llm.model import LanguageModel
 from sim.pocket import pocket_digest, pocket_folder
@@ -107,8 +107,7 @@ class Resident:
 
     @cached_property
     def lanes(self) -> Lanes:
-        training = self.config.training
-        return Lanes(self.lm.model, layout_for(self.lm.model, training.rank, training.alpha, training.adapted))
+        return Lanes(self.lm.model, kind_of(self.config.training).on(self.lm.model))
 
     @property
     def pool_plan(self) -> PoolPlan:

@@ -13,7 +13,7 @@ from sim.common.errors import UserError
 from sim.common.streams import stream
 from sim.experiment.config import Config
 from sim.experiment.strategies import make_strategy
-from sim.llm.finetune import Lane, Trained, finetune
+from sim.llm.finetune import Lane, LaneResult, finetune
 from sim.messages import Job, Outcome
 from sim.pool.offers import load_offer, offer_adapters
 from sim.population.users import User, draw_user, draw_users
@@ -136,11 +136,11 @@ def _plain(network: Network) -> dict[str, Any]:
 
 def _finetune(
     resident: Resident, job: Job, phones: Sequence[UserPhone], choices: Sequence[Choice]
-) -> list[Trained[int]]:
+) -> list[LaneResult[int]]:
     """What became of the users' lanes, in their order; nothing where nobody trains."""
     config, answers = resident.config, resident.answers
     if config.training.cost_only:
-        return [Trained(user) for user in job.users]
+        return [LaneResult(user) for user in job.users]
     targets = dict(zip(job.users, job.targets, strict=True)) if job.targets else {}
     lanes = []
     for phone, choice in zip(phones, choices, strict=True):
@@ -155,7 +155,7 @@ def _finetune(
             )
         )
 
-    def train_all() -> list[Trained[int]]:
+    def train_all() -> list[LaneResult[int]]:
         done = {r.key: r for r in finetune(resident.lm, resident.lanes, lanes, training_plan(resident))}
         return [replace(done[phone.user.id], adapter=None) for phone in phones]  # nobody needs the adapters
 

@@ -13,7 +13,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from sim.common.cache import digest
-from sim.llm.finetune import Trained
+from sim.llm.finetune import LaneResult
 
 if TYPE_CHECKING:
     from sim.messages import Job
@@ -23,14 +23,14 @@ FOLDER = "scratch"
 """Folder below a sweep's."""
 
 
-def from_scratch(resident: Resident, job: Job, train: Callable[[], list[Trained[int]]]) -> list[Trained[int]]:
+def from_scratch(resident: Resident, job: Job, train: Callable[[], list[LaneResult[int]]]) -> list[LaneResult[int]]:
     """What became of a job's users, who start from scratch, in their order: found, or trained now and kept."""
     if resident.shared is None or not resident.shared.is_dir():
         return train()
     path = resident.shared / f"{digest(_decided_by(resident, job))}.json"
     if path.is_file():
         rows = json.loads(path.read_text(encoding="utf-8"))
-        return [Trained(**{**row, "curve": [(int(s), float(v)) for s, v in row["curve"]]}) for row in rows]
+        return [LaneResult(**{**row, "curve": [(int(s), float(v)) for s, v in row["curve"]]}) for row in rows]
     done = train()
     new = path.with_name(f".{path.name}.{os.getpid()}")
     new.write_text(json.dumps([asdict(result) for result in done]), encoding="utf-8")

@@ -10,7 +10,6 @@ import pytest
 import torch
 
 from sim.cloud.view import Cloud
-from sim.llm.adapters.lora import load_adapter
 from sim.pool.offers import load_offer, make_offer, offer_adapters, offer_bytes, offer_folder
 from sim.serving.resident import Resident
 from strategies.base import Choice, Evaluate, Offer, Start, Text
@@ -32,7 +31,7 @@ def test_fedavg_is_the_mean_of_a_and_of_b_in_a_plain_peft_folder(tiny_llm: Path,
     mean = torch.stack([pool.adapter(p, layout) for p in pool.ids]).mean(dim=0)
     flat = offer_adapters(tmp_path / "offer", layout)["fedavg"]
     torch.testing.assert_close(flat, mean, atol=1e-4, rtol=1e-3)  # kept in half precision, as pLLMs are
-    torch.testing.assert_close(load_adapter(tmp_path / "offer" / "adapters" / "fedavg", layout), flat)
+    torch.testing.assert_close(layout.load(tmp_path / "offer" / "adapters" / "fedavg"), flat)
     offer = load_offer(tmp_path / "offer")
     assert (offer.pllms, offer_bytes(offer), offer.adapters) == (("fedavg",), 0, {})
     base = AutoModelForCausalLM.from_pretrained(tiny_llm)

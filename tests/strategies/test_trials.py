@@ -15,7 +15,6 @@ from sim.experiment.config import Config
 from sim.experiment.strategies import make_strategy
 from sim.ledger.meter import Meter, Scale
 from sim.ledger.work import Work
-from sim.llm.adapters.lora import save_adapter
 from sim.llm.finetune import Lane, Plan, epochs
 from sim.messages import Job, Outcome
 from sim.pool.offers import make_offer
@@ -45,7 +44,7 @@ def test_a_trial_equals_a_peft_run(resident: Resident, tiny_llm: Path, tmp_path:
     (phone,), first = phones(resident, 1), resident.pool.ids[0]
     reply = train(resident, [Train(Start({first: 1.0}), phone.texts, 3)], [phone])[0]
     layout, training = resident.lanes.layout, resident.config.training
-    save_adapter(tmp_path / "a", layout, resident.pool.adapter(first, layout), str(tiny_llm))
+    layout.save(tmp_path / "a", resident.pool.adapter(first, layout), str(tiny_llm))
     texts = resident.answers.encode(phone.texts)
     lane = Lane(0, torch.empty(0), texts, texts, phone.rng("train after 0 steps"))
     plan = Plan(3, training.batch, training.lr, training.weight_decay, training.max_grad_norm, evaluate_every=3)

@@ -22,7 +22,7 @@ from sim.common.errors import RunFailed, UserError
 from sim.corpus.files import RowCorpus
 from sim.corpus.persona import PersonaCorpus
 from sim.experiment.config import Config
-from sim.llm.adapters.lora import WEIGHTS
+from sim.llm.adapters.files import WEIGHTS
 from sim.pool.offers import make_offers
 from sim.pool.plan import GROUP, Group, plan_pool
 from sim.pool.pool import Card, Pool
@@ -161,7 +161,7 @@ def test_progress_counts_pllms(tiny_llm: Path, tmp_path: Path, monkeypatch: pyte
 
 def test_a_group_that_cannot_be_built_is_named(tiny_llm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HEADSTART_CACHE", str(tmp_path / "new"))
-    monkeypatch.setattr("sim.pool.plan.save_adapter", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("sim.llm.adapters.base.Layout.save", lambda *_, **__: 1 / 0)
     config = small_config(tiny_llm, tmp_path, f"corpus.styles={STYLES}", "pool.size=5")
     with pytest.raises(RunFailed, match=f"pLLMs {STYLES[0]} to {STYLES[3]}: ZeroDivisionError"):
         make_pool(Resident(config), InlineNodes(), Silent().building, math.inf)
