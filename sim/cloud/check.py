@@ -15,6 +15,7 @@ from sim.cloud.preparation import Preparation, open_texts
 from sim.common.errors import UserError, nearest
 from sim.experiment.config import Config
 from sim.experiment.strategies import known_strategies, make_strategy
+from sim.llm.adapters import kind_of
 from sim.population.hours import Hours
 from sim.population.phones import known_phones, phone_mix
 
@@ -35,6 +36,7 @@ def prepare(config: Config) -> Preparation:
             raise UserError(f"options.{name}: unknown strategy.{nearest(name, names)}")
     with _naming("llm.deploy"):
         deploy = llm(config.llm.deploy)
+    kind_of(config.training)
     with _naming("training.targets"):
         deploy.targets(config.training.targets)
     with _naming("llm.summarizer_deploy"):

@@ -132,7 +132,10 @@ class Config(Section):
     def digest(self) -> str:
         """A hash of all that the records depend on: not of where results go, nor of who does the work."""
         validated = type(self).model_validate(self.model_dump())  # a default 1000 becomes the 1000.0 that it is in TOML
-        return digest(validated.model_dump(exclude={"name": True, "output": True, "engine": ELSEWHERE}))
+        tree = validated.model_dump(exclude={"name": True, "output": True, "engine": ELSEWHERE})
+        if tree["training"]["adapter"] == "lora":  # as it was before there was a choice: runs of then are found again
+            del tree["training"]["adapter"]
+        return digest(tree)
 
     def to_toml(self) -> str:
         return tomli_w.dumps(self.model_dump())

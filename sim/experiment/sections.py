@@ -86,6 +86,7 @@ class Population(Section):
 
 
 class Training(Section):
+    adapter: str = Field("lora", description="kind of adapter: 'lora', 'ia3', or an import path 'module:Class'")
     rank: int = Field(8, ge=1, le=1024, description="LoRA rank")
     alpha: float = Field(16.0, gt=0, description="LoRA alpha; the update is scaled by alpha / rank")
     targets: Names = Field(["all-linear"], description="adapted layers, by the last part of their names")

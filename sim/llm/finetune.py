@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from sim.experiment.sections import Training
+from sim.llm.adapters.base import Layout
 from sim.llm.batches import EMPTY, Batch, collate, lane_losses
 from sim.llm.lanes import LaneOptimizer, Lanes
 from sim.llm.model import Encoded, LanguageModel
@@ -53,7 +54,7 @@ class Lane(Generic[Key]):
 
     Args:
         key: comes back with the result.
-        start: flat adapter (size,), any rank.
+        start: the adapter (size,) that training begins with, of any size that its kind knows.
         rng: decides the order of the texts.
         target: leave as soon as the held-out loss is at or under it; None: use all steps.
     """
@@ -67,7 +68,7 @@ class Lane(Generic[Key]):
 
 
 @dataclass
-class Trained(Generic[Key]):
+class LaneResult(Generic[Key]):
     """What became of a lane: curve of (step, held-out loss), counts, the adapter (size,)."""
 
     key: Key
@@ -88,18 +89,19 @@ def epochs(rng: np.random.Generator, count: int, batch: int) -> Iterator[np.ndar
         waiting = waiting[batch:]
 
 
-def evaluate(lm: LanguageModel, lanes: Lanes, flat: Tensor, texts: Sequence[Sequence[Encoded]]) -> np.ndarray:
+def evaluate(lm: LanguageModel, layers: Lanes, flat: Tensor, texts: Sequence[Sequence[Encoded]]) -> np.ndarray:
     """Mean loss per answer token of each lane on its own texts.
 
     Args:
-        flat: adapters (lanes, size). texts: one sequence per lane, lengths may differ.
+        layers: the wrapped layers of the LLM. flat: adapters (lanes, size).
+        texts: one sequence per lane, lengths may differ.
     Returns: float64 (lanes,).
     """
     count = len(texts)
     ordered = [sorted(t, key=len, reverse=True) for t in texts]  # like lengths share a batch
     depth, at = max(map(len, ordered)), 0
     total, tokens = np.zeros(count), np.zeros(count)
-    with torch.no_grad(), lanes.serving(flat):
+    with torch.no_grad(), layers.serving(flat):
         while at < depth:
             longest = max(len(t[at]) for t in ordered if at < len(t))
             upto = min(at + max(1, lm.batch_tokens // (count * longest)), depth)
@@ -111,92 +113,96 @@ def evaluate(lm: LanguageModel, lanes: Lanes, flat: Tensor, texts: Sequence[Sequ
     return total / np.maximum(tokens, 1)
 
 
-class _Deck(Generic[Key]):
-    """The lanes now in the batch, with their stacked parameters and optimiser state, all at one rank."""
+class _Running(Generic[Key]):
+    """The lanes now in training, with their stacked parameters and optimiser state, all of one size."""
 
-    def __init__(self, lanes: Lanes, rank: int, device: torch.device) -> None:
-        self.lanes, self.layout, self.device = lanes, lanes.layout.at_rank(rank), device
-        self.jobs: list[Lane[Key]] = []
-        self.results: list[Trained[Key]] = []
+    def __init__(self, layers: Lanes, layout: Layout, device: torch.device) -> None:
+        self.layers, self.layout, self.device = layers, layout, device
+        self.lanes: list[Lane[Key]] = []
+        self.results: list[LaneResult[Key]] = []
         self.orders: list[Iterator[np.ndarray]] = []
-        self.state = torch.zeros(3, 0, self.layout.size, device=device)  # parameters, both moments
-        self.leaves: list[tuple[Tensor, Tensor]] = []
+        self.state = torch.zeros(3, 0, layout.size, device=device)  # parameters, both moments
+        self.leaves: list[tuple[Tensor, ...]] = []
 
-    def seat(self, keep: Sequence[int], arriving: Sequence[Lane[Key]], batch: int) -> None:
-        """Drop lanes not in `keep`, add those arriving, and bind the parameters anew."""
-        state = torch.zeros(3, len(keep) + len(arriving), self.layout.size, device=self.device)
-        state[:, : len(keep)] = self.state[:, list(keep)]
-        for at, job in enumerate(arriving, start=len(keep)):
-            state[0, at] = self.lanes.widened(job.start, self.layout.rank)
+    def replace(self, kept: Sequence[int], new: Sequence[Lane[Key]], batch: int) -> None:
+        """Go on with the lanes at the places `kept` and with new ones, and bind the parameters anew."""
+        state = torch.zeros(3, len(kept) + len(new), self.layout.size, device=self.device)
+        state[:, : len(kept)] = self.state[:, list(kept)]
+        for at, lane in enumerate(new, start=len(kept)):
+            state[0, at] = self.layout.widened(lane.start)
         self.state = state
-        self.jobs = [self.jobs[i] for i in keep] + list(arriving)
-        self.results = [self.results[i] for i in keep] + [Trained(job.key) for job in arriving]
-        self.orders = [self.orders[i] for i in keep] + [epochs(j.rng, len(j.texts), batch) for j in arriving]
-        self.leaves = [  # A and B of each site, views of the parameters
-            (a.detach().requires_grad_(), b.detach().requires_grad_()) for a, b in self.layout.views(state[0])
+        self.lanes = [self.lanes[i] for i in kept] + list(new)
+        self.results = [self.results[i] for i in kept] + [LaneResult(lane.key) for lane in new]
+        self.orders = [self.orders[i] for i in kept] + [epochs(lane.rng, len(lane.texts), batch) for lane in new]
+        self.leaves = [  # the tensors of each site, views of the parameters
+            tuple(t.detach().requires_grad_() for t in site) for site in self.layout.views(state[0])
         ]
 
     def next_batch(self, lm: LanguageModel) -> tuple[Batch, list[int]]:
+        """The next texts of every lane, and how many tokens each lane has in them."""
         rows: list[Encoded] = []
         tokens = []
-        for job, order in zip(self.jobs, self.orders, strict=True):
-            mine = [job.texts[i] for i in next(order)]
+        for lane, order in zip(self.lanes, self.orders, strict=True):
+            mine = [lane.texts[i] for i in next(order)]
             tokens.append(sum(map(len, mine)))
             rows += mine
-        return collate(rows, len(self.jobs), lm), tokens
+        return collate(rows, len(self.lanes), lm), tokens
 
 
-def finetune(lm: LanguageModel, lanes: Lanes, jobs: Sequence[Lane[Key]], plan: Plan) -> Iterator[Trained[Key]]:
-    """Train every job; yield each as it ends. Waiting jobs take the place of finished ones.
+def finetune(lm: LanguageModel, layers: Lanes, lanes: Sequence[Lane[Key]], plan: Plan) -> Iterator[LaneResult[Key]]:
+    """Train every lane; yield what became of each as it ends. Waiting lanes take the place of finished ones.
 
     A lane ends at its target, after `plan.steps`, or when patience is out; it is evaluated before the first step, every
-    `plan.evaluate_every` steps and at the end. Jobs are seated longest texts first, so neighbours are alike.
+    `plan.evaluate_every` steps and at the end. Lanes with the longest texts begin first, so neighbours are alike.
+
+    Args:
+        layers: the wrapped layers of the LLM.
     """
-    rank = max((lanes.rank_of(job.start) for job in jobs), default=lanes.layout.rank)
-    waiting = deque(sorted(jobs, key=lambda j: -float(np.mean([len(t) for t in j.texts]))))
+    layout = layers.layout.widest([lane.start for lane in lanes])
+    waiting = deque(sorted(lanes, key=lambda lane: -float(np.mean([len(t) for t in lane.texts]))))
     optimizer = LaneOptimizer(plan.lr, weight_decay=plan.weight_decay, max_grad_norm=plan.max_grad_norm)
-    deck: _Deck[Key] = _Deck(lanes, rank, lm.device)
-    while waiting or deck.jobs:
-        ended = _evaluate_due(lm, deck, plan)
-        if ended or (waiting and len(deck.jobs) < plan.width):
+    running: _Running[Key] = _Running(layers, layout, lm.device)
+    while waiting or running.lanes:
+        ended = _evaluate_due(lm, running, plan)
+        if ended or (waiting and len(running.lanes) < plan.width):
             for i in ended:
-                yield deck.results[i]
-            keep = [i for i in range(len(deck.jobs)) if i not in set(ended)]
-            arriving = [waiting.popleft() for _ in range(min(plan.width - len(keep), len(waiting)))]
-            deck.seat(keep, arriving, plan.batch)
+                yield running.results[i]
+            kept = [i for i in range(len(running.lanes)) if i not in set(ended)]
+            new = [waiting.popleft() for _ in range(min(plan.width - len(kept), len(waiting)))]
+            running.replace(kept, new, plan.batch)
             continue
-        batch, tokens = deck.next_batch(lm)
-        with lanes.active(deck.leaves):
+        batch, tokens = running.next_batch(lm)
+        with layers.active(running.leaves):
             loss, count = lane_losses(lm, batch)
-        leaves = [leaf for pair in deck.leaves for leaf in pair]
+        leaves = [leaf for site in running.leaves for leaf in site]
         grads = torch.autograd.grad((loss / count.clamp(min=1)).sum(), leaves)
-        for result, n in zip(deck.results, tokens, strict=True):
+        for result, n in zip(running.results, tokens, strict=True):
             result.steps += 1
             result.train_tokens += n
-        step = torch.tensor([result.steps for result in deck.results], device=lm.device)
+        step = torch.tensor([result.steps for result in running.results], device=lm.device)
         with torch.no_grad():
-            grad = torch.cat([g.reshape(len(deck.jobs), -1) for g in grads], dim=1)
-            optimizer.update(deck.state[0], grad, deck.state[1], deck.state[2], step)
+            grad = torch.cat([g.reshape(len(running.lanes), -1) for g in grads], dim=1)
+            optimizer.update(running.state[0], grad, running.state[1], running.state[2], step)
 
 
-def _evaluate_due(lm: LanguageModel, deck: _Deck[Key], plan: Plan) -> list[int]:
+def _evaluate_due(lm: LanguageModel, running: _Running[Key], plan: Plan) -> list[int]:
     """Evaluate the lanes whose step asks for it; return the places of those that have ended."""
     due = [
         i
-        for i, r in enumerate(deck.results)
+        for i, r in enumerate(running.results)
         if (r.steps % plan.evaluate_every == 0 or r.steps >= plan.steps) and (not r.curve or r.curve[-1][0] != r.steps)
     ]
     if not due:
         return []
-    losses = evaluate(lm, deck.lanes, deck.state[0][due], [deck.jobs[i].held_out for i in due])
+    losses = evaluate(lm, running.layers, running.state[0][due], [running.lanes[i].held_out for i in due])
     ended = []
     for i, loss in zip(due, losses, strict=True):
-        result, job = deck.results[i], deck.jobs[i]
+        result, lane = running.results[i], running.lanes[i]
         result.curve.append((result.steps, float(loss)))
-        result.evaluated_tokens += sum(map(len, job.held_out))
+        result.evaluated_tokens += sum(map(len, lane.held_out))
         losses_seen = [v for _, v in result.curve]
         tired = bool(plan.patience) and len(losses_seen) - 1 - int(np.argmin(losses_seen)) >= plan.patience
-        if result.steps >= plan.steps or tired or (job.target is not None and loss <= job.target):
-            result.adapter = deck.state[0][i].detach().clone().cpu()
+        if result.steps >= plan.steps or tired or (lane.target is not None and loss <= lane.target):
+            result.adapter = running.state[0][i].detach().clone().cpu()
             ended.append(i)
     return ended

@@ -21,13 +21,13 @@ def generate(
     lm: LanguageModel,
     prompts: Sequence[str],
     max_new_tokens: int,
-    lanes: Lanes | None = None,
+    layers: Lanes | None = None,
     adapter: Tensor | None = None,
     max_prompt_tokens: int = 256,
     temperature: float = 0.0,
     seed: int = 0,
 ) -> list[str]:
-    """Answer prompts with the base LLM, or with one flat adapter (size,) on it.
+    """Answer prompts with the base LLM, or with one adapter (size,) on its wrapped layers.
 
     Greedy unless `temperature` > 0, which samples from a generator of its own seeded by `seed`. Prompts of like
     length share a batch.
@@ -38,7 +38,7 @@ def generate(
     stop = lm.tokenizer.convert_tokens_to_ids(lm.template.after.strip())
     stops = sorted({i for i in (lm.tokenizer.eos_token_id, stop) if isinstance(i, int)})
     sampling = {"do_sample": True, "temperature": temperature, "top_k": 0} if temperature else {"do_sample": False}
-    served = nullcontext() if adapter is None or lanes is None else lanes.serving(adapter[None].to(lm.device))
+    served = nullcontext() if adapter is None or layers is None else layers.serving(adapter[None].to(lm.device))
     with torch.no_grad(), torch.random.fork_rng(devices=[]), served:
         torch.manual_seed(seed)
         rows = SAMPLED_ROWS if temperature else ROWS

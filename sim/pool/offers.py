@@ -15,8 +15,8 @@ from safetensors.numpy import save_file
 from torch import Tensor
 
 from sim.common.cache import digest
-from sim.llm.adapters.files import CONFIG, WEIGHTS
 from sim.llm.adapters.base import Layout
+from sim.llm.adapters.files import CONFIG, WEIGHTS
 from sim.pool.pool import Pool
 from strategies.base import Offer, Strategy
 

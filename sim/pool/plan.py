@@ -18,6 +18,7 @@ from typing import Any
 from sim.common.cache import built, cache_dir, digest
 from sim.corpus.base import Corpus
 from sim.experiment.config import Config
+from sim.llm.adapters import kind_of
 from sim.pocket import DATA
 from sim.pool.pool import own_texts, pool_size, pool_styles
 
@@ -136,9 +137,10 @@ def plan_pool(config: Config, corpus: Corpus, lm_digest: str) -> PoolPlan:
         "llm": lm_digest,
         "corpus": corpus.fingerprint(),
         "pool": config.pool.model_dump(exclude={"size", "ship", "path"}),
-        "training": config.training.model_dump(
-            include={"rank", "alpha", "targets", "weight_decay", "max_grad_norm", "max_tokens"}
-        ),
+        "training": {
+            **kind_of(config.training).settings(),
+            **config.training.model_dump(include={"weight_decay", "max_grad_norm", "max_tokens"}),
+        },
     }
     groups: list[Group] = []
     for first in range(0, size, max(1, len(styles))):

@@ -14,7 +14,8 @@ from torch import Tensor
 from sim.common.errors import UserError, nearest
 from sim.corpus.base import Corpus
 from sim.experiment.config import Config
-from sim.llm.adapters.lora import Layout, check_adapter, load_adapter
+from sim.llm.adapters.base import Layout
+from sim.llm.adapters.files import check_folder
 
 T = TypeVar("T")
 CARD = "card.json"
@@ -53,7 +54,7 @@ class Pool:
             if card.style not in corpus.styles:
                 near = nearest(card.style, corpus.styles)
                 raise UserError(f"pool: {path}: the corpus has no style {card.style!r}.{near}")
-            check_adapter(folder / name)
+            check_folder(folder / name)
         self._adapter = lru_cache(maxsize=256)(self._load)
 
     @property
@@ -76,7 +77,7 @@ class Pool:
 
     def _load(self, name: str, layout: Layout) -> Tensor:
         self.card(name)
-        return load_adapter(self.folder / name, layout)
+        return layout.load(self.folder / name)
 
     def nearest(self, corpus: Corpus, styles: Sequence[str]) -> list[str]:
         """The pLLMs truly closest to a user's styles: least mean style distance, then highest similarity.

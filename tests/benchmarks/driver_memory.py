@@ -55,6 +55,7 @@ def measure(users: int) -> None:
     from sim.experiment.config import Config
     from sim.records.folder import make_folder
     from sim.transport.nodes import InlineNodes
+
     with tempfile.TemporaryDirectory() as output:
         overrides = [f"population.users={users}", f"strategies={STRATEGIES}", "engine.backend=inline", "ladder.users=0"]
         config = Config.load(None, [*overrides, f"output={output}", "training.steps=10"])

@@ -98,6 +98,9 @@ def lines(styles: Sequence[str], count: int) -> str:
         ("billing.backend=gpu_mlx", ["billing.backend", "iPhones only"]),
         ("engine.device=nothing", ["engine.device", "nothing"]),
         ("training.targets=nothing", ["training.targets", "nothing", "q_proj"]),
+        ("training.adapter=lara", ["training.adapter = 'lara'", "Did you mean 'lora'?"]),
+        ("training.adapter=nowhere:X", ["training.adapter", "'nowhere:X'"]),
+        ("training.adapter=sim.llm.lanes:Lanes", ["training.adapter = 'sim.llm.lanes:Lanes'", "AdapterKind"]),
         ("pool.path=/nowhere", ["pool.path", "/nowhere"]),
         ("population.styles=expert-concise-sasy", ["expert-concise-sassy"]),
         ("population.styles_per_user=5", ["population.styles_per_user = 5", "2 styles"]),
@@ -233,6 +236,12 @@ def test_pool_folder_with_something_missing_or_broken(
 def test_pool_of_another_rank(command: Command, tiny: list[str]) -> None:
     folder = provider_of(Config.load(None, tiny))[1].folder
     check_refused(command("run", *tiny, f"pool.path={folder}", "training.rank=4"), "rank 8", "training.rank is 4")
+
+
+def test_pool_of_another_kind(command: Command, tiny: list[str]) -> None:
+    folder = Resident(Config.load(None, tiny)).pool.folder
+    said = ["adapter_config.json", "LORA", "training.adapter expects IA3"]
+    check_refused(command("run", *tiny, f"pool.path={folder}", "training.adapter=ia3"), str(folder), *said)
 
 
 def test_output_folder_that_cannot_be_written(command: Command, tiny: list[str], tmp_path: Path) -> None:

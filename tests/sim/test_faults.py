@@ -13,7 +13,6 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
-from tests.runs import same_tables, tiny_overrides
 
 from sim.cloud.check import prepare
 from sim.common.errors import RunFailed
@@ -28,7 +27,7 @@ from sim.worker.cohort import simulate
 from sim.worker.failures import UserFailed
 from strategies import Download, Evaluate, Start
 from strategies.random import Random
-from tests.runs import provider_of, task_of, workplace_of
+from tests.runs import provider_of, same_tables, task_of, tiny_overrides, workplace_of
 
 ROOT = Path(__file__).resolve().parents[2]
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc, tmpfs or RLIMIT_FSIZE")

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from tests.runs import same_tables, tiny_overrides
 from typer.testing import CliRunner
 
 from sim.analysis.sweep.plots import front
@@ -31,6 +30,7 @@ from sim.experiment.config import Config
 from sim.experiment.grid import Point, grid, split_values
 from sim.llm.finetune import finetune
 from sim.sweep import sweep
+from tests.runs import same_tables, tiny_overrides
 
 ROOT = Path(__file__).resolve().parents[2]
 QUICKSTART = ROOT / "configs" / "quickstart.toml"

@@ -70,10 +70,11 @@ def setting(run: Run) -> list[str]:
         else "The measured steps are billed as they are (billing.scratch_steps = 0)."
     )
     styles = f"{c.population.styles_per_user} style{'s' if c.population.styles_per_user > 1 else ''}"
+    adapter = f"LoRA of rank {c.training.rank}" if c.training.adapter == "lora" else f"{c.training.adapter} adapters"
     return [
         f"{first} Seed {c.seed}.",
         f"{_pool(run)} A user has {c.population.texts} texts of {styles} from the {c.corpus.source} corpus.",
-        f"The LLM that was really trained is {c.llm.model}, with LoRA of rank {c.training.rank}; what a "
+        f"The LLM that was really trained is {c.llm.model}, with {adapter}; what a "
         f"phone is billed is the cost of {c.llm.deploy}. {billing}",
         "A user's target is the best held-out loss of fine-tuning from scratch on all texts, plus "
         f"{100 * c.training.target_tolerance:g} %; the budget is {c.training.steps} steps.",

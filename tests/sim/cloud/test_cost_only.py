@@ -42,9 +42,7 @@ def test_everyone_is_billed_the_stated_steps_and_nothing_is_known_of_losses(cost
     assert (rows.billed_steps == 1000).all()
     assert (rows[["steps", "model_finetune_flops", "model_evaluate_flops"]] == 0).all(axis=None)
     assert (rows[LEARNT] == "").all(axis=None)
-    assert rows.finetune_flops.tolist() == pytest.approx(
-        [1000 * LORA.step_flops(llm("llama-3.2-1b"), 98)] * 12
-    )
+    assert rows.finetune_flops.tolist() == pytest.approx([1000 * LORA.step_flops(llm("llama-3.2-1b"), 98)] * 12)
     assert not (cost_only / "ladder.csv").exists()
     assert len((cost_only / "curves.csv").read_text().splitlines()) <= 1
 

@@ -8,12 +8,16 @@ import numpy as np
 import pytest
 import torch
 
-from sim.llm.adapters.lora import Layout, layout_for, load_adapter, merge, save_adapter
+from sim.llm.adapters.base import AdapterKind, Layout
+from sim.llm.adapters.ia3 import Ia3
+from sim.llm.adapters.lora import Lora
 from sim.llm.finetune import Lane, Plan, epochs, evaluate, finetune
 from sim.llm.lanes import Lanes
 from sim.llm.model import Encoded, LanguageModel
 
 PLAN = Plan(steps=12, batch=3, lr=5e-3, weight_decay=0.01, max_grad_norm=1.0, evaluate_every=4, width=3)
+LORA = Lora(4, 8.0)
+EVERY_KIND = pytest.mark.parametrize("kind", [LORA, Ia3()], ids=lambda kind: kind.name)
 
 
 def rows(rng: np.random.Generator, count: int, longest: int) -> list[Encoded]:
@@ -24,7 +28,7 @@ def rows(rng: np.random.Generator, count: int, longest: int) -> list[Encoded]:
     return out
 
 
-def job(key: int, layout: Layout, target: float | None = None) -> Lane[int]:
+def lane(key: int, layout: Layout, target: float | None = None) -> Lane[int]:
     rng = np.random.default_rng(key)
     return Lane(
         key=key,
@@ -70,88 +74,86 @@ def peft_run(folder: Path, start: Path, lane: Lane[int], plan: Plan) -> tuple[li
     return losses, get_peft_model_state_dict(model)
 
 
-def test_eight_lanes_equal_eight_peft_runs(tiny_llm: Path, tmp_path: Path) -> None:
+@EVERY_KIND
+def test_eight_lanes_equal_eight_peft_runs(kind: AdapterKind, tiny_llm: Path, tmp_path: Path) -> None:
     lm = LanguageModel(tiny_llm)
-    layout = layout_for(lm.model, rank=4, alpha=8, targets="all-linear")
-    lanes = Lanes(lm.model, layout)
-    jobs = [job(key, layout) for key in range(8)]
-    for lane in jobs:
-        save_adapter(tmp_path / str(lane.key), layout, lane.start, str(tiny_llm))
-    done = {r.key: r for r in finetune(lm, lanes, jobs, PLAN)}
+    layout = kind.on(lm.model)
+    lanes = [lane(key, layout) for key in range(8)]
+    for each in lanes:
+        layout.save(tmp_path / str(each.key), each.start, str(tiny_llm))
+    done = {r.key: r for r in finetune(lm, Lanes(lm.model, layout), lanes, PLAN)}
     assert sorted(done) == list(range(8))
     for key in range(8):
-        losses, tensors = peft_run(tiny_llm, tmp_path / str(key), job(key, layout), PLAN)
+        losses, tensors = peft_run(tiny_llm, tmp_path / str(key), lane(key, layout), PLAN)
         assert [s for s, _ in done[key].curve] == [0, 4, 8, 12]
         np.testing.assert_allclose([loss for _, loss in done[key].curve], losses, atol=1e-4)
         torch.testing.assert_close(done[key].adapter, layout.from_state_dict(tensors), atol=1e-4, rtol=1e-4)
-        assert not torch.allclose(done[key].adapter, jobs[key].start, atol=1e-3)  # it did train
+        assert not torch.allclose(done[key].adapter, lanes[key].start, atol=1e-3)  # it did train
 
 
-def test_saved_adapter_gives_the_same_logits_in_peft(tiny_llm: Path, tmp_path: Path) -> None:
+@EVERY_KIND
+def test_saved_adapter_gives_the_same_logits_in_peft(kind: AdapterKind, tiny_llm: Path, tmp_path: Path) -> None:
     from peft import PeftModel
     from transformers import AutoModelForCausalLM
 
     lm = LanguageModel(tiny_llm)
-    layout = layout_for(lm.model, 4, 8, "all-linear")
-    lanes = Lanes(lm.model, layout)
-    adapter = next(iter(finetune(lm, lanes, [job(3, layout)], PLAN))).adapter
+    layout = kind.on(lm.model)
+    layers = Lanes(lm.model, layout)
+    adapter = next(iter(finetune(lm, layers, [lane(3, layout)], PLAN))).adapter
     assert adapter is not None
-    save_adapter(tmp_path / "a", layout, adapter, str(tiny_llm))
+    layout.save(tmp_path / "a", adapter, str(tiny_llm))
     ids = torch.arange(20)[None] + 10
-    with torch.no_grad(), lanes.serving(adapter[None]):
+    with torch.no_grad(), layers.serving(adapter[None]):
         ours = lm.model(input_ids=ids).logits
+    plain = lm.model(input_ids=ids).logits
+    assert (ours - plain).abs().max() > 1e-3  # and without lanes the LLM is as it was
     peft = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(tiny_llm), tmp_path / "a")
     torch.testing.assert_close(ours, peft(input_ids=ids).logits, atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(load_adapter(tmp_path / "a", layout), adapter)
+    torch.testing.assert_close(layout.load(tmp_path / "a"), adapter)
 
 
 def test_a_lane_leaves_at_its_target_and_others_are_not_disturbed(tiny_llm: Path) -> None:
     lm = LanguageModel(tiny_llm)
-    layout = layout_for(lm.model, 4, 8, ["q_proj", "v_proj"])
-    lanes = Lanes(lm.model, layout)
-    free = {r.key: r for r in finetune(lm, lanes, [job(k, layout) for k in range(4)], PLAN)}
+    layout = Lora(4, 8.0, ("q_proj", "v_proj")).on(lm.model)
+    layers = Lanes(lm.model, layout)
+    free = {r.key: r for r in finetune(lm, layers, [lane(k, layout) for k in range(4)], PLAN)}
     target = free[1].curve[1][1] + 1e-6
-    jobs = [job(k, layout, target if k == 1 else None) for k in range(4)]
-    stopped = {r.key: r for r in finetune(lm, lanes, jobs, PLAN)}
+    lanes = [lane(k, layout, target if k == 1 else None) for k in range(4)]
+    stopped = {r.key: r for r in finetune(lm, layers, lanes, PLAN)}
     assert stopped[1].steps == 4
     for key in (0, 2, 3):
         np.testing.assert_allclose(stopped[key].curve, free[key].curve, atol=1e-5)
 
 
-@pytest.mark.parametrize("count", [1, 2, 5])
-def test_merging_is_exact(tiny_llm: Path, count: int) -> None:
-    lm = LanguageModel(tiny_llm)
-    layout = layout_for(lm.model, 4, 8, "all-linear")
-    rng = np.random.default_rng(count)
-    flats = [torch.from_numpy(rng.normal(size=layout.size).astype(np.float32)) for _ in range(count)]
-    weights = rng.uniform(0.1, 0.9, count).tolist()
-    merged, flat = merge(layout, flats, weights)
-    for i, (a, b) in enumerate(merged.views(flat[None])):
-        dense = sum(
-            w * layout.scale * (layout.views(f[None])[i][1] @ layout.views(f[None])[i][0])
-            for w, f in zip(weights, flats, strict=True)
-        )
-        torch.testing.assert_close(merged.scale * (b @ a), dense, atol=1e-5, rtol=1e-5)
-
-
 def test_lanes_of_different_rank_train_together(tiny_llm: Path) -> None:
     lm = LanguageModel(tiny_llm)
-    layout = layout_for(lm.model, 4, 8, "all-linear")
-    lanes = Lanes(lm.model, layout)
-    _, wide = merge(layout, [layout.fresh(np.random.default_rng(i)) for i in range(2)], [0.5, 0.5])
-    mixed = [job(0, layout), job(1, layout)]
-    mixed[1].start = wide
-    alone = {r.key: r for r in finetune(lm, lanes, [job(0, layout)], PLAN)}
-    together = {r.key: r for r in finetune(lm, lanes, mixed, PLAN)}
+    layout = LORA.on(lm.model)
+    layers = Lanes(lm.model, layout)
+    mixed = [lane(0, layout), lane(1, layout)]
+    mixed[1].start = layout.merge([layout.fresh(np.random.default_rng(i)) for i in range(2)], [0.5, 0.5])
+    alone = {r.key: r for r in finetune(lm, layers, [lane(0, layout)], PLAN)}
+    together = {r.key: r for r in finetune(lm, layers, mixed, PLAN)}
     np.testing.assert_allclose(together[0].curve, alone[0].curve, atol=1e-5)
 
 
-def test_evaluation_ignores_how_many_texts_the_neighbours_have(tiny_llm: Path) -> None:
+@EVERY_KIND
+def test_evaluation_ignores_how_many_texts_the_neighbours_have(kind: AdapterKind, tiny_llm: Path) -> None:
     lm = LanguageModel(tiny_llm)
-    layout = layout_for(lm.model, 4, 8, "all-linear")
-    lanes = Lanes(lm.model, layout)
-    jobs = [job(k, layout) for k in range(3)]
-    flat = lanes.stack([j.start for j in jobs])
-    together = evaluate(lm, lanes, flat, [j.texts for j in jobs])
-    apart = [evaluate(lm, lanes, flat[i : i + 1], [jobs[i].texts])[0] for i in range(3)]
+    layout = kind.on(lm.model)
+    layers = Lanes(lm.model, layout)
+    lanes = [lane(k, layout) for k in range(3)]
+    flat = layout.stack([each.start for each in lanes])
+    flat += 0.1 * torch.randn(flat.shape, generator=torch.Generator().manual_seed(0))
+    together = evaluate(lm, layers, flat, [each.texts for each in lanes])
+    apart = [evaluate(lm, layers, flat[i : i + 1], [lanes[i].texts])[0] for i in range(3)]
     np.testing.assert_allclose(together, apart, atol=1e-5)
+
+
+def test_kinds_may_take_turns_on_one_model(tiny_llm: Path) -> None:
+    """Layers are wrapped once, whatever then is active in them."""
+    lm = LanguageModel(tiny_llm)
+    layouts = [kind.on(lm.model) for kind in (LORA, Ia3(), LORA)]
+    texts = [rows(np.random.default_rng(0), 3, 20)]
+    losses = [evaluate(lm, Lanes(lm.model, each), each.neutral()[None], texts)[0] for each in layouts]
+    np.testing.assert_allclose(losses, losses[0], atol=1e-6)
+    assert layouts[0] == layouts[2]  # whose sites were found in wrapped layers

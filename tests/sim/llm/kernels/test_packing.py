@@ -9,7 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from sim.llm.adapters.lora import layout_for
+from sim.llm.adapters.lora import Lora
 from sim.llm.batches import EMPTY, collate, lane_losses
 from sim.llm.kernels.linear import GRAIN
 from sim.llm.kernels.loss import token_losses
@@ -26,7 +26,7 @@ def some_rows(count: int) -> list[Encoded]:
 @pytest.mark.parametrize("lanes", [1, 3, 4])
 def test_packed_losses_and_gradients_are_those_of_padded_rows(tiny_llm: Path, lanes: int) -> None:
     lm = LanguageModel(tiny_llm)
-    layout = layout_for(lm.model, 4, 8, "all-linear")
+    layout = Lora(4, 8.0).on(lm.model)
     wrapped = Lanes(lm.model, layout)
     rows = [*some_rows(3 * lanes - 2), EMPTY, EMPTY]
     flat = torch.randn(lanes, layout.size, generator=torch.Generator().manual_seed(0)) * 0.1
