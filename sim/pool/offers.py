@@ -17,6 +17,8 @@ from torch import Tensor
 
 from sim.cloud.view import Cloud
 from sim.common.cache import built, cache_dir, digest
+from sim.common.errors import UserError
+from sim.common.plain import as_plain
 from sim.experiment.strategies import make_strategy
 from sim.llm.adapters.lora import Layout, load_adapter
 from sim.serving.resident import Resident
@@ -31,7 +33,13 @@ Costs = Mapping[str, Mapping[str, Mapping[str, Any]]]
 def offer_folder(pool: Path, cache: Path, strategy: Strategy, made_of: dict[str, Any]) -> Path:
     """Where the offer of a strategy (its class and settings) for a pool lies: shipped with the pool, or cached."""
     kind = vars(type(strategy)).get("offers_as") or type(strategy)
-    settings = {k: v for k, v in vars(strategy).items() if k not in strategy.on_phone}
+    try:
+        settings = as_plain({k: v for k, v in vars(strategy).items() if k not in strategy.on_phone}, kind.__qualname__)
+    except TypeError as error:
+        raise UserError(
+            f"strategies: {error}. What a strategy keeps names its cached offer: list in `on_phone` what `offer` does "
+            "not read, and let the rest be plain values."
+        ) from error
     own = {"class": f"{kind.__module__}:{kind.__qualname__}", "settings": settings, "code": _foreign_code(kind)}
     name = digest({"version": VERSION, **own, **made_of})
     beside = pool / "offers" / name
