@@ -10,7 +10,9 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import torch
 
 from sim.common.cache import digest
 from sim.llm.finetune import Trained
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 
 FOLDER = "scratch"
 """Folder below a sweep's."""
+VERSION = 1
+"""Part of the hash: bump it when users' texts or fine-tuning come out differently for the same config, or are written
+otherwise."""
 
 
 def from_scratch(resident: Resident, job: Job, train: Callable[[], list[Trained[int]]]) -> list[Trained[int]]:
@@ -38,10 +43,12 @@ def from_scratch(resident: Resident, job: Job, train: Callable[[], list[Trained[
     return done
 
 
-def _decided_by(resident: Resident, job: Job) -> dict[str, Any]:
+def _decided_by(resident: Resident, job: Job) -> dict[str, object]:
     """All that decides such a cohort's fine-tuning."""
     config = resident.config
     return {
+        "version": VERSION,
+        "torch": torch.__version__,  # another one rounds otherwise
         "seed": config.seed,
         "llm": resident.lm_digest,
         "corpus": resident.corpus.fingerprint(),
