@@ -10,11 +10,11 @@ import numpy as np
 import torch
 
 from devices import BACKENDS, Device, draw_networks, draw_phones, llm
-from sim.cloud.cohorts import REFERENCE
 from sim.common.errors import UserError, nearest
 from sim.corpus import open_corpus
 from sim.experiment.config import Config
-from sim.experiment.strategies import known_strategies, make_strategy
+from sim.experiment.names import SCRATCH
+from sim.experiment.strategies import STRATEGIES, make_strategy
 from sim.pool.plan import check_texts
 from sim.population.hours import Hours
 from sim.population.users import known_phones, phone_mix, possible_styles
@@ -25,9 +25,9 @@ PHONE_SAMPLE = 4096
 
 def check(config: Config) -> None:
     """Everything about a config that can be wrong and can be known without loading a model. Raises UserError."""
-    for name in dict.fromkeys([*config.strategies, REFERENCE]):
+    for name in dict.fromkeys([*config.strategies, SCRATCH]):
         make_strategy(name, config)
-    names = {*known_strategies(), *config.strategies}
+    names = {*STRATEGIES.known(), *config.strategies}
     for name, settings in config.options.items():
         if name not in names and "use" not in settings:
             raise UserError(f"options.{name}: unknown strategy.{nearest(name, names)}")
@@ -38,10 +38,10 @@ def check(config: Config) -> None:
     with _naming("llm.summarizer_deploy"):
         llm(config.llm.summarizer_deploy)
     population, rng = config.population, np.random.default_rng(0)
-    known = known_phones(config)
+    known = known_phones(population)
     Hours(config)
     with _naming("population.phones"):
-        phones = draw_phones(PHONE_SAMPLE, phone_mix(config), rng, known)
+        phones = draw_phones(PHONE_SAMPLE, phone_mix(population), rng, known)
     with _naming("population.network"):
         draw_networks(1, rng, population.network)
     if (backend := config.billing.backend) not in BACKENDS:

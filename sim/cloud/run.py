@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from sim.cloud.building import make_pool
-from sim.cloud.cohorts import REFERENCE, job_count, plan
+from sim.cloud.cohorts import job_count, plan
 from sim.cloud.collect import Collector, Watcher
 from sim.common.errors import UserError
 from sim.common.memory import peak_mib
 from sim.experiment.config import Config
+from sim.experiment.names import SCRATCH
 from sim.ledger.meter import Meter
 from sim.ledger.work import Work
 from sim.messages import Job
@@ -46,7 +47,7 @@ class Run:
         resident = Resident(self.config, self.watcher.building)
         text_tokens = self._text_tokens(resident)  # refuses too few texts before anything is built
         make_pool(resident, nodes, self.watcher.building, ends)
-        names = dict.fromkeys([*self.config.strategies, REFERENCE])
+        names = dict.fromkeys([*self.config.strategies, SCRATCH])
         offers, costs = make_offers(resident, names, self.watcher.building)
         summarizer = resident.summarizer_architecture if self._judges(costs) else None
         meter = Meter(self.config, resident.architecture, summarizer)

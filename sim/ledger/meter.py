@@ -48,7 +48,7 @@ class Meter:
         self.config = config
         self.deploy = llm(config.llm.deploy)
         self.judge = llm(config.llm.summarizer_deploy)
-        self.phones, self.hours = known_phones(config), Hours(config)
+        self.phones, self.hours = known_phones(config.population), Hours(config)
         self.targets = config.training.adapted
         self._spent = Spent(config, model, summarizer, self.targets)
 

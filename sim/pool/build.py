@@ -48,7 +48,7 @@ def build_group(resident: Resident, group: Group) -> Path:
 def _lanes(resident: Resident, styles: dict[str, str]) -> Iterator[Lane[str]]:
     """What pLLMs are trained on, by their ids and styles: texts, beginning and order follow from seed and id."""
     corpus, pool, most = resident.corpus, resident.config.pool, resident.config.training.max_tokens
-    own = own_texts(resident.config)
+    own = own_texts(pool)
     for name, style in styles.items():
         rng = stream(pool.seed, "pool", name)
         texts = corpus.draw(style, "pool", own, rng)
