@@ -19,6 +19,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from sim.experiment.names import SCRATCH
 from sim.messages import Job
 
 Row = Mapping[str, Any]
@@ -36,14 +37,14 @@ class Savings:
             if row.get("steps_to_target", "") == "":  # nobody trained, or the user failed: nothing is known of savings
                 continue
             flops = row["finetune_flops"]
-            if job.strategy == "scratch":
+            if job.strategy == SCRATCH:
                 if flops:
                     self._scratch[row["user_id"]] = flops
             elif row["user_id"] in self._scratch and flops != "":
                 sums = self._saved.setdefault(job.strategy, [0.0, 0.0])
                 sums[0] += 1 - flops / self._scratch[row["user_id"]]
                 sums[1] += 1
-        if job.strategy != "scratch" and len(self._scratch) > 10_000:
+        if job.strategy != SCRATCH and len(self._scratch) > 10_000:
             self._scratch.clear()
 
     def __str__(self) -> str:

@@ -21,8 +21,8 @@ def describe_config() -> str:
     """Every key of an experiment as Markdown: name, what is allowed, default, meaning."""
     parts = [
         "# Configuration\n\nThe keys of an experiment, in TOML or as `key=value` after `headstart run`. Made from "
-        "`sim/experiment/sections.py` by `python -m docs.make`: edit there, not here.\n\nA list may be given as TOML, as "
-        "JSON, or with commas: `strategies=scratch,xpert`.\n",
+        "`sim/experiment/sections.py` by `python -m docs.make`: edit there, not here.\n\nA list may be given as TOML, "
+        "as JSON, or with commas: `strategies=scratch,xpert`.\n",
         _table("Top level", Config, ""),
     ]
     parts += [_table(f"[{name}]", section, f"{name}.") for name, section in _sections().items()]
@@ -68,8 +68,8 @@ def _allowed(schema: dict[str, Any]) -> str:
 RECORDS = """# Records
 
 What a run leaves in its folder. Made from `sim/records/tables.py` and `sim/analysis/measures.py` by
-`python -m docs.make`: edit there, not here. Beside the tables: `config.toml` (all keys, `headstart run` takes it), `manifest.json` (versions,
-machine, commit, workers), `progress.jsonl` (how far the run is, for `--resume`), `plots/`.
+`python -m docs.make`: edit there, not here. Beside the tables: `config.toml` (all keys, `headstart run` takes it),
+`manifest.json` (versions, machine, commit, workers), `progress.jsonl` (how far the run is, for `--resume`), `plots/`.
 
 The mean compute saved and a plot of the minutes, from `users.csv` alone:
 

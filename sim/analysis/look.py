@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from sim.analysis.tables import ORACLE, SCRATCH
+from sim.experiment.names import ORACLE, SCRATCH
 
 DPI = 200
 WIDTH_IN = 7.0

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from sim.analysis.tables import FITTING, ORACLE, SCRATCH, Run
+from sim.analysis.tables import FITTING, Run
+from sim.experiment.names import ORACLE, SCRATCH
 from sim.records.tables import FAILED
 
 

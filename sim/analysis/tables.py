@@ -15,10 +15,6 @@ from sim.common.errors import UserError, nearest
 from sim.experiment.config import Config
 from sim.records.tables import TABLES, Column
 
-SCRATCH = "scratch"
-"""The strategy that savings are measured against."""
-ORACLE = "oracle"
-"""The strategy that sees the truth: a bound, never a winner."""
 FITTING = ("yes", "streamed")
 """Values of `fits` for which a phone can fine-tune the deployed LLM."""
 

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 
 from devices import BACKENDS, Device, draw_networks, draw_phones, llm
-from sim.cloud.cohorts import REFERENCE
 from sim.cloud.preparation import Preparation, open_texts
 from sim.common.errors import UserError, nearest
 from sim.experiment.config import Config
-from sim.experiment.strategies import known_strategies, make_strategy
+from sim.experiment.names import SCRATCH
+from sim.experiment.strategies import STRATEGIES, make_strategy
 from sim.llm.adapters import kind_of
 from sim.population.hours import Hours
 from sim.population.phones import known_phones, phone_mix
@@ -28,9 +28,9 @@ def prepare(config: Config) -> Preparation:
 
     Raises: UserError.
     """
-    for name in dict.fromkeys([*config.strategies, REFERENCE]):
+    for name in dict.fromkeys([*config.strategies, SCRATCH]):
         make_strategy(name, config)
-    names = {*known_strategies(), *config.strategies}
+    names = {*STRATEGIES.known(), *config.strategies}
     for name, settings in config.options.items():
         if name not in names and "use" not in settings:
             raise UserError(f"options.{name}: unknown strategy.{nearest(name, names)}")

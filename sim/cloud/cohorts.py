@@ -6,10 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sim.experiment.config import Config
+from sim.experiment.names import SCRATCH
 from sim.messages import Job
 
-REFERENCE = "scratch"
-"""Always run first: it finds every user's target. Recorded only where the config names it."""
 COHORT = 32
 UNTRAINED = 256
 """Users of a cohort when nobody trains: a message then costs more than the users in it."""
@@ -42,11 +41,11 @@ def plan(config: Config, offers: Mapping[str, str]) -> Iterator[CohortPlan]:
     Made one cohort at a time, so that a plan's size does not grow with the users.
     """
     size, count, index = cohort_size(config), config.population.users, 0
-    others = [s for s in config.strategies if s != REFERENCE]
+    others = [s for s in config.strategies if s != SCRATCH]
     for first in range(0, count, size):
         users = tuple(range(first, min(first + size, count)))
         climbing = tuple(u for u in users if u < config.ladder.users)
-        jobs = [Job(index, REFERENCE, users, offer=offers[REFERENCE])]
+        jobs = [Job(index, SCRATCH, users, offer=offers[SCRATCH])]
         jobs += [Job(0, s, users, offer=offers[s]) for s in others]
         for amount in _rungs(config) if climbing else ():
             jobs += [Job(0, s, climbing, amount, offer=offers[s]) for s in config.strategies]
@@ -59,7 +58,7 @@ def job_count(config: Config) -> int:
     """How many jobs `plan` makes."""
     size, count = cohort_size(config), config.population.users
     cohorts, climbing = -(-count // size), -(-min(config.ladder.users, count) // size)
-    others = len(set(config.strategies) - {REFERENCE})
+    others = len(set(config.strategies) - {SCRATCH})
     return cohorts * (1 + others) + climbing * len(_rungs(config)) * len(config.strategies)
 
 

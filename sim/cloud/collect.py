@@ -6,8 +6,9 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from sim.cloud.cohorts import REFERENCE, CohortPlan, cohort_size, job_count, with_targets
+from sim.cloud.cohorts import CohortPlan, cohort_size, job_count, with_targets
 from sim.experiment.config import Config
+from sim.experiment.names import SCRATCH
 from sim.ledger.failed import with_failures
 from sim.ledger.meter import Meter
 from sim.ledger.target import Target, target_loss
@@ -62,7 +63,7 @@ class Collector:
         self._begin(dispatcher, most)
         with Recorder(self.journal.folder, kept, self._written) as recorder:
             for job, outcomes in dispatcher:
-                if job.strategy == REFERENCE and job.amount == 1.0:
+                if job.strategy == SCRATCH and job.amount == 1.0:
                     self._notes[job.index] = self._note(outcomes)
                     self._learn(self._notes[job.index])
                     cohort = next(p for p in self._open if p.reference.index == job.index)

@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from sim.cloud.building import make_pool
-from sim.cloud.cohorts import REFERENCE, job_count, plan
+from sim.cloud.cohorts import job_count, plan
 from sim.cloud.collect import Collector, Watcher
 from sim.cloud.offers import Offers, make_offers, pool_digest
 from sim.cloud.preparation import Preparation
 from sim.cloud.provider import Provider
 from sim.common.errors import UserError
 from sim.common.memory import peak_mib
+from sim.experiment.names import SCRATCH
 from sim.ledger.meter import Meter
 from sim.messages import Job, Outcome
 from sim.pool.offers import load_offer
@@ -45,7 +46,7 @@ def serve_run(
     provider = Provider(preparation, watcher.building)
     text_tokens = _text_tokens(provider)
     pool = make_pool(provider, nodes, watcher.building, ends)
-    offers = make_offers(provider, pool, dict.fromkeys([*config.strategies, REFERENCE]), watcher.building)
+    offers = make_offers(provider, pool, dict.fromkeys([*config.strategies, SCRATCH]), watcher.building)
     meter = _meter(provider, offers, text_tokens)
     plans = plan(config, {name: provider.store.put(path) for name, path in offers.folders.items()})
     orders: dict[str, object] = {

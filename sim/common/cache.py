@@ -1,4 +1,4 @@
-"""Where built things are kept between runs, by a hash of what made them."""
+"""The cache: folders of built things, kept between runs, each named by a hash of what made it."""
 
 from __future__ import annotations
 
@@ -9,19 +9,25 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+
+from sim.common.plain import check_plain
 
 
 def cache_dir() -> Path:
-    """`$HEADSTART_CACHE`, else `$XDG_CACHE_HOME/headstart`, else `~/.cache/headstart`."""
+    """The cache's folder: `$HEADSTART_CACHE`, else `$XDG_CACHE_HOME/headstart`, else `~/.cache/headstart`."""
     if own := os.environ.get("HEADSTART_CACHE"):
         return Path(own)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "headstart"
 
 
-def digest(made_of: Mapping[str, Any]) -> str:
-    """A short hash of plain values."""
-    text = json.dumps(made_of, sort_keys=True, default=str)
+def digest(made_of: Mapping[str, object]) -> str:
+    """A short hash of plain values.
+
+    Raises: TypeError, naming the place, for anything else: what `str` makes of an object may be the same for another,
+    as of a long array, or differ between processes. `sim.common.plain.as_plain` makes most values plain.
+    """
+    check_plain(made_of, "made_of")
+    text = json.dumps(made_of, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -38,7 +44,7 @@ def folder_digest(folder: Path, without: str = "") -> str:
 
 
 def built(folder: Path, build: Callable[[Path], None]) -> Path:
-    """Return `folder`, building it first where it is missing.
+    """The same `folder`, built first where it is missing.
 
     It appears whole or not at all: `build` fills a temporary folder beside it, which is then renamed. Of two processes
     that build at once, the first wins.

@@ -1,35 +1,34 @@
-"""Where text comes from."""
+"""Text by style: the built-in corpus, readers of files, and whatever else a config names."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
-
 from sim.common.errors import UserError
 from sim.corpus.base import Corpus, Style
+from sim.experiment.registry import Registry
+from sim.experiment.sections import CorpusSection
 
-if TYPE_CHECKING:
-    from sim.experiment.sections import CorpusSection
+__all__ = ["CORPORA", "Corpus", "Style", "open_corpus"]
 
-__all__ = ["Corpus", "Style", "open_corpus"]
+CORPORA: Registry[Corpus] = Registry(
+    "headstart.corpora",
+    "corpus.source",
+    "corpus",
+    Corpus,  # type: ignore[type-abstract]
+)
 
 
 def open_corpus(section: CorpusSection) -> Corpus:
     """The corpus that a config names. Raises UserError."""
-    from sim.corpus import files
-    from sim.corpus.persona import PersonaCorpus
-
-    if section.source == "persona":
-        return PersonaCorpus()
-    if section.source == "hf":
-        fields = {"prompt": section.prompt, "answer": section.answer, "style": section.style}
-        return files.hub(section.path, fields, section.default, section.held_out, section.styles)
-    path = Path(section.path)
-    if section.source == "xpert":
-        if not path.is_dir():
-            raise UserError(f"corpus.path: no folder {section.path!r}.")
-        return files.xpert_folder(path, section.default, section.styles)
-    if not path.is_file():
-        raise UserError(f"corpus.path: no file {section.path!r}.")
-    fields = {"prompt": section.prompt, "answer": section.answer, "style": section.style}
-    return files.jsonl(path, fields, section.default, section.held_out, section.styles)
+    kind = CORPORA.load(section.source)
+    if kind.needs_path and not section.path:
+        raise UserError(f"corpus.path: empty, but corpus.source = {section.source!r} needs a path.")
+    try:
+        corpus = kind.open(section)
+    except UserError:
+        raise
+    except (TypeError, ValueError, OSError) as error:
+        raise UserError(f"corpus.source = {section.source!r}: {error}.") from error
+    for name in ("styles", "default"):
+        if not hasattr(corpus, name):
+            raise UserError(f"corpus.source = {section.source!r}: what it opens has no {name!r}.")
+    return corpus

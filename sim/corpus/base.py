@@ -1,4 +1,4 @@
-"""Where text comes from: one interface for the built-in corpus and for files."""
+"""A corpus: where text comes from, behind one interface for the built-in one, for files and for one's own."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 
 from sim.common.errors import UserError, nearest
+from sim.experiment.sections import CorpusSection
 from strategies.base import Text
 
 Part = Literal["pool", "user", "test"]
@@ -36,14 +37,27 @@ class Style:
 
 
 class Corpus(ABC):
-    """Texts by style, as (prompt, answer). `styles` holds every style but the default, which the base LLM writes."""
+    """Texts by style, as (prompt, answer). `styles` holds every style but the default, which the base LLM writes.
 
+    A class of one's own is named in a config by its import path (docs/corpora.md). Every worker makes its own corpus of
+    it, which therefore has to be the same everywhere: what is random is drawn from the generator that is handed in.
+    """
+
+    needs_path: ClassVar[bool] = False
+    """Whether `corpus.path` must not be empty."""
+    built_in: ClassVar[bool] = False
+    """Whether the LLMs that are shipped learnt from it; for any other corpus they are built."""
     styles: Mapping[str, Style]
     default: str
     source = "the corpus"
     """Where texts come from, for messages."""
     levels: Mapping[str, Sequence[str]] = {}
     """Axes whose values are ordered, lowest first."""
+
+    @classmethod
+    def open(cls, section: CorpusSection) -> Self:
+        """The corpus that `[corpus]` describes; here one that needs nothing of it. Raises UserError."""
+        return cls()
 
     @property
     def usual(self) -> Sequence[str]:
@@ -57,7 +71,7 @@ class Corpus(ABC):
 
     @abstractmethod
     def draw(self, style: str, part: Part, count: int, rng: np.random.Generator) -> list[Text]:
-        """Texts of a style on distinct prompts where there are enough. Raises UserError when there are too few."""
+        """Texts of a style, on distinct prompts where there are enough. Raises UserError where there are too few."""
 
     @abstractmethod
     def available(self, style: str, part: Part) -> int:
@@ -89,6 +103,7 @@ class Corpus(ABC):
         return [text.prompt for text in self.draw(self.default, "pool", count, rng)]
 
     def style(self, name: str) -> Style:
+        """The style of a name. Raises UserError."""
         if name not in self.styles:
             raise UserError(f"corpus: unknown style {name!r}.{nearest(name, self.styles)}")
         return self.styles[name]

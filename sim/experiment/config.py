@@ -1,6 +1,6 @@
 """One experiment as one typed tree. TOML in, checked, saved with the results.
 
-The defaults are the quickstart. The sections' keys are in `sim/sections.py`.
+The defaults are the quickstart. The sections' keys are in `sim/experiment/sections.py`.
 """
 
 from __future__ import annotations
@@ -8,21 +8,22 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 import tomli_w
 from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from sim.common.cache import digest
 from sim.common.errors import UserError, nearest
+from sim.experiment.names import ORACLE, SCRATCH
+from sim.experiment.paths import PathKey
 from sim.experiment.sections import (
-    ALWAYS,
-    DAILY,
     Billing,
     CorpusSection,
     Engine,
     Ladder,
-    Llm,
+    LlmSection,
     Names,
     PoolSection,
     Population,
@@ -41,9 +42,9 @@ class Config(Section):
         "quickstart", pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$", description="results land in OUTPUT/NAME/RUN_ID"
     )
     seed: int = Field(0, ge=0, lt=2**63, description="decides everything that is random")
-    strategies: Names = Field(["scratch", "random", "oracle", "xpert"], min_length=1, description="what is compared")
-    output: str = Field("results", description="folder of results")
-    llm: Llm = Llm()
+    strategies: Names = Field([SCRATCH, "random", ORACLE, "xpert"], min_length=1, description="what is compared")
+    output: Annotated[str, PathKey(made=True, workers="never")] = Field("results", description="folder of results")
+    llm: LlmSection = LlmSection()
     corpus: CorpusSection = CorpusSection()
     pool: PoolSection = PoolSection()
     population: Population = Population()
@@ -51,14 +52,12 @@ class Config(Section):
     ladder: Ladder = Ladder()
     billing: Billing = Billing()
     engine: Engine = Engine()
-    options: dict[str, dict[str, Any]] = Field(
+    options: dict[str, dict[str, object]] = Field(
         default_factory=dict, description="a strategy's settings; `use` makes a variant of another strategy"
     )
 
     @model_validator(mode="after")
     def _consistent(self) -> Config:
-        if self.corpus.source != "persona" and not self.corpus.path:
-            raise ValueError(f"corpus.path: empty, but corpus.source = {self.corpus.source!r} needs a path")
         fewest = round(min(self.ladder.amounts, default=1) * self.population.texts)
         if self.ladder.users and fewest < 1:
             raise ValueError(
@@ -77,11 +76,11 @@ class Config(Section):
 
     @classmethod
     def load(cls, path: Path | None = None, overrides: Sequence[str] = ()) -> Config:
-        """Read a TOML file (None: the quickstart) and apply `key=value` overrides.
+        """The experiment of a TOML file (None: the quickstart), with `key=value` overrides.
 
         Raises: UserError, one line that names the key, the value and what is allowed.
         """
-        tree: dict[str, Any] = {}
+        tree: dict[str, object] = {}
         if path is not None:
             try:
                 tree = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -96,8 +95,8 @@ class Config(Section):
         return cls.of(tree)
 
     @classmethod
-    def of(cls, tree: Mapping[str, Any]) -> Config:
-        """Check a tree of plain values. Raises UserError."""
+    def of(cls, tree: Mapping[str, object]) -> Config:
+        """The experiment that a tree of plain values describes. Raises UserError."""
         check_keys(cls, tree)
         try:
             return cls.model_validate(dict(tree))
@@ -107,42 +106,27 @@ class Config(Section):
     def anchored(self, root: Path) -> Config:
         """The same config with relative paths made absolute, so that workers anywhere on this machine agree."""
 
-        def fixed(value: str) -> str:
+        def fixed(value: str, key: PathKey) -> str:
             path = root / Path(value).expanduser()
-            return str(path.resolve()) if value and path.exists() else value
+            return str(path.resolve()) if key.made or path.exists() else value
 
-        llm = {k: v if v == "pocket" else fixed(v) for k, v in self.llm.model_dump().items()}
-        own = {"phone_file": fixed(self.population.phone_file)}
-        if self.population.availability not in (ALWAYS, DAILY):
-            own["availability"] = fixed(self.population.availability)
-        store = self.engine.store
-        if store and "://" not in store:
-            store = str((root / Path(store).expanduser()).resolve())
-        return self.model_copy(
-            update={
-                "output": str((root / Path(self.output).expanduser()).resolve()),
-                "llm": Llm(**llm),
-                "corpus": self.corpus.model_copy(update={"path": fixed(self.corpus.path)}),
-                "pool": self.pool.model_copy(update={"path": fixed(self.pool.path)}),
-                "population": self.population.model_copy(update=own),
-                "engine": self.engine.model_copy(update={"store": store}),
-            }
-        )
+        return self.with_paths(fixed)
 
     def digest(self) -> str:
         """A hash of all that the records depend on: not of where results go, nor of who does the work."""
         validated = type(self).model_validate(self.model_dump())  # a default 1000 becomes the 1000.0 that it is in TOML
-        tree = validated.model_dump(exclude={"name": True, "output": True, "engine": ELSEWHERE})
+        tree = validated.model_dump(mode="json", exclude={"name": True, "output": True, "engine": ELSEWHERE})
         if tree["training"]["adapter"] == "lora":  # as it was before there was a choice: runs of then are found again
             del tree["training"]["adapter"]
         return digest(tree)
 
     def to_toml(self) -> str:
+        """All keys as TOML, which `load` reads."""
         return tomli_w.dumps(self.model_dump())
 
 
-def parse_override(text: str) -> tuple[str, Any]:
-    """Split `key=value`; the value is TOML where it parses as such, else a plain string."""
+def parse_override(text: str) -> tuple[str, object]:
+    """Key and value of `key=value`; the value is TOML where it parses as such, else a plain string."""
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
         raise UserError(f"override {text!r}: expected key=value, for example population.users=100.")
@@ -152,17 +136,18 @@ def parse_override(text: str) -> tuple[str, Any]:
         return key.strip(), value.strip()
 
 
-def set_key(tree: dict[str, Any], dotted: str, value: Any) -> None:
+def set_key(tree: dict[str, object], dotted: str, value: object) -> None:
     """Set a.b.c in nested dictionaries."""
     *path, last = dotted.split(".")
     for part in path:
-        tree = tree.setdefault(part, {})
-        if not isinstance(tree, dict):
+        inner = tree.setdefault(part, {})
+        if not isinstance(inner, dict):
             raise UserError(f"{dotted}: {part!r} is a value, not a section.")
+        tree = inner
     tree[last] = value
 
 
-def check_keys(model: type[BaseModel], tree: Mapping[str, Any], prefix: str = "") -> None:
+def check_keys(model: type[BaseModel], tree: Mapping[str, object], prefix: str = "") -> None:
     """Reject unknown keys with the nearest valid name."""
     for key, value in tree.items():
         field = model.model_fields.get(key)
@@ -185,5 +170,5 @@ def _one_line(error: ValidationError) -> str:
     return f"{where} = {first['input']!r}: {', or '.join(reasons)}."
 
 
-def _where(error: Any) -> str:
+def _where(error: ErrorDetails) -> str:
     return ".".join(str(part) for part in error["loc"] if part not in ("int", "constrained-int", "literal['auto']"))

@@ -1,4 +1,4 @@
-"""What a sweep varies: axes from `[sweep]` in TOML and from the command line, and the runs that they span."""
+"""The grid of a sweep: axes from `[sweep]` in TOML and from the command line, and the runs that they span."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from sim.common.errors import UserError
 from sim.experiment.config import Config, parse_override
@@ -93,7 +92,7 @@ def _split(text: str, separator: str) -> Iterator[str]:
     yield text[start:]
 
 
-def _sweep_table(path: Path) -> Mapping[str, Any]:
+def _sweep_table(path: Path) -> Mapping[str, object]:
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8")).get("sweep", {})
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
@@ -103,7 +102,7 @@ def _sweep_table(path: Path) -> Mapping[str, Any]:
     return table
 
 
-def _axes(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, list[Any]]]:
+def _axes(table: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, list[object]]]:
     """Keys may be dotted strings or nested tables."""
     for key, value in table.items():
         if isinstance(value, Mapping):
@@ -114,7 +113,7 @@ def _axes(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, lis
             raise UserError(f"sweep: {prefix}{key} = {value!r}: a list of values is expected.")
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 

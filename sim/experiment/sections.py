@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, Literal
+from collections.abc import Callable
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from sim.experiment.paths import PathKey
 
-def _as_list(value: Any) -> Any:
-    """Lists may come as JSON or comma-separated strings, since Flower's run config knows no lists."""
+
+def _as_list(value: object) -> object:
+    """A list, which may come as JSON or as a comma-separated string, since Flower's run config knows no lists."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return [value]
     if not isinstance(value, str):
@@ -28,25 +31,56 @@ Count = Annotated[int, Field(ge=1)]
 ALWAYS, DAILY = "always", "daily"
 """`population.availability` without a trace file."""
 Shares = Annotated[list[Annotated[float, Field(gt=0, le=1)]], BeforeValidator(_as_list)]
+File = Annotated[str, PathKey()]
+LlmFile = Annotated[str, PathKey(words=("pocket",), workers="when used")]
+ArchitectureFile = Annotated[str, PathKey(workers="never")]
 
 
 class Section(BaseModel):
-    # Numbers may name styles: corpus.default=0 reads as the style "0". No key has a use for infinity.
+    """A part of a config, checked and frozen."""
+
+    # Numbers may name styles: corpus.default=0 reads as the style "0". No key has a use for infinity but a strategy's
+    # settings, which keep it on their way to workers and into the hash.
     model_config = ConfigDict(
-        extra="forbid", frozen=True, protected_namespaces=(), coerce_numbers_to_str=True, allow_inf_nan=False
+        extra="forbid",
+        frozen=True,
+        protected_namespaces=(),
+        coerce_numbers_to_str=True,
+        allow_inf_nan=False,
+        ser_json_inf_nan="constants",
     )
 
+    def with_paths(self, change: Callable[[str, PathKey], str]) -> Self:
+        """A copy in which every value that can be a path, in sections of this one too, is what `change` makes of it."""
+        update: dict[str, object] = {}
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            if isinstance(value, Section):
+                update[name] = value.with_paths(change)
+            for key in field.metadata:
+                if isinstance(key, PathKey) and key.is_path(value):
+                    update[name] = change(value, key)
+        return self.model_copy(update=update)
 
-class Llm(Section):
-    model: str = Field("pocket", description="LLM that is trained: 'pocket', a hub name or a folder")
-    summarizer: str = Field("pocket", description="LLM that names styles: 'pocket', a hub name or a folder")
-    deploy: str = Field("llama-3.2-1b", description="LLM whose cost the phone is billed; only its architecture counts")
-    summarizer_deploy: str = Field("llama-3.1-8b", description="summarizer whose cost is billed")
+
+class LlmSection(Section):
+    """`[llm]`: which LLMs are run, and which are billed."""
+
+    model: LlmFile = Field("pocket", description="LLM that is trained: 'pocket', a hub name or a folder")
+    summarizer: LlmFile = Field("pocket", description="LLM that names styles: 'pocket', a hub name or a folder")
+    deploy: ArchitectureFile = Field(
+        "llama-3.2-1b", description="LLM whose cost the phone is billed; only its architecture counts"
+    )
+    summarizer_deploy: ArchitectureFile = Field("llama-3.1-8b", description="summarizer whose cost is billed")
 
 
 class CorpusSection(Section):
-    source: Literal["persona", "xpert", "jsonl", "hf"] = Field("persona", description="where text comes from")
-    path: str = Field("", description="folder, file or dataset name; unused for 'persona'")
+    """`[corpus]`: where text comes from. What a key means is for the corpus to say that `source` names."""
+
+    source: str = Field(
+        "persona", description="where text comes from: 'persona', 'xpert', 'jsonl', 'hf' or your own (docs/corpora.md)"
+    )
+    path: File = Field("", description="folder, file or dataset name; unused for 'persona'")
     default: str = Field("0", description="the style that the base LLM writes; unused for 'persona'")
     styles: Names = Field([], description="use only these styles; empty: all")
     prompt: str = Field("prompt", description="column of prompts (jsonl, hf)")
@@ -56,6 +90,8 @@ class CorpusSection(Section):
 
 
 class PoolSection(Section):
+    """`[pool]`: which pLLMs there are, and how they are made."""
+
     size: Annotated[int, Field(ge=0, le=10_000)] | Literal["auto"] = Field(
         "auto", description="number of pLLMs, the styles taking turns; 'auto': one for each style"
     )
@@ -66,26 +102,30 @@ class PoolSection(Section):
     lr: float = Field(3e-3, gt=0, description="learning rate of a pLLM's fine-tuning")
     seed: int = Field(0, ge=0, description="decides the pool's texts and training, apart from the users' seed")
     ship: Literal["adapter", "model"] = Field("adapter", description="what a phone downloads for a pLLM")
-    path: str = Field("", description="an existing pool folder; empty: built, and cached by content")
+    path: File = Field("", description="an existing pool folder; empty: built, and cached by content")
 
 
 class Population(Section):
+    """`[population]`: who the users are, and what phones and connections they have."""
+
     users: int = Field(60, ge=1, le=10_000_000, description="number of users")
     texts: int = Field(48, ge=1, description="texts that a user has written")
     held_out: int = Field(12, ge=1, description="further texts on which a user's loss is measured")
     styles: Names = Field([], description="styles that users have; empty: those of the pool")
     styles_per_user: int = Field(1, ge=1, le=10, description="styles that a user mixes")
     phones: Mix = Field("market", description="'market', 'tier:NAME', a phone, or a list of phones")
-    phone_file: str = Field("", description="CSV of own phones that join or replace the built-in (docs/devices.md)")
+    phone_file: File = Field("", description="CSV of own phones that join or replace the built-in (docs/devices.md)")
     network: str = Field(
         "market", description="'market', 'wifi', '4g', '5g', or one for all: 'wifi:median', 'wifi:122' (Mbit/s down)"
     )
-    availability: str = Field(
+    availability: Annotated[str, PathKey(words=(ALWAYS, DAILY))] = Field(
         ALWAYS, description="when phones may work: 'always', 'daily' (charging at night) or a trace file"
     )
 
 
 class Training(Section):
+    """`[training]`: how a phone fine-tunes."""
+
     adapter: str = Field("lora", description="kind of adapter: 'lora', 'ia3', or an import path 'module:Class'")
     rank: int = Field(8, ge=1, le=1024, description="LoRA rank")
     alpha: float = Field(16.0, gt=0, description="LoRA alpha; the update is scaled by alpha / rank")
@@ -113,11 +153,15 @@ class Training(Section):
 
 
 class Ladder(Section):
+    """`[ladder]`: the same users with less of their texts."""
+
     amounts: Shares = Field([0.25, 0.5, 0.75, 1.0], description="shares of a user's texts, for data efficiency")
     users: int = Field(8, ge=0, description="users that climb the ladder (the first ones); 0: none")
 
 
 class Billing(Section):
+    """`[billing]`: what carries measured work over to the deployed LLM, and how it runs there."""
+
     scratch_steps: float = Field(
         1000, ge=0, description="steps of the deployed LLM from scratch; 0: bill measured steps"
     )
@@ -135,6 +179,8 @@ class Billing(Section):
 
 
 class Engine(Section):
+    """`[engine]`: who does the work, and for how long."""
+
     backend: Literal["flower", "inline"] = Field("flower", description="Flower on Ray, or this process")
     workers: Count | Literal["auto"] = Field(
         "auto", description="worker processes; 'auto': one a core, or one where engine.device is no CPU"
@@ -154,6 +200,6 @@ class Engine(Section):
     )
     retries: int = Field(3, ge=0, description="times that a lost cohort is sent again")
     keep_going: bool = Field(False, description="record users whose simulation raises as failed, and go on")
-    store: str = Field(
+    store: Annotated[str, PathKey(made=True, url=True, workers="never")] = Field(
         "", description="where workers elsewhere fetch LLMs and pools: folder or fsspec URL; '': the cache, as is"
     )

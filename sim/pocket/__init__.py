@@ -17,20 +17,14 @@ def pocket_folder(corpus: Corpus, progress: Callable[[str, int, int], None] = la
     """The folder with `base` and `summarizer` of a corpus: shipped for the built-in one, else built and cached."""
     from sim.pocket.recipe import build
 
-    if _is_built_in(corpus):
+    if corpus.built_in:
         return DATA
     name = pocket_digest(corpus)
     return built(cache_dir() / "pocket" / name, lambda folder: build(corpus, folder, QUICK, progress))
 
 
 def pocket_digest(corpus: Corpus) -> str:
-    """What the pocket LLMs of a corpus are, known before they are built."""
-    if _is_built_in(corpus):
+    """A hash of what the pocket LLMs of a corpus are made of, or of the shipped ones; known before they are built."""
+    if corpus.built_in:
         return folder_digest(DATA / "base") + folder_digest(DATA / "summarizer")
     return digest({"corpus": corpus.fingerprint(), "recipe": asdict(QUICK)})
-
-
-def _is_built_in(corpus: Corpus) -> bool:
-    from sim.corpus.persona import PersonaCorpus
-
-    return isinstance(corpus, PersonaCorpus)

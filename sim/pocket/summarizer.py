@@ -18,9 +18,9 @@ from sim.llm.batches import collate, lane_losses
 from sim.llm.model import LanguageModel, pad
 from sim.pocket.babble import Babble
 from sim.pocket.fit import fit, some
+from sim.pocket.prompts import compare, write
 from sim.pocket.settings import Progress, Recipe
 from strategies.base import Text
-from strategies.xpert.prompts import compare, write
 
 MOST_WITHOUT = 20
 """Rounds of pairs of which hardly any has words, after which there is nothing to learn from."""

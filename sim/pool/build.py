@@ -50,7 +50,7 @@ def _lanes(
     styles: dict[str, str], config: Config, corpus: Corpus, lm: LanguageModel, wrapped: Lanes
 ) -> Iterator[Lane[str]]:
     """What pLLMs are trained on, by their ids and styles: texts, beginning and order follow from seed and id."""
-    pool, most, own = config.pool, config.training.max_tokens, own_texts(config)
+    pool, most, own = config.pool, config.training.max_tokens, own_texts(config.pool)
     for name, style in styles.items():
         rng = stream(pool.seed, "pool", name)
         texts = corpus.draw(style, "pool", own, rng)

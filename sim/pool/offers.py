@@ -15,6 +15,8 @@ from safetensors.numpy import save_file
 from torch import Tensor
 
 from sim.common.cache import digest
+from sim.common.errors import UserError
+from sim.common.plain import as_plain
 from sim.llm.adapters.base import Layout
 from sim.llm.adapters.files import CONFIG, WEIGHTS
 from sim.pool.pool import Pool
@@ -29,7 +31,14 @@ Counts = Mapping[str, Mapping[str, Mapping[str, float]]]
 def offer_folder(pool: Path, cache: Path, strategy: Strategy, made_of: Mapping[str, str]) -> Path:
     """Where the offer of a strategy (its class and settings) for a pool lies: shipped with the pool, or cached."""
     kind = vars(type(strategy)).get("offers_as") or type(strategy)
-    settings = {k: v for k, v in vars(strategy).items() if k not in strategy.not_in_offer}
+    read = {k: v for k, v in vars(strategy).items() if k not in strategy.not_in_offer}
+    try:
+        settings = as_plain(read, kind.__qualname__)
+    except TypeError as error:
+        raise UserError(
+            f"strategies: {error}. What a strategy keeps names its cached offer: list in `not_in_offer` what `offer` "
+            "does not read, and let the rest be plain values."
+        ) from error
     own = {"class": f"{kind.__module__}:{kind.__qualname__}", "settings": settings, "code": _foreign_code(kind)}
     name = digest({"version": VERSION, **own, **made_of})
     beside = pool / "offers" / name

@@ -130,8 +130,8 @@ def plan_pool(config: Config, corpus: Corpus, lm_digest: str) -> PoolPlan:
     """Where the config's pool lies (named by the config, shipped or cached) and what it is made of."""
     if config.pool.path:
         return PoolPlan(Path(config.pool.path), given=True)
-    styles = pool_styles(config, corpus)
-    size = pool_size(config, styles)
+    styles = pool_styles(config.corpus, corpus)
+    size = pool_size(config.pool, styles)
     made_of = {
         "version": VERSION,
         "llm": lm_digest,
@@ -155,7 +155,7 @@ def plan_pool(config: Config, corpus: Corpus, lm_digest: str) -> PoolPlan:
 
 def check_texts(config: Config, corpus: Corpus) -> None:
     """Raise UserError where the corpus has too few texts for the config's pool to be built, whole groups at a time."""
-    own = own_texts(config)
+    own = own_texts(config.pool)
     styles = dict.fromkeys(style for group in plan_pool(config, corpus, "").groups for style in group.styles)
     for style in styles:
         corpus.need(style, "pool", own)

@@ -14,6 +14,7 @@ from torch import Tensor
 from sim.common.errors import UserError, nearest
 from sim.corpus.base import Corpus
 from sim.experiment.config import Config
+from sim.experiment.sections import CorpusSection, PoolSection
 from sim.llm.adapters.base import Layout
 from sim.llm.adapters.files import check_folder
 
@@ -102,24 +103,24 @@ def _read(path: Path, shape: Callable[[Any], T]) -> T:
         raise UserError(f"pool: {path} is broken ({type(error).__name__}: {error}).") from error
 
 
-def pool_styles(config: Config, corpus: Corpus) -> list[str]:
+def pool_styles(section: CorpusSection, corpus: Corpus) -> list[str]:
     """The styles that pLLMs are dealt out over."""
-    return [corpus.style(s).id for s in config.corpus.styles] or list(corpus.usual)
+    return [corpus.style(s).id for s in section.styles] or list(corpus.usual)
 
 
 def styles_in_pool(config: Config, corpus: Corpus) -> list[str]:
     """The styles that the config's pool has or, where it is not built yet, will have."""
     if config.pool.path:
         return list(Pool(Path(config.pool.path), corpus).styles)
-    styles = pool_styles(config, corpus)
-    return list(dict.fromkeys(styles[: pool_size(config, styles)]))
+    styles = pool_styles(config.corpus, corpus)
+    return list(dict.fromkeys(styles[: pool_size(config.pool, styles)]))
 
 
-def own_texts(config: Config) -> int:
+def own_texts(section: PoolSection) -> int:
     """How many of a pLLM's texts are in its style; the others are in the default one."""
-    return round(config.pool.similarity * config.pool.texts)
+    return round(section.similarity * section.texts)
 
 
-def pool_size(config: Config, styles: Sequence[str]) -> int:
+def pool_size(section: PoolSection, styles: Sequence[str]) -> int:
     """Number of pLLMs of a pool that is dealt out over these styles."""
-    return len(styles) if config.pool.size == "auto" else config.pool.size
+    return len(styles) if section.size == "auto" else section.size

@@ -11,7 +11,7 @@ import numpy as np
 from devices import Network, draw_networks, draw_phones
 from sim.common.errors import UserError
 from sim.common.streams import Streams, stream
-from sim.corpus.base import Corpus
+from sim.corpus.base import Corpus, Part
 from sim.experiment.config import Config
 from sim.pool.pool import pool_styles, styles_in_pool
 from sim.population.phones import known_phones, phone_mix
@@ -52,7 +52,7 @@ def possible_styles(config: Config, corpus: Corpus) -> list[str]:
     """
     population = config.population
     styles = [corpus.style(s).id for s in population.styles]
-    styles = styles or styles_in_pool(config, corpus) or pool_styles(config, corpus)
+    styles = styles or styles_in_pool(config, corpus) or pool_styles(config.corpus, corpus)
     for style in styles:
         corpus.need(style, "user", -(-population.texts // population.styles_per_user))
         corpus.need(style, "test", -(-population.held_out // population.styles_per_user))
@@ -60,7 +60,7 @@ def possible_styles(config: Config, corpus: Corpus) -> list[str]:
 
 
 def draw_users(config: Config, corpus: Corpus, styles: Sequence[str], user_ids: Sequence[int]) -> list[User]:
-    """Draw some users; each is the same for any number of users and workers, and whoever is drawn along.
+    """Some users; each is the same for any number of users and workers, and whoever is drawn along.
 
     Args:
         styles: what users can have, one of which is drawn, or several where `population.styles_per_user` says so.
@@ -74,7 +74,7 @@ def draw_users(config: Config, corpus: Corpus, styles: Sequence[str], user_ids: 
 
 
 def draw_user(config: Config, corpus: Corpus, styles: Sequence[str], user_id: int) -> User:
-    """Draw one user, as `draw_users` does."""
+    """One user, as `draw_users` has it."""
     return draw_users(config, corpus, styles, [user_id])[0]
 
 
@@ -86,10 +86,11 @@ def _write(config: Config, corpus: Corpus, styles: Sequence[str], user_id: int) 
 
 def draw_devices(config: Config, user_ids: Sequence[int]) -> tuple[np.ndarray, Network]:
     """Users' phone ids and connections, each from the user's own streams: arrays of one entry a user."""
-    known, count = known_phones(config.population), len(user_ids)
-    ids = draw_phones(count, phone_mix(config.population), Streams(config.seed, user_ids, "phone"), known)
+    population, count = config.population, len(user_ids)
+    known = known_phones(population)
+    ids = draw_phones(count, phone_mix(population), Streams(config.seed, user_ids, "phone"), known)
     rng = Streams(config.seed, user_ids, "network")
-    return ids, draw_networks(count, rng, config.population.network, phone_ids=ids, known=known)
+    return ids, draw_networks(count, rng, population.network, phone_ids=ids, known=known)
 
 
 def _styles(config: Config, styles: Sequence[str], user_id: int) -> tuple[str, ...]:
@@ -100,7 +101,7 @@ def _styles(config: Config, styles: Sequence[str], user_id: int) -> tuple[str, .
     return tuple(styles[i] for i in rng.choice(len(styles), count, replace=False))
 
 
-def _mixed(corpus: Corpus, styles: Sequence[str], part, count: int, rng) -> list[Text]:  # type: ignore[no-untyped-def]
+def _mixed(corpus: Corpus, styles: Sequence[str], part: Part, count: int, rng: np.random.Generator) -> list[Text]:
     """`count` texts dealt out over the styles as evenly as can be, in random order."""
     shares = [count // len(styles) + (i < count % len(styles)) for i in range(len(styles))]
     texts = [t for style, n in zip(styles, shares, strict=True) for t in corpus.draw(style, part, n, rng)]

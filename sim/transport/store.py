@@ -17,7 +17,7 @@ import fsspec
 from sim.common.cache import built, cache_dir, folder_digest
 from sim.common.errors import UserError
 from sim.experiment.config import Config
-from sim.experiment.sections import ALWAYS, DAILY
+from sim.experiment.paths import PathKey
 
 PREFIX = "store:"
 """How a setting begins that names something in the store."""
@@ -105,36 +105,17 @@ def shipped(config: Config, model: str, summarizer: str, store: Store) -> Config
         model, summarizer: folders, or names on the hub, of the LLMs that the config means.
     """
 
-    def put(value: str) -> str:
-        return store.put(Path(value)) if value and Path(value).exists() else value
+    def put(value: str, key: PathKey) -> str:
+        return store.put(Path(value)) if key.workers != "never" and Path(value).exists() else value
 
-    population = config.population
-    own = {"phone_file": put(population.phone_file)}
-    if population.availability not in (ALWAYS, DAILY):
-        own["availability"] = put(population.availability)
-    return config.model_copy(
-        update={
-            "llm": config.llm.model_copy(update={"model": put(model), "summarizer": put(summarizer)}),
-            "corpus": config.corpus.model_copy(update={"path": put(config.corpus.path)}),
-            "pool": config.pool.model_copy(update={"path": put(config.pool.path)}),
-            "population": population.model_copy(update=own),
-        }
-    )
+    llm = config.llm.model_copy(update={"model": model, "summarizer": summarizer})
+    return config.model_copy(update={"llm": llm}).with_paths(put)
 
 
 def received(config: Config, store: Store) -> Config:
     """The config that `shipped` made, with paths on this machine for what is read early; LLMs are fetched when used."""
-    population = config.population
-    return config.model_copy(
-        update={
-            "corpus": config.corpus.model_copy(update={"path": _here(config.corpus.path, store)}),
-            "pool": config.pool.model_copy(update={"path": _here(config.pool.path, store)}),
-            "population": population.model_copy(
-                update={key: _here(getattr(population, key), store) for key in ("phone_file", "availability")}
-            ),
-        }
-    )
 
+    def here(value: str, key: PathKey) -> str:
+        return str(store.fetch(value)) if key.workers == "at once" and value.startswith(PREFIX) else value
 
-def _here(value: str, store: Store) -> str:
-    return str(store.fetch(value)) if value.startswith(PREFIX) else value
+    return config.with_paths(here)

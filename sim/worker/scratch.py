@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
+import torch
+
 from sim.common.cache import digest
 from sim.llm.finetune import LaneResult
 from sim.messages import Job
@@ -20,7 +22,7 @@ from sim.worker.workplace import Workplace
 FOLDER = "scratch"
 """Folder below a sweep's."""
 VERSION = 1
-"""Part of the name's hash: bump it when fine-tuning comes out differently for equal settings."""
+"""Part of the name's hash: bump it when users' texts or fine-tuning come out differently for equal settings."""
 Results = list[LaneResult[int]]
 
 
@@ -44,6 +46,7 @@ def _decided_by(work: Workplace, job: Job) -> dict[str, object]:
     config, resident = work.config, work.resident
     return {
         "version": VERSION,
+        "torch": torch.__version__,  # another one rounds otherwise
         "seed": config.seed,
         "llm": resident.lm_digest,
         "corpus": resident.corpus.fingerprint(),

@@ -239,7 +239,7 @@ def test_pool_of_another_rank(command: Command, tiny: list[str]) -> None:
 
 
 def test_pool_of_another_kind(command: Command, tiny: list[str]) -> None:
-    folder = Resident(Config.load(None, tiny)).pool.folder
+    folder = provider_of(Config.load(None, tiny))[1].folder
     said = ["adapter_config.json", "LORA", "training.adapter expects IA3"]
     check_refused(command("run", *tiny, f"pool.path={folder}", "training.adapter=ia3"), str(folder), *said)
 

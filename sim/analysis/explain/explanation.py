@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 from sim.analysis.explain.chart import chart
 from sim.analysis.explain.text import page
 from sim.analysis.look import save as save_figure
-from sim.analysis.tables import FITTING, SCRATCH, Run, records
+from sim.analysis.tables import FITTING, Run, records
 from sim.common.errors import UserError
+from sim.experiment.names import SCRATCH
 from sim.records.tables import FAILED
 
 Words = tuple[tuple[str, float], ...]

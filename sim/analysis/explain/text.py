@@ -7,7 +7,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from sim.analysis.summary import number
-from sim.analysis.tables import SCRATCH
+from sim.experiment.names import SCRATCH
 from sim.records.tables import DOES_NOT_FIT
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from matplotlib.figure import Figure
 
 from sim.analysis.look import new_figure
 from sim.analysis.tables import Run
-from sim.corpus import open_corpus
+from sim.common.errors import UserError
+from sim.corpus import CORPORA, open_corpus
 
 PUBLISHED = {(0, 1): 0.34, (0, 2): 0.76, (0, 3): 1.0, (1, 2): 0.47, (1, 3): 0.72, (2, 3): 0.28}
 """XPerT's normalised L1 distances between four levels, by places of the levels."""
@@ -50,11 +51,18 @@ class LevelDistances:
 def latent_space(run: Run) -> list[LevelDistances]:
     """For every axis of which the pool has three levels or more in styles that have no other axis.
 
-    Coordinates are those of the first strategy that explains pLLMs. Only the built-in corpus knows levels.
+    Coordinates are those of the first strategy that explains pLLMs. None where the corpus knows no levels, as those of
+    files, or (one's own) is not at hand.
     """
-    if run.config is None or run.config.corpus.source != "persona":
+    if run.config is None:
         return []
-    corpus, style_of = open_corpus(run.config.corpus), dict(zip(run.pool["pllm"], run.pool["style"], strict=True))
+    try:
+        if not CORPORA.load(run.config.corpus.source).levels:
+            return []
+        corpus = open_corpus(run.config.corpus)
+    except UserError:
+        return []
+    style_of = dict(zip(run.pool["pllm"], run.pool["style"], strict=True))
     words = run.words[run.words["owner"].isin(list(style_of))]
     if words.empty:
         return []

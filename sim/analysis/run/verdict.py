@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 
 from sim.analysis.summary import by_key, compare, interval, number
-from sim.analysis.tables import ORACLE, SCRATCH, Run, records
+from sim.analysis.tables import Run, records
+from sim.experiment.names import ORACLE, SCRATCH
 
 METRIC = "time_saved_total"
 """What decides who won: time to the target on the phone, selection and downloads included."""

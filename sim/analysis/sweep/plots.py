@@ -14,7 +14,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from sim.analysis.look import looks, new_figure
 from sim.analysis.sweep.published import ACCURACY_BY_SIMILARITY
 from sim.analysis.sweep.table import Sweep
-from sim.analysis.tables import SCRATCH
+from sim.experiment.names import SCRATCH
 
 POOL_SIZE, SIMILARITY = "pool.size", "pool.similarity"
 

@@ -17,7 +17,8 @@ from sim.analysis.sweep.mixed import MERGED, MIXED_SOURCE, beside_mixed, mixed_s
 from sim.analysis.sweep.plots import accuracy_by_similarity, by_key, cost_by_pool, pareto
 from sim.analysis.sweep.published import SOURCE, beside_published
 from sim.analysis.sweep.table import SHOWN, Sweep, listed, load_sweep
-from sim.analysis.tables import ORACLE, SCRATCH, records
+from sim.analysis.tables import records
+from sim.experiment.names import ORACLE, SCRATCH
 
 LEAD_METRICS = (METRIC, "selection_accuracy")
 """What the headline is about: the first that the sweep has."""

@@ -25,6 +25,7 @@ def _crossed(levels: Sequence[str]) -> dict[str, dict[str, str]]:
 class PersonaCorpus(Corpus):
     """Text without end: prompts are drawn from topics x question forms, answers are written by the grammar."""
 
+    built_in = True
     default = "default"
     levels = LEVELS
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from sim.common.cache import built, cache_dir, digest, folder_digest
@@ -49,6 +50,12 @@ def test_built_folder_is_readable_by_others(tmp_path: Path) -> None:
 def test_digest_follows_values_and_not_their_order() -> None:
     assert digest({"a": 1, "b": [2]}) == digest({"b": [2], "a": 1})
     assert len({digest({"a": v}) for v in (1, 2, 1.5, "1", None, [1])}) == 6
+
+
+@pytest.mark.parametrize("value", [np.arange(3), np.int64(3), {1: "a"}, {"x"}, Path("a"), object()])
+def test_what_is_no_json_has_no_digest(value: object) -> None:
+    with pytest.raises(TypeError, match=r"^made_of\.settings\[1\]\.inner (is a|has the key) "):
+        digest({"settings": [0, {"inner": value}]})
 
 
 def test_folder_digest_follows_names_and_contents(tmp_path: Path) -> None:

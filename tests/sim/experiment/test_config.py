@@ -25,8 +25,7 @@ def refused(*overrides: str, path: Path | None = None) -> str:
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.relative_to(ROOT).as_posix())
 def test_shipped_config_loads(path: Path) -> None:
-    needs_path = 'source = "xpert"' in path.read_text() or 'source = "jsonl"' in path.read_text()
-    assert Config.load(path, ["corpus.path=somewhere"] if needs_path else []).strategies
+    assert Config.load(path).strategies
 
 
 def test_quickstart_is_the_defaults() -> None:
@@ -56,7 +55,6 @@ def test_quickstart_is_the_defaults() -> None:
         ("strategies=scratch,scratch", ["strategies", "'scratch' is named twice"]),
         ("strategies=", ["strategies", "at least 1"]),
         ('strategies=["scratch"', ["strategies", "list"]),
-        ("corpus.source=xpert", ["corpus.path", "empty"]),
         ("name=a/b", ["name = 'a/b'"]),
         ("name=..", ["name = '..'"]),
         ("seed", ["'seed'", "key=value"]),
@@ -175,3 +173,49 @@ def test_own_phones_traces_and_llms_are_anchored(tmp_path: Path) -> None:
     found = (config.population.phone_file, config.population.availability, config.llm.deploy)
     assert found == tuple(str((tmp_path / name).resolve()) for name in ("mine.csv", "trace.json", "my-llm.json"))
     assert Config.load(None, []).anchored(tmp_path).population.availability == "always"
+
+
+PATHS = ["output", "llm.model", "llm.summarizer", "llm.deploy", "llm.summarizer_deploy", "corpus.path", "pool.path"]
+PATHS += ["population.phone_file", "population.availability", "engine.store"]
+
+
+def test_every_value_that_can_be_a_path_is_changed_and_nothing_else() -> None:
+    changed = Config.load(None, [f"{key}=here" for key in PATHS]).with_paths(lambda value, key: f"{value} and there")
+    assert changed == Config.load(None, [f"{key}=here and there" for key in PATHS])
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        *["llm.model=pocket", "llm.summarizer=pocket", "population.availability=always", "engine.store=s3://bucket/x"],
+        *["population.availability=daily", "corpus.path=", "pool.path=", "population.phone_file=", "engine.store="],
+    ],
+)
+def test_values_that_are_no_path_are_left_alone(override: str) -> None:
+    config = Config.load(None, ["llm.deploy=", "llm.summarizer_deploy=", "output=", override])
+    assert config.with_paths(lambda value, key: "never") == config
+
+
+def test_names_on_the_hub_stay_and_places_to_be_made_are_anchored(tmp_path: Path) -> None:
+    config = Config.load(None, ["llm.model=me/mine", "corpus.path=me/data", "engine.store=st", "pool.path=none"])
+    found = config.anchored(tmp_path)
+    assert (found.llm.model, found.corpus.path, found.pool.path) == ("me/mine", "me/data", "none")
+    assert found.engine.store == str(tmp_path.resolve() / "st")
+
+
+REFERENCE = sorted((ROOT / "results" / "reference").glob("*/*/config.toml"))
+
+
+@pytest.mark.parametrize("path", REFERENCE, ids=lambda p: p.parent.name)
+def test_runs_of_a_sweep_are_found_again_by_their_hash(path: Path) -> None:
+    """The folders of the committed sweeps bear the hash that their configs had then."""
+    assert Config.load(path).digest() == path.parent.name
+
+
+def test_settings_of_strategies_are_hashed_and_sent_as_they_are() -> None:
+    settings = ["options.a.at=2020-01-01T00:00:00", "options.a.most=inf", "options.a.list=[1, 2.5]"]
+    config = Config.load(None, settings)
+    others = [Config.load(None, [*settings, o]) for o in ("options.a.at=2020-01-02", "options.a.most=nan")]
+    assert len({c.digest() for c in (config, *others)}) == 3
+    assert Config.model_validate_json(config.model_dump_json()).digest() == config.digest()
+    assert Config.model_validate_json(config.model_dump_json()).options["a"]["most"] == float("inf")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sim.corpus.files import RowCorpus
+from sim.corpus.rows import RowCorpus
 from sim.llm.model import LanguageModel
 from sim.pocket.base import train_base
 from sim.pocket.settings import Recipe, Size

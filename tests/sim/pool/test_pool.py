@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import math
+import multiprocessing
 import shutil
 import time
 from collections.abc import Iterable, Sequence
@@ -11,6 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import ClassVar
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -19,17 +22,23 @@ from sim.cloud.building import hand_on, make_pool
 from sim.cloud.check import prepare
 from sim.cloud.offers import make_offers, pool_digest
 from sim.cloud.provider import Provider
+from sim.common.cache import folder_digest
 from sim.common.errors import RunFailed, UserError
-from sim.corpus.files import RowCorpus
 from sim.corpus.persona import PersonaCorpus
+from sim.corpus.rows import RowCorpus
 from sim.experiment.config import Config
+from sim.experiment.strategies import make_strategy
 from sim.llm.adapters.files import WEIGHTS
-from sim.pool.plan import GROUP, Group, plan_pool
+from sim.pocket import DATA, pocket_digest
+from sim.pool.offers import offer_folder
+from sim.pool.plan import GROUP, SHIPPED, Group, plan_pool
 from sim.pool.pool import Card, Pool
 from sim.records.folder import make_folder
 from sim.transport.nodes import Arrival
+from strategies.base import Strategy
 from tests.runs import Inline, Silent, provider_of, serve, small_config
 
+QUICKSTART = Path(__file__).resolve().parents[3] / "configs" / "quickstart.toml"
 STYLES = [
     "expert-concise-poetic",
     "elementary-concise-sassy",
@@ -337,3 +346,34 @@ def test_pllms_whose_ids_are_quoted_are_not_sought_where_they_lay_unquoted(
     monkeypatch.setattr("sim.pool.plan._quoted", str)
     assert digests()[0] == plain
     assert digests()[1] != odd
+
+
+def test_the_quickstart_s_pool_and_offers_are_the_shipped_ones(tmp_path: Path) -> None:
+    """A hash that comes out otherwise would have every user build them for a quarter of an hour."""
+    config, corpus = Config.load(QUICKSTART), PersonaCorpus()
+    llm = folder_digest(DATA / "base")
+    plan = plan_pool(config, corpus, llm)
+    assert plan.folder == SHIPPED / "c6b0086fa6171a60"
+    assert plan.missing() == []
+    made_of = {"llm": llm, "summarizer": pocket_digest(corpus)}
+    found = {s: offer_folder(plan.folder, tmp_path, make_strategy(s, config), made_of) for s in config.strategies}
+    assert {folder.parent for folder in found.values()} == {plan.folder / "offers"}
+
+
+class Remembers(Strategy):
+    """Has been given a setting of some type."""
+
+    not_in_offer = frozenset({"unread"})
+
+    def __init__(self, value: object) -> None:
+        self.value = self.unread = value
+
+
+def test_offers_follow_settings_that_json_has_no_word_for(tmp_path: Path) -> None:
+    long = np.zeros(5000)
+    other = long.copy()
+    other[2500] = 1
+    values = [long, other, np.float32(0.5), 0.25, datetime.date(2026, 1, 1), Path("a"), {"b"}]
+    assert len({offer_folder(tmp_path, tmp_path, Remembers(v), {}) for v in values}) == len(values)
+    with pytest.raises(UserError, match=r"^strategies: Remembers\.value is a Lock.*`not_in_offer`"):
+        offer_folder(tmp_path, tmp_path, Remembers(multiprocessing.Lock()), {})

@@ -12,7 +12,7 @@ import pytest
 from devices import phones
 from sim.common.errors import UserError
 from sim.common.streams import Streams, stream
-from sim.corpus.files import RowCorpus
+from sim.corpus.rows import RowCorpus
 from sim.experiment.config import Config
 from sim.population.users import User, draw_devices, draw_user, draw_users
 from strategies.base import Text

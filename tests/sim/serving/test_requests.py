@@ -95,7 +95,7 @@ def test_a_phase_without_columns_is_refused() -> None:
         def answer(self, desk: Desk, asked: Sequence[Asked[Download]]) -> list[None]:
             return [None for _ in asked]
 
-    with pytest.raises(ValueError, match="billed as 'upload', but users.csv has no column 'upload_j'"):
+    with pytest.raises(ValueError, match=r"billed as 'upload', but users\.csv has no column 'upload_j'"):
         check_phases({"Upload": Upload()})
 
 

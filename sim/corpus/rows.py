@@ -1,4 +1,4 @@
-"""Readers: a folder in the XPerT format, any JSON Lines file, a Hugging Face dataset."""
+"""Corpora that are read whole, row by row: what the readers of files and datasets share."""
 
 from __future__ import annotations
 
@@ -7,17 +7,43 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Self, cast
 
 import numpy as np
 
 from sim.common.errors import UserError, nearest
 from sim.corpus.base import Corpus, Part, Style, bucket
+from sim.experiment.sections import CorpusSection
 from strategies.base import Text
 
 Row = tuple[str, str, str, bool]
 """(style, prompt, answer, held out?)"""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns that hold prompt, answer and style."""
+
+    prompt: str
+    answer: str
+    style: str
+
+    @classmethod
+    def of(cls, section: CorpusSection) -> Self:
+        return cls(section.prompt, section.answer, section.style)
+
+    @property
+    def names(self) -> tuple[str, str, str]:
+        return self.prompt, self.answer, self.style
+
+    def rows(self, read: Iterable[Mapping[str, str]], held_out: float) -> Iterable[Row]:
+        """What was read as rows, of which a share is held out by prompt."""
+        for row in read:
+            prompt = row[self.prompt]
+            share = bucket(f"held out {prompt}", 1000) / 1000
+            yield row[self.style], prompt, row[self.answer], share < held_out
 
 
 class RowCorpus(Corpus):
@@ -41,7 +67,7 @@ class RowCorpus(Corpus):
         self._texts = {key: list(by_prompt.values()) for key, by_prompt in texts.items()}
         self._defaults = texts[default, "pool"]
         self._digest = digest.hexdigest()
-        names = sorted({style for style, _ in self._texts}, key=_natural)
+        names = sorted({style for style, _ in self._texts}, key=in_natural_order)
         if default not in names:
             raise UserError(f"corpus.default: no style {default!r} in {source}; it has {', '.join(names)}.")
         self.styles = {name: Style(name) for name in names if name != default}
@@ -66,52 +92,6 @@ class RowCorpus(Corpus):
         return self._digest
 
 
-def xpert_folder(path: Path, default: str, only: Sequence[str] = ()) -> RowCorpus:
-    """A folder of `N_train.json` and `N_test.json`, JSON Lines with Context, Input, Response; N names the style.
-
-    Raises: UserError naming file and line for a broken row, or the folder when it holds no such file.
-    """
-    files = sorted(path.glob("*_train.json"), key=lambda f: _natural(f.name))
-    if not files:
-        raise UserError(f"corpus.path: no N_train.json in {str(path)!r}.")
-
-    def rows() -> Iterable[Row]:
-        for train in files:
-            style = train.name.removesuffix("_train.json")
-            test = train.with_name(f"{style}_test.json")
-            if not test.is_file():
-                raise UserError(f"corpus.path: {test} is missing (each N_train.json needs its N_test.json).")
-            for file, held_out in ((train, False), (test, True)):
-                for row in json_lines(file, ("Context", "Response"), optional="Input"):
-                    prompt = "\n".join(p for p in (row["Context"], row["Input"]) if p)
-                    yield style, prompt, row["Response"], held_out
-
-    return RowCorpus(rows(), default, str(path), only)
-
-
-def jsonl(path: Path, fields: Mapping[str, str], default: str, held_out: float, only: Sequence[str] = ()) -> RowCorpus:
-    """Any JSON Lines file. `fields` names the columns of prompt, answer and style; a share is held out by prompt."""
-    rows = json_lines(path, tuple(fields.values()), name=fields["style"])
-    return RowCorpus(_named(rows, fields, held_out), default, str(path), only)
-
-
-def hub(name: str, fields: Mapping[str, str], default: str, held_out: float, only: Sequence[str] = ()) -> RowCorpus:
-    """A Hugging Face dataset by name, or a folder that `datasets` can load (needs the extra `headstart[hub]`)."""
-    try:
-        from datasets import load_dataset
-    except ImportError as error:
-        raise UserError("corpus.source: 'hf' needs the extra: pip install 'headstart[hub]'.") from error
-    try:
-        rows = load_dataset(name, split="train")
-    except Exception as error:
-        raise UserError(f"corpus.path: cannot load dataset {name!r}: {str(error).splitlines()[0]}") from error
-    missing = [f for f in fields.values() if f not in rows.column_names]
-    if missing:
-        raise UserError(f"corpus.fields: {name!r} has no column {missing[0]!r}; it has {', '.join(rows.column_names)}.")
-    checked = (_checked(r, f"{name}, row {i}", tuple(fields.values()), fields["style"]) for i, r in enumerate(rows))
-    return RowCorpus(_named(checked, fields, held_out), default, name, only)
-
-
 def json_lines(path: Path, required: tuple[str, ...], name: str = "", optional: str = "") -> Iterable[dict[str, str]]:
     """Rows of a JSON Lines file; under `name` a number will do, too, and under `optional` nothing.
 
@@ -131,14 +111,14 @@ def json_lines(path: Path, required: tuple[str, ...], name: str = "", optional: 
             raise UserError(f"{path}:{number}: not a JSON object ({getattr(error, 'msg', error)}).") from error
         if not isinstance(row, dict):
             raise UserError(f"{path}:{number}: not a JSON object.")
-        yield _checked(row, f"{path}:{number}", required, name, optional)
+        yield checked(row, f"{path}:{number}", required, name, optional)
         empty = False
     if empty:
         raise UserError(f"{path}: no rows; one JSON object a line is expected.")
 
 
-def _checked(
-    row: Mapping[str, Any], where: str, required: tuple[str, ...], name: str, optional: str = ""
+def checked(
+    row: Mapping[str, object], where: str, required: tuple[str, ...], name: str, optional: str = ""
 ) -> dict[str, str]:
     """The texts of a row that are needed. Raises UserError naming where it is."""
     found = {key: row.get(key) for key in required}
@@ -156,12 +136,6 @@ def _checked(
     return cast(dict[str, str], found)
 
 
-def _named(rows: Iterable[Mapping[str, str]], fields: Mapping[str, str], held_out: float) -> Iterable[Row]:
-    for row in rows:
-        prompt = row[fields["prompt"]]
-        share = bucket(f"held out {prompt}", 1000) / 1000
-        yield row[fields["style"]], prompt, row[fields["answer"]], share < held_out
-
-
-def _natural(name: str) -> tuple[tuple[int, str], ...]:
+def in_natural_order(name: str) -> tuple[tuple[int, str], ...]:
+    """A key that sorts names as a reader would: style 9 before style 10."""
     return tuple((int(p), "") if p.isdigit() else (-1, p) for p in re.split(r"(\d+)", name) if p)
