@@ -26,7 +26,8 @@ from sim.analysis.measures import climbed, per_user
 from sim.analysis.run.latent import latent_levels
 from sim.analysis.run.phones import phones
 from sim.analysis.summary import number
-from sim.analysis.tables import SCRATCH, Run
+from sim.analysis.tables import Run
+from sim.records.savings import SCRATCH
 
 
 def savings(run: Run) -> Figure | None:

@@ -1,4 +1,4 @@
-"""What a run shows, in sentences: which strategy won, by how much, and under which conditions."""
+"""The verdict on a run, in sentences: which strategy won, by how much, and under which conditions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 
 from sim.analysis.summary import by_key, compare, interval, number
-from sim.analysis.tables import ORACLE, SCRATCH, Run, records
+from sim.analysis.tables import ORACLE, Run, records
+from sim.records.savings import SCRATCH
 
 METRIC = "time_saved_total"
 """What decides who won: time to the target on the phone, selection and downloads included."""
@@ -28,7 +29,7 @@ class Verdict:
 
 
 def nobody_chose(run: Run) -> str:
-    """What is to be said of a run whose pool is empty; '' of any other."""
+    """The sentence that a run needs whose pool is empty; '' for any other."""
     others = [s for s in run.strategies if s != SCRATCH]
     if not others or run.config is None or not run.pool.empty or (run.users["chosen"] != "").any():
         return ""

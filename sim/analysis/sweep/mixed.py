@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from sim.analysis.look import ERROR_BARS, Look, looks, new_figure
 from sim.analysis.summary import by_key, compare, summarise
 from sim.analysis.sweep.table import Sweep
-from sim.analysis.tables import SCRATCH, load_run, records
+from sim.analysis.tables import load_run, records
+from sim.records.savings import SCRATCH
 
 MIXED_SOURCE = (
     'Wang et al., "Never Start from Scratch", MobiSys 2025, doi 10.1145/3711875.3729132, steps to converge, read off a '

@@ -14,7 +14,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from sim.analysis.look import looks, new_figure
 from sim.analysis.sweep.published import ACCURACY_BY_SIMILARITY
 from sim.analysis.sweep.table import Sweep
-from sim.analysis.tables import SCRATCH
+from sim.records.savings import SCRATCH
 
 POOL_SIZE, SIMILARITY = "pool.size", "pool.similarity"
 
@@ -34,7 +34,7 @@ SELECTION: tuple[Panel, ...] = (
 )
 
 
-def by_key(sweep: Sweep, key: str) -> Figure | None:
+def metrics_by_key(sweep: Sweep, key: str) -> Figure | None:
     """The main metrics over one swept key, a line a strategy."""
     panels = [panel for panel in MAIN if sweep.has(panel[0])]
     if not panels:
