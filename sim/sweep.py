@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from sim.analysis.summary import summarise
+from sim.analysis.summary import SUMMARY_CSV, write_summary
 from sim.analysis.sweep.table import RUNS, runs_table
 from sim.analysis.tables import load_run
-from sim.cloud.check import check
+from sim.cloud.check import prepare
 from sim.cloud.cohorts import job_count
 from sim.cloud.collect import Watcher
 from sim.common.disk import write_whole
@@ -17,8 +17,6 @@ from sim.experiment.grid import Point
 from sim.records.folder import is_finished
 from sim.records.journal import progress
 from sim.worker.scratch import FOLDER
-
-SUMMARY = "summary.csv"
 
 
 class SweepWatcher(Watcher, Protocol):
@@ -35,7 +33,7 @@ def sweep(points: Sequence[Point], watcher: SweepWatcher) -> list[str]:
     Raises UserError, before anything is done, where a config is wrong.
     """
     for point in points:
-        check(point.config)
+        prepare(point.config)  # and again when its turn comes: the corpora of all runs may be more than memory holds
     failures = []
     missing = {number: point for number, point in enumerate(points, start=1) if not is_finished(point.folder)}
     jobs = {number: job_count(point.config) - progress(point.folder)[1] for number, point in missing.items()}
@@ -60,18 +58,18 @@ def _do(point: Point, watcher: Watcher) -> None:
         for folder in (point.folder, shared):
             folder.mkdir(parents=True, exist_ok=True)
         write_whole(point.folder / "config.toml", point.config.to_toml())
-        (point.folder / SUMMARY).unlink(missing_ok=True)
+        (point.folder / SUMMARY_CSV).unlink(missing_ok=True)
     except OSError as error:
         raise UserError(f"output: cannot write {str(point.folder)!r}: {error.strerror or error}.") from error
-    start(point.config, point.folder, watcher, shared)
+    start(prepare(point.config), point.folder, watcher, shared)
 
 
 def _write_runs(points: Sequence[Point]) -> None:
     """Summarise what is finished and write runs.csv, in the order of the grid."""
     done = [point for point in points if is_finished(point.folder)]
     for point in done:
-        if not (point.folder / SUMMARY).is_file():
-            write_whole(point.folder / SUMMARY, summarise(load_run(point.folder)).to_csv(index=False))
+        if not (point.folder / SUMMARY_CSV).is_file():
+            write_summary(load_run(point.folder))
     if done:
         table = runs_table([(point.folder, point.values) for point in done])
         write_whole(points[0].folder.parent / RUNS, table.to_csv(index=False))

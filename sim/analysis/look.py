@@ -1,4 +1,4 @@
-"""How figures look: sizes, fonts, and colours that stay apart in grey too, by hatch, marker and line."""
+"""The look of all figures: sizes, fonts, and colours that stay apart in grey too, by hatch, marker and line."""
 
 from __future__ import annotations
 
@@ -68,6 +68,7 @@ class Look:
 
     @property
     def plot(self) -> dict[str, Any]:
+        """Keywords for `Axes.plot`."""
         return {
             "color": self.colour,
             "marker": self.marker,
@@ -78,7 +79,7 @@ class Look:
 
 
 def looks(strategies: Sequence[str]) -> dict[str, Look]:
-    """Scratch is grey, the oracle black and dotted, the others take colours in turn."""
+    """The look of each strategy: scratch grey, the oracle black and dotted, the others in colours by turn."""
     fixed = {SCRATCH: Look("#7a7a7a", "o", "-"), ORACLE: Look("#111111", "X", (0, (1, 1.2)))}
     free = [s for s in strategies if s not in fixed]
     turn = {
@@ -89,7 +90,7 @@ def looks(strategies: Sequence[str]) -> dict[str, Look]:
 
 
 def styled(**more: Any) -> AbstractContextManager[None]:
-    """Draw and save figures within this."""
+    """A context that gives figures this look; they are drawn and saved within it. `more` are further settings."""
     rc: Any = RC | {key.replace("_", ".", 1): value for key, value in more.items()}
     return mpl.rc_context(rc)
 

@@ -1,4 +1,4 @@
-"""What is measured of each user: every metric once, with unit, meaning and how it follows from the tables."""
+"""The metrics: what is measured of each user, with unit, meaning and how it follows from the tables."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from sim.analysis.tables import FITTING, Run
+from sim.analysis.tables import Run
 from sim.experiment.names import ORACLE, SCRATCH
-from sim.records.tables import FAILED
+from sim.records.savings import share_saved
+from sim.records.tables import FAILED, FITTING
 
 
 @dataclass(frozen=True)
 class Metric:
+    """A column of what is measured: a number for each user and strategy, in `unit`."""
+
     name: str
     unit: str
     meaning: str
@@ -117,7 +120,7 @@ def per_user(run: Run) -> dict[str, pd.DataFrame]:
 
 
 def climbed(run: Run) -> pd.DataFrame:
-    """The ladder: user_id, strategy, amount (share of the user's texts), share (n / N in texts), reached.
+    """The ladder, a row a rung: user_id, strategy, amount (share of the user's texts), share (n / N in texts), reached.
 
     The amount 1 comes from users.csv where the ladder itself leaves it out.
     """
@@ -145,8 +148,6 @@ def _data(run: Run) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def _saved(cost: pd.DataFrame) -> pd.DataFrame:
-    """1 - cost / the same user's cost from scratch; undefined where scratch costs nothing or did not run."""
-    if SCRATCH not in cost:
-        return cost * np.nan
-    scratch = cost[SCRATCH]
-    return 1 - cost.div(scratch.where(scratch > 0), axis=0)
+    """The share that each strategy (columns) saves each user (rows); NaN in a run without scratch."""
+    scratch = cost[[SCRATCH]].to_numpy() if SCRATCH in cost else np.nan
+    return pd.DataFrame(share_saved(cost.to_numpy(), scratch), cost.index, cost.columns)

@@ -1,4 +1,4 @@
-"""One self-contained HTML page: sections, sortable tables and figures inline. No network, no other file."""
+"""A report as one HTML page that needs no network and no other file: sections, sortable tables, figures inline."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ class Section:
 
     @property
     def anchor(self) -> str:
+        """What a link to the section names."""
         return "-".join(self.title.lower().replace(",", "").split())
 
 
@@ -39,10 +40,12 @@ class Cell:
 
 
 def paragraph(text: str) -> str:
+    """Text as a paragraph."""
     return f"<p>{escape(text)}</p>"
 
 
 def verbatim(text: str) -> str:
+    """Text as it is, in a font of one width."""
     return f"<pre>{escape(text)}</pre>"
 
 
@@ -62,15 +65,15 @@ def picture(figure: Figure, alt: str) -> str:
     return f"<figure>{image}<figcaption>{text}</figcaption></figure>"
 
 
-def grid(headings: Sequence[str], rows: Iterable[Sequence[Cell | str]]) -> str:
+def html_table(headings: Sequence[str], rows: Iterable[Sequence[Cell | str]]) -> str:
     """A table that sorts by the column whose heading is clicked."""
     head = "".join(f'<th scope="col"><button type="button">{escape(h)}</button></th>' for h in headings)
     body = "".join(f"<tr>{''.join(_cell(c) for c in row)}</tr>" for row in rows)
     return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
-def page(title: str, lead: Sequence[str], sections: Sequence[Section]) -> str:
-    """The whole document. `lead` are the paragraphs under the title."""
+def document(title: str, lead: Sequence[str], sections: Sequence[Section]) -> str:
+    """The whole page. `lead` are the paragraphs under the title."""
     links = " ".join(f'<a href="#{s.anchor}">{escape(s.title)}</a>' for s in sections)
     body = "\n".join(f'<section id="{s.anchor}"><h2>{escape(s.title)}</h2>{s.html}</section>' for s in sections)
     return _PAGE.substitute(

@@ -14,8 +14,10 @@ from rich.text import Text
 from sim.analysis.bootstrap import mean_intervals, median_intervals
 from sim.analysis.measures import METRICS, SAVINGS, per_user
 from sim.analysis.tables import Run, records
+from sim.common.disk import write_whole
 from sim.records.tables import SUMMARY
 
+SUMMARY_CSV = "summary.csv"
 MEDIANS = (*SAVINGS, "steps_to_target", "total_min", "total_kj")
 """Metrics that have a second row, NAME_median: there `mean` is the median and low to high its interval."""
 
@@ -58,6 +60,13 @@ def summarise(run: Run) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=[c.name for c in SUMMARY])
     order = table["strategy"].map({s: i for i, s in enumerate(run.strategies)})
     return table.iloc[np.argsort(order.to_numpy(), kind="stable")].reset_index(drop=True)
+
+
+def write_summary(run: Run) -> pd.DataFrame:
+    """Write summary.csv into the run's folder, and return what is in it."""
+    summary = summarise(run)
+    write_whole(run.folder / SUMMARY_CSV, summary.to_csv(index=False))
+    return summary
 
 
 def compare(run: Run, metric: str, best: str) -> pd.DataFrame:

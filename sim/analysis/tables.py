@@ -1,4 +1,4 @@
-"""Read the folder that a run left behind. Analysis sees nothing else, so anyone can redo it."""
+"""The tables of a run, read from the folder that it left behind. Analysis sees nothing else, so anyone can redo it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,6 @@ import pandas as pd
 from sim.common.errors import UserError, nearest
 from sim.experiment.config import Config
 from sim.records.tables import TABLES, Column
-
-FITTING = ("yes", "streamed")
-"""Values of `fits` for which a phone can fine-tune the deployed LLM."""
 
 _DTYPES = {int: "Int64", float: "float64", bool: "boolean", str: "str"}
 
@@ -37,10 +34,12 @@ class Run:
 
     @property
     def name(self) -> str:
+        """The name in the config; without a config the name of the folder above."""
         return self.config.name if self.config else self.folder.resolve().parent.name
 
     @property
     def seed(self) -> int:
+        """The seed in the config, which intervals are drawn with; 0 without a config."""
         return self.config.seed if self.config else 0
 
     @cached_property
@@ -79,6 +78,7 @@ class Run:
 
 
 def is_run(folder: Path) -> bool:
+    """Whether a folder holds the records of a run."""
     return (folder / "users.csv").is_file()
 
 

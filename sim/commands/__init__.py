@@ -1,1 +1,1 @@
-"""Groups of the command line, a file each; `sim.cli` puts them together."""
+"""The commands of `headstart`, a file each; `sim.cli` puts them together. What is slow to import is imported late."""

@@ -1,65 +1,28 @@
-"""`headstart bench`: this machine's speed against what one would write otherwise (docs/bench.md)."""
+"""`headstart bench`: the benchmark of `tests/benchmarks`, which a clone has and an installed package has not."""
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from sim.commands.terminal import ROOT, console, errors, frame, say_path
+from sim.commands.terminal import ROOT
 from sim.common.errors import UserError
 
 
-def bench(
-    quick: Annotated[bool, typer.Option("--quick", help="two minutes: few users, the pocket LLM alone")] = False,
-    output: Annotated[Path, typer.Option(metavar="DIR", help="where tables and picture go")] = Path("results/bench"),
-    resume: Annotated[bool, typer.Option("--resume", help="go on after what DIR has already")] = False,
-) -> None:
-    """Measure Headstart beside the FlowerTune pattern and a PEFT loop on equal work, lanes, and cost-only runs.
-
-    Wants a machine that does nothing else. The full benchmark takes half an hour.
-
-    Examples:
-
-        headstart bench --quick
-
-        headstart bench --output results/reference/bench
-
-        headstart bench --output results/reference/bench --resume
-    """
+def bench(arguments: Annotated[list[str] | None, typer.Argument(metavar="[OPTIONS]")] = None) -> None:
+    """Measure Headstart beside the FlowerTune pattern and a PEFT loop on equal work, lanes, and cost-only runs."""
     if not (ROOT / "tests" / "benchmarks").is_dir():
         raise UserError(f"bench: {ROOT} has no tests/benchmarks; install from a clone with pip install -e .")
-    sys.path.insert(0, str(ROOT))
-    from tests.benchmarks.bench import BenchFailed, Measurement
-    from tests.benchmarks.bench import bench as measure
-    from tests.benchmarks.page import draw, load
-    from tests.benchmarks.suite import FULL, QUICK
-
+    # -P: a folder `tests` where the user stands is not ours
+    command = [sys.executable, "-P", "-m", "tests.benchmarks", *(arguments or [])]
+    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path})
     try:
-        output.mkdir(parents=True, exist_ok=True)
-        (output / ".probe").touch()
-        (output / ".probe").unlink()
-    except OSError as error:
-        raise UserError(f"--output: cannot write {str(output)!r}: {error.strerror}.") from None
-    columns = (TextColumn("{task.description:<40}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("")
-
-        def progress(measurement: Measurement, done: int, of: int) -> None:
-            what = " ".join(map(str, (measurement.kind, *measurement.key)))
-            bar.update(task, description=what, completed=done, total=of)
-            if not console.is_terminal:
-                print(f"[headstart bench] {done + 1} of {of}: {what}", flush=True)
-
-        try:
-            tables = measure(QUICK if quick else FULL, output, progress, resume)
-        except BenchFailed as failure:
-            errors.print(f"headstart: bench: {failure}")
-            raise typer.Exit(1) from None
-    for table in tables.values():
-        console.print(frame(table), highlight=False)
-    draw(output, *load(output))
-    say_path(output)
+        status = process.wait()
+    except KeyboardInterrupt:  # Ctrl-C reaches the benchmark as well, which first ends what it began
+        status = process.wait()
+    raise typer.Exit(status if status >= 0 else 128 - status)

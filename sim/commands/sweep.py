@@ -1,4 +1,4 @@
-"""`headstart sweep`: a grid of runs."""
+"""`headstart sweep`: every run of a grid, and their table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all commands share: the two consoles, and tables on them."""
+"""The terminal that all commands share: two consoles, the arguments CONFIG and KEY=VALUE, paths and tables."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import math
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from rich import box
 from rich.console import Console
 from rich.table import Table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PIPE_WIDTH = 160
 """Columns of a table where nobody's terminal says how wide it may be."""
@@ -38,9 +40,11 @@ def say_path(path: Path) -> None:
 
 def frame(table: pd.DataFrame, formats: Mapping[str, str] = {}, title: str = "") -> Table:
     """A data frame for the terminal: numbers to the right, by `formats` (default `.3g`), NaN as a blank."""
+    from pandas.api.types import is_bool_dtype, is_numeric_dtype
+
     out = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=title or None, title_justify="left")
     for name, dtype in table.dtypes.items():
-        number = pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_bool_dtype(dtype)
+        number = is_numeric_dtype(dtype) and not is_bool_dtype(dtype)
         out.add_column(str(name), justify="right" if number else "left", overflow="fold", no_wrap=number)
     for row in table.to_dict("records"):
         out.add_row(*(_cell(value, formats.get(str(name), ".3g")) for name, value in row.items()))

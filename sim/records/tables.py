@@ -139,6 +139,8 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "failures": FAILURES,
     "summary": SUMMARY,
 }
+FITTING = ("yes", "streamed")
+"""Values of `fits` of a phone that can choose and fine-tune the deployed LLM."""
 DOES_NOT_FIT = "does_not_fit: "
 """How `fits` begins where the phone cannot fine-tune the deployed LLM."""
 FAILED = "failed: "

@@ -18,7 +18,7 @@ from sim.common.cache import built, cache_dir, digest
 from sim.common.streams import stream
 from sim.corpus import open_corpus
 from sim.experiment.config import Config
-from sim.llm.adapters.lora import Lora
+from sim.llm.adapters.lora import Lora as LoraKind
 from sim.llm.finetune import epochs
 from sim.llm.model import Encoded, Template
 from sim.population.users import User, draw_user, possible_styles
@@ -118,7 +118,7 @@ class Workload:
     def fresh(self, model: Any, user_id: int) -> dict[str, Tensor]:
         """PEFT's tensors of the adapter that a user begins with. `model`: the plain base LLM."""
         training = self.config().training
-        layout = Lora(training.rank, training.alpha).on(model)
+        layout = LoraKind(training.rank, training.alpha).on(model)
         return layout.state_dict(layout.fresh(stream(self.config().seed, user_id, "adapter")))
 
     def save_texts(self, folder: Path) -> None:

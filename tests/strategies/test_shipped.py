@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from sim.analysis.run.report import report
-from sim.cli import finish
+from sim.commands.run import finish
 from sim.common.errors import UserError
 from sim.common.streams import stream
 from sim.experiment.config import Config

@@ -1,1 +1,1 @@
-"""Why one user's phone chose what it chose."""
+"""One user's start, explained: as data, as text, as a figure."""

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from sim.analysis.explain.explanation import Explanation
 from sim.analysis.look import ACCENT, DARK, LIGHT, MIDDLE, label_value, list_downwards, new_figure, styled
-
-if TYPE_CHECKING:
-    from sim.analysis.explain.explanation import Explanation
 
 MOST_WORDS = 12
 MOST_CANDIDATES = 12

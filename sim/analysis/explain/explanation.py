@@ -1,21 +1,18 @@
-"""Why one user's phone chose what it chose, what that cost and what it saved."""
+"""The explanation of a user's start, as data: what was chosen and why, what that cost, what scratch would have cost."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from matplotlib.figure import Figure
 
-from sim.analysis.explain.chart import chart
-from sim.analysis.explain.text import page
-from sim.analysis.look import save as save_figure
-from sim.analysis.tables import FITTING, Run, records
+from sim.analysis.measures import per_user
+from sim.analysis.tables import Run, records
 from sim.common.errors import UserError
 from sim.experiment.names import SCRATCH
-from sim.records.tables import FAILED
+from sim.records.savings import share_saved
+from sim.records.tables import FAILED, FITTING
 
 Words = tuple[tuple[str, float], ...]
 """(word, how much of it), the largest first: what a style is before what it is not."""
@@ -32,8 +29,8 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Cost:
-    """What a phone was billed: minutes, kilojoules, megabytes; steps to the target (None: not measured)."""
+class PhoneBill:
+    """What one phone was billed: minutes, kilojoules, megabytes; steps to the target (None: not measured)."""
 
     selection_min: float
     download_min: float
@@ -45,12 +42,17 @@ class Cost:
 
     @property
     def total_min(self) -> float:
+        """Minutes from the first download to the target."""
         return self.selection_min + self.download_min + self.finetune_min
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """One user and one strategy. `words` are the user's, `chosen_words` those of each chosen pLLM."""
+    """One user's start by one strategy. `words` are the user's, `chosen_words` those of each chosen pLLM.
+
+    `explain.text.page` says it in words, `explain.chart.chart` draws it. `scratch` is None where the run has no result
+    from scratch, or where that is what is explained.
+    """
 
     user_id: int
     strategy: str
@@ -66,8 +68,8 @@ class Explanation:
     words: Words
     chosen_words: dict[str, Words]
     candidates: tuple[Candidate, ...]
-    cost: Cost
-    scratch: Cost | None
+    cost: PhoneBill
+    scratch: PhoneBill | None
 
     @property
     def runners_up(self) -> tuple[Candidate, ...]:
@@ -83,17 +85,6 @@ class Explanation:
     def failed(self) -> str:
         """What the user's simulation raised; '' where nothing was."""
         return self.fits.removeprefix(FAILED) if self.fits.startswith(FAILED) else ""
-
-    def text(self) -> str:
-        """A short page in plain English."""
-        return page(self)
-
-    def figure(self) -> Figure:
-        """The user's words beside the chosen pLLM's, and the candidates by score."""
-        return chart(self)
-
-    def save(self, path: Path) -> Path:
-        return save_figure(self.figure(), path)
 
 
 def explain(run: Run, user_id: int, strategy: str = "xpert") -> Explanation:
@@ -125,22 +116,22 @@ def explain(run: Run, user_id: int, strategy: str = "xpert") -> Explanation:
         words=_words(words, f"user {user_id}"),
         chosen_words={pllm: found for pllm in chosen if (found := _words(words, pllm))},
         candidates=_candidates(run, user_id, strategy, styles),
-        cost=_cost(row),
-        scratch=_cost(rows[SCRATCH]) if SCRATCH in rows and strategy != SCRATCH else None,
+        cost=_bill(row),
+        scratch=_bill(rows[SCRATCH]) if SCRATCH in rows and strategy != SCRATCH else None,
     )
 
 
 def gallery(run: Run, strategy: str, count: int = 5) -> list[Explanation]:
-    """Users from the one who saved most time, selection included, to the one who saved least, evenly."""
-    mine = run.users[run.users["strategy"] == strategy].set_index("user_id")
-    scratch = run.users[run.users["strategy"] == SCRATCH].set_index("user_id")
-    seconds = ["selection_s", "download_s", "finetune_s"]
-    cost = mine[seconds].sum(axis=1, skipna=False).where(mine["fits"].isin(FITTING))
-    before = scratch[seconds].sum(axis=1, skipna=False).reindex(cost.index)
-    saved = 1 - cost / before if len(scratch) else -cost
-    ordered = saved.sort_values(ascending=False, kind="stable").dropna().index
+    """Explanations of `count` users, evenly from the one who saved most time, selection included, to the least.
+
+    In a run without scratch they go by minutes; where nothing is billed, by number.
+    """
+    minutes = per_user(run)["total_min"]
+    mine = minutes[strategy]
+    order = pd.Series(share_saved(mine, minutes[SCRATCH]), mine.index) if SCRATCH in minutes else -mine
+    ordered = order.sort_values(ascending=False, kind="stable").dropna().index
     if len(ordered) == 0:
-        ordered = mine.index
+        ordered = pd.Index(run.users.loc[run.users["strategy"] == strategy, "user_id"])
     count = min(count, len(ordered))
     places = [round(i * (len(ordered) - 1) / max(count - 1, 1)) for i in range(count)]
     return [explain(run, int(ordered[place]), strategy) for place in places]
@@ -165,8 +156,8 @@ def _candidates(run: Run, user_id: int, strategy: str, styles: dict[str, str]) -
     )
 
 
-def _cost(row: dict[str, Any]) -> Cost:
-    return Cost(
+def _bill(row: dict[str, Any]) -> PhoneBill:
+    return PhoneBill(
         selection_min=float(row["selection_s"]) / 60,
         download_min=float(row["download_s"]) / 60,
         finetune_min=float(row["finetune_s"]) / 60,

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 import textwrap
-from typing import TYPE_CHECKING
 
+from sim.analysis.explain.explanation import Explanation, PhoneBill, Words
 from sim.analysis.summary import number
 from sim.experiment.names import SCRATCH
+from sim.records.savings import share_saved
 from sim.records.tables import DOES_NOT_FIT
-
-if TYPE_CHECKING:
-    from sim.analysis.explain.explanation import Cost, Explanation, Words
 
 LINE = 92
 TOP_WORDS = 8
@@ -19,7 +17,7 @@ TOP_RUNNERS_UP = 4
 
 
 def page(e: Explanation) -> str:
-    """The whole page: who, in words, what was chosen and why, the runners-up, the cost, the savings."""
+    """The whole page: who it is, the style in words, what was chosen and why, the runners-up, the cost, the savings."""
     title = f"User {e.user_id}, strategy {e.strategy}"
     parts = [title + "\n" + "=" * len(title), _who(e)]
     if e.failed:
@@ -116,15 +114,15 @@ def _cost(e: Explanation) -> str:
     return _fill(text + (_saved(c, e.scratch) if e.strategy != SCRATCH and c.steps is not None else ""))
 
 
-def _saved(cost: Cost, scratch: Cost | None) -> str:
+def _saved(cost: PhoneBill, scratch: PhoneBill | None) -> str:
     if scratch is None:
         return "What that saves is unknown, for the run has no result from scratch for this user."
     parts = []
     time = (cost.total_min, scratch.total_min, "min", "time")
     energy = (cost.energy_kj, scratch.energy_kj, "kJ", "energy")
     for mine, theirs, unit, what in (time, energy):
-        if theirs > 0 and not math.isnan(mine):
-            share = 100 * (1 - mine / theirs)
+        share = 100 * float(share_saved(mine, theirs))
+        if not math.isnan(share):
             sense = f"{number(share)} % less" if share >= 0 else f"{number(-share)} % more"
             parts.append(f"{sense} {what} than from scratch ({number(theirs)} {unit})")
     return f"That is {' and '.join(parts)}." if parts else ""

@@ -1,1 +1,1 @@
-"""What one run shows."""
+"""One run: its figures, its verdict, its report."""

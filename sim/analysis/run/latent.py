@@ -1,4 +1,4 @@
-"""Is the space of explanations faithful? Distances of coordinates between the levels of one axis of style.
+"""Distances of explanations' coordinates between the levels of one axis of style: whether their space is faithful.
 
 As XPerT's authors asked it (Wang et al., MobiSys 2025): pLLMs that differ in nothing but a level (elementary to expert,
 or slang to corporate) should lie the further apart the more levels are between them.
@@ -49,7 +49,7 @@ class LevelDistances:
 
 
 def latent_space(run: Run) -> list[LevelDistances]:
-    """For every axis of which the pool has three levels or more in styles that have no other axis.
+    """The distances for every axis of which the pool has three levels or more in styles that have no other axis.
 
     Coordinates are those of the first strategy that explains pLLMs. None where the corpus knows no levels, as those of
     files, or (one's own) is not at hand.

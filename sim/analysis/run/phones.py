@@ -1,4 +1,4 @@
-"""What personalising costs on which phones."""
+"""Minutes of personalising by phone, as a table and as a figure."""
 
 from __future__ import annotations
 

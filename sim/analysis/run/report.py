@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from sim.analysis.explain.chart import chart
 from sim.analysis.explain.explanation import gallery
+from sim.analysis.explain.text import page
 from sim.analysis.measures import METRICS
-from sim.analysis.page import Cell, Section, folded, grid, page, paragraph, picture, verbatim
+from sim.analysis.page import Cell, Section, document, folded, html_table, paragraph, picture, verbatim
 from sim.analysis.run.phones import by_phone
 from sim.analysis.run.plots import draw
 from sim.analysis.run.verdict import Verdict, setting, verdict
@@ -27,12 +29,12 @@ def report(folder: Path | str) -> Path:
     headline, *rest = found.sentences
     lead = [headline, " ".join(rest)] if rest else [headline]
     title = f"Headstart: {run.name}"
-    path.write_text(page(title, lead, run_sections(run, summary, found)), encoding="utf-8")
+    path.write_text(document(title, lead, _sections(run, summary, found)), encoding="utf-8")
     return path
 
 
-def run_sections(run: Run, summary: pd.DataFrame, found: Verdict) -> list[Section]:
-    """The parts of one run's report, in reading order; a sweep's can take those it wants of each run."""
+def _sections(run: Run, summary: pd.DataFrame, found: Verdict) -> list[Section]:
+    """The parts of the report, in reading order."""
     sections = [
         Section("What was run", _setting(run)),
         Section("What won, by how much", _results(run, summary)),
@@ -46,7 +48,7 @@ def run_sections(run: Run, summary: pd.DataFrame, found: Verdict) -> list[Sectio
     return [section for section in sections if section.html]
 
 
-def summary_grid(summary: pd.DataFrame) -> str:
+def _summary(summary: pd.DataFrame) -> str:
     """The main metrics by strategy, each with its interval."""
     found = by_key(summary)
     shown = [column for column in COLUMNS if (summary["metric"] == column[0]).any()]
@@ -61,7 +63,7 @@ def summary_grid(summary: pd.DataFrame) -> str:
             else:
                 cells.append(Cell(DASH))
         rows.append(cells)
-    return grid(["strategy", *(heading.replace("\n", " ") for _, heading, _ in shown)], rows)
+    return html_table(["strategy", *(heading.replace("\n", " ") for _, heading, _ in shown)], rows)
 
 
 def _setting(run: Run) -> str:
@@ -79,7 +81,7 @@ def _setting(run: Run) -> str:
             ]
             for r in records(run.cloud)
         ]
-        work = grid(["strategy", "work", "requests", "tokens", "TFLOP"], rows)
+        work = html_table(["strategy", "work", "requests", "tokens", "TFLOP"], rows)
         html += folded("Work of the cloud, billed to no phone", work)
     return html
 
@@ -88,7 +90,7 @@ def _results(run: Run, summary: pd.DataFrame) -> str:
     caption = "Mean savings against scratch with 95 % intervals. A bar cut at the left has its value beside it."
     return (
         paragraph("Means over users; the small print is the 95 % interval. A click on a heading sorts.")
-        + summary_grid(summary)
+        + _summary(summary)
         + _figure(run, "savings", caption)
     )
 
@@ -108,7 +110,7 @@ def _certainty(run: Run, found: Verdict) -> str:
         rows.append([r["strategy"], Cell(number(mean), interval(low, high), mean), _count(r["users"])])
     heading = f"{found.best} saves more by, percentage points"
     meaning = METRICS[found.metric].meaning
-    return text + paragraph(f"Compared by: {meaning}.") + grid(["than", heading, "users"], rows)
+    return text + paragraph(f"Compared by: {meaning}.") + html_table(["than", heading, "users"], rows)
 
 
 def _costs(run: Run) -> str:
@@ -123,7 +125,7 @@ def _costs(run: Run) -> str:
     headings = ["phone", "users", "can fine-tune, %", *(f"{s}, min" for s in names)]
     time = "Where the time on the phone goes, mean over users whose phone fits the LLM."
     spread = "Time from selection to the target: over all users, and the median by phone."
-    every = folded("All phones: median minutes from selection to the target", grid(headings, rows))
+    every = folded("All phones: median minutes from selection to the target", html_table(headings, rows))
     return _figure(run, "where_time_goes", time) + _figure(run, "phones", spread) + every
 
 
@@ -141,8 +143,8 @@ def _users(run: Run, found: Verdict) -> str:
         caption = f"User {e.user_id}: the style in words, and the candidates."
         parts.append(f"<h3>User {e.user_id}</h3>")
         if e.words or e.candidates:
-            parts.append(picture(e.figure(), caption))
-        parts.append(verbatim(e.text()))
+            parts.append(picture(chart(e), caption))
+        parts.append(verbatim(page(e)))
     return "".join(parts)
 
 
@@ -162,7 +164,7 @@ def _latent(run: Run) -> str:
 
 def _meanings() -> str:
     rows = [[m.name, m.unit, m.meaning] for m in METRICS.values()]
-    return folded("Every metric of summary.csv", grid(["metric", "unit", "meaning"], rows))
+    return folded("Every metric of summary.csv", html_table(["metric", "unit", "meaning"], rows))
 
 
 def _figure(run: Run, name: str, caption: str) -> str:

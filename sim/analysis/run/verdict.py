@@ -1,4 +1,4 @@
-"""What a run shows, in sentences: which strategy won, by how much, and under which conditions."""
+"""The verdict on a run, in sentences: which strategy won, by how much, and under which conditions."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Verdict:
 
 
 def nobody_chose(run: Run) -> str:
-    """What is to be said of a run whose pool is empty; '' of any other."""
+    """The sentence that a run needs whose pool is empty; '' for any other."""
     others = [s for s in run.strategies if s != SCRATCH]
     if not others or run.config is None or not run.pool.empty or (run.users["chosen"] != "").any():
         return ""
@@ -71,11 +71,10 @@ def setting(run: Run) -> list[str]:
         else "The measured steps are billed as they are (billing.scratch_steps = 0)."
     )
     styles = f"{c.population.styles_per_user} style{'s' if c.population.styles_per_user > 1 else ''}"
-    adapter = f"LoRA of rank {c.training.rank}" if c.training.adapter == "lora" else f"{c.training.adapter} adapters"
     return [
         f"{first} Seed {c.seed}.",
         f"{_pool(run)} A user has {c.population.texts} texts of {styles} from the {c.corpus.source} corpus.",
-        f"The LLM that was really trained is {c.llm.model}, with {adapter}; what a "
+        f"The LLM that was really trained is {c.llm.model}, with LoRA of rank {c.training.rank}; what a "
         f"phone is billed is the cost of {c.llm.deploy}. {billing}",
         "A user's target is the best held-out loss of fine-tuning from scratch on all texts, plus "
         f"{100 * c.training.target_tolerance:g} %; the budget is {c.training.steps} steps.",

@@ -1,1 +1,1 @@
-"""What the runs of a sweep show together."""
+"""A sweep: its runs in one table, their figures, their report, and what others published beside them."""

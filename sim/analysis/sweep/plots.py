@@ -34,7 +34,7 @@ SELECTION: tuple[Panel, ...] = (
 )
 
 
-def by_key(sweep: Sweep, key: str) -> Figure | None:
+def metrics_by_key(sweep: Sweep, key: str) -> Figure | None:
     """The main metrics over one swept key, a line a strategy."""
     panels = [panel for panel in MAIN if sweep.has(panel[0])]
     if not panels:

@@ -1,4 +1,4 @@
-"""What XPerT's authors published of selection, beside what a sweep bills. Nothing here is fitted to anything."""
+"""Costs of selection that XPerT's authors published, beside what a sweep bills. Nothing here is fitted to them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STATED, CHART = "stated", "chart"
 
 
 @dataclass(frozen=True)
-class Cost:
+class PublishedCost:
     """Published cost of one selection: minutes of communication and computation, kilojoules of computation."""
 
     communication_min: float
@@ -29,19 +29,19 @@ class Cost:
     basis: str
 
 
-PUBLISHED: dict[tuple[str, int], Cost] = {
-    ("exhaustive", 14): Cost(38, 24, 7, CHART),
-    ("exhaustive", 28): Cost(75.6, 48.3, 13.1, STATED),
-    ("exhaustive", 56): Cost(151, 96, 26, CHART),
-    ("exhaustive", 84): Cost(227, 144, 39, CHART),
-    ("hyperband", 14): Cost(38, 20, 6, CHART),
-    ("hyperband", 28): Cost(76, 40, 10, CHART),
-    ("hyperband", 56): Cost(151, 69, 20, CHART),
-    ("hyperband", 84): Cost(227, 111, 27, CHART),
-    ("xpert", 14): Cost(2.7, 13.8, 3.7, CHART),
-    ("xpert", 28): Cost(2.7, 13.8, 3.7, STATED),
-    ("xpert", 56): Cost(2.7, 13.8, 3.7, CHART),
-    ("xpert", 84): Cost(2.7, 13.8, 3.7, CHART),
+PUBLISHED: dict[tuple[str, int], PublishedCost] = {
+    ("exhaustive", 14): PublishedCost(38, 24, 7, CHART),
+    ("exhaustive", 28): PublishedCost(75.6, 48.3, 13.1, STATED),
+    ("exhaustive", 56): PublishedCost(151, 96, 26, CHART),
+    ("exhaustive", 84): PublishedCost(227, 144, 39, CHART),
+    ("hyperband", 14): PublishedCost(38, 20, 6, CHART),
+    ("hyperband", 28): PublishedCost(76, 40, 10, CHART),
+    ("hyperband", 56): PublishedCost(151, 69, 20, CHART),
+    ("hyperband", 84): PublishedCost(227, 111, 27, CHART),
+    ("xpert", 14): PublishedCost(2.7, 13.8, 3.7, CHART),
+    ("xpert", 28): PublishedCost(2.7, 13.8, 3.7, STATED),
+    ("xpert", 56): PublishedCost(2.7, 13.8, 3.7, CHART),
+    ("xpert", 84): PublishedCost(2.7, 13.8, 3.7, CHART),
 }
 
 ASKED = {"population.phones": "oneplus-12r", "llm.deploy": "llama-3.2-1b", "pool.ship": "model"}

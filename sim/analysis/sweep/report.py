@@ -10,11 +10,11 @@ from matplotlib.figure import Figure
 
 from sim.analysis.look import styled
 from sim.analysis.measures import METRICS
-from sim.analysis.page import Cell, Section, folded, grid, page, paragraph, picture, verbatim
+from sim.analysis.page import Cell, Section, document, folded, html_table, paragraph, picture, verbatim
 from sim.analysis.run.verdict import METRIC
 from sim.analysis.summary import COLUMNS, DASH, interval, number
 from sim.analysis.sweep.mixed import MERGED, MIXED_SOURCE, beside_mixed, mixed_styles
-from sim.analysis.sweep.plots import accuracy_by_similarity, by_key, cost_by_pool, pareto
+from sim.analysis.sweep.plots import accuracy_by_similarity, cost_by_pool, metrics_by_key, pareto
 from sim.analysis.sweep.published import SOURCE, beside_published
 from sim.analysis.sweep.table import SHOWN, Sweep, listed, load_sweep
 from sim.analysis.tables import records
@@ -28,7 +28,7 @@ def report(folder: Path | str) -> Path:
     """Write report.html into a sweep's folder and return its path. Raises UserError when the folder is no sweep."""
     sweep = load_sweep(Path(folder))
     path = sweep.folder / "report.html"
-    path.write_text(page(f"Headstart: sweep {sweep.name}", _lead(sweep), _sections(sweep)), encoding="utf-8")
+    path.write_text(document(f"Headstart: sweep {sweep.name}", _lead(sweep), _sections(sweep)), encoding="utf-8")
     return path
 
 
@@ -74,7 +74,7 @@ def _lead(sweep: Sweep) -> list[str]:
 
 def _setting(sweep: Sweep) -> str:
     rows = [[key, listed(list(dict.fromkeys(sweep.rows[key].tolist())))] for key in sweep.keys]
-    html = grid(["key", "values"], rows)
+    html = html_table(["key", "values"], rows)
     if sweep.configs:
         name, config = next(iter(sweep.configs.items()))
         html += folded(f"The whole config of the first run ({name})", verbatim(config.to_toml()))
@@ -87,7 +87,7 @@ def _setting(sweep: Sweep) -> str:
 def _by_key(sweep: Sweep, key: str) -> str:
     others = [k for k in sweep.keys if k != key]
     note = f" Runs that differ in {listed(others)} are averaged, and a bar spans all their intervals." if others else ""
-    return _figure(lambda: by_key(sweep, key), f"Means over users with 95 % intervals, by {key}.{note}")
+    return _figure(lambda: metrics_by_key(sweep, key), f"Means over users with 95 % intervals, by {key}.{note}")
 
 
 def _published(sweep: Sweep) -> str:
@@ -121,7 +121,7 @@ def _published(sweep: Sweep) -> str:
     ]
     return (
         paragraph("Communication is all downloads, the chosen pLLM's included; computation and energy are of choosing.")
-        + grid(headings, rows)
+        + html_table(headings, rows)
         + paragraph(f"Published: {SOURCE}")
         + paragraph(
             "Billed: the cost model on this sweep's users, the median user and the mean with its 95 % interval; no "
@@ -154,7 +154,7 @@ def _mixed(sweep: Sweep) -> str:
     )
     return (
         chart
-        + grid([*headings, "of scratch, published, %"], rows)
+        + html_table([*headings, "of scratch, published, %"], rows)
         + paragraph(
             f"Measured steps, means over users with 95 % intervals; differences to {MERGED} are taken user by user. "
             f"Published: {MIXED_SOURCE}"
@@ -176,10 +176,10 @@ def _table(sweep: Sweep) -> str:
             cells.append(Cell(number(mean), interval(low, high), mean) if not pd.isna(mean) else Cell(DASH))
         rows.append([*cells, r["folder"]])
     heads = [*sweep.keys, "strategy", "users", *((headings | extra)[m] for m in shown), "folder"]
-    meanings = grid(["metric", "unit", "meaning"], [[m, METRICS[m].unit, METRICS[m].meaning] for m in SHOWN])
+    meanings = html_table(["metric", "unit", "meaning"], [[m, METRICS[m].unit, METRICS[m].meaning] for m in SHOWN])
     return (
         paragraph("Means over users; the small print is the 95 % interval. A click on a heading sorts.")
-        + grid(heads, rows)
+        + html_table(heads, rows)
         + folded("Every metric of runs.csv", meanings)
     )
 

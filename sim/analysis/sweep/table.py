@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from sim.analysis.summary import by_key
+from sim.analysis.summary import SUMMARY_CSV, by_key
 from sim.analysis.tables import read_table
 from sim.common.errors import UserError
 from sim.experiment.config import Config
@@ -23,7 +23,7 @@ SHOWN = (
     *("time_saved_total", "energy_saved_total", "data_saved", "start_loss", "regret"),
     *("selection_s", "selection_j", "download_s", "down_mb", "total_flops", "total_min", "total_kj"),
 )
-"""The metrics of runs.csv, in the units of `sim.analysis.METRICS`: each with `PARTS` behind."""
+"""The metrics of runs.csv, in the units of `sim.analysis.measures.METRICS`: each with `PARTS` behind."""
 PARTS = {"": "mean", "_low": "low", "_high": "high", "_median": "median"}
 """Suffixes of a metric's columns, by column of summary.csv: mean, its 95 % interval, median over users."""
 
@@ -38,7 +38,7 @@ def runs_table(runs: Sequence[tuple[Path, Mapping[str, str]]]) -> pd.DataFrame:
     """
     rows: list[dict[str, Any]] = []
     for folder, values in runs:
-        summary = read_table(folder / "summary.csv", SUMMARY)
+        summary = read_table(folder / SUMMARY_CSV, SUMMARY)
         found = by_key(summary)
         for strategy in dict.fromkeys(summary["strategy"]):
             row = {"folder": folder.name, **values, "strategy": strategy, "users": 0}
@@ -60,10 +60,12 @@ class Sweep:
 
     @property
     def name(self) -> str:
+        """The folder's name."""
         return self.folder.resolve().name
 
     @cached_property
     def strategies(self) -> tuple[str, ...]:
+        """All strategies, in the order of runs.csv."""
         return tuple(dict.fromkeys(self.rows["strategy"]))
 
     @cached_property
@@ -78,6 +80,7 @@ class Sweep:
         return {name: Config.load(path) for name, path in paths.items() if path.is_file()}
 
     def has(self, metric: str) -> bool:
+        """Whether any run knows the metric."""
         return bool(self.rows[metric].notna().any())
 
     def setting(self, key: str, folder: str) -> Any:
@@ -89,6 +92,7 @@ class Sweep:
 
 
 def is_sweep(folder: Path) -> bool:
+    """Whether a folder holds the runs.csv of a sweep."""
     return (folder / RUNS).is_file()
 
 

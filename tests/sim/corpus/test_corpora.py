@@ -10,7 +10,6 @@ from typing import ClassVar, Self
 
 import pandas as pd
 import pytest
-from tests.sim.tiny_runs import tiny_overrides
 from typer.testing import CliRunner
 
 from sim.analysis.run.report import report
@@ -19,6 +18,7 @@ from sim.common.errors import UserError
 from sim.corpus import CORPORA, Corpus, Style, open_corpus
 from sim.corpus.persona import PersonaCorpus
 from sim.experiment.sections import CorpusSection
+from tests.runs import tiny_overrides
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs" / "corpora.md").read_text(encoding="utf-8")

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tests.strategies.tiny import run, tiny_config
 from torch import Tensor, nn
 
 import devices
@@ -26,6 +25,7 @@ from sim.llm.adapters.ia3 import Ia3
 from sim.llm.adapters.lora import Lora, LoraLayout
 from sim.serving.resident import Resident
 from strategies.base import Offer, Phone, Start, Strategy
+from tests.runs import run, tiny_config
 
 LAYOUT = LoraLayout((Site("one", 24, 40), Site("two", 40, 24)), rank=4, alpha=8.0)
 
