@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from sim.analysis.sweep.report import report
 from sim.analysis.sweep.table import load_sweep
 from sim.cli import app
+from sim.cloud.check import prepare
 from sim.display import Log
 from sim.engine import start
 from sim.experiment.grid import grid
