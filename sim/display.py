@@ -47,10 +47,11 @@ class Savings:
             # no steps where nobody trained or the user failed, no bill where the phone is too small
             if row.get("steps_to_target", "") == "" or row["fits"] not in FITTING:
                 continue
+            user, flops = int(row["user_id"] or 0), float(row["finetune_flops"] or 0)
             if job.strategy == SCRATCH:
-                self._scratch[row["user_id"]] = row["finetune_flops"]
+                self._scratch[user] = flops
                 continue
-            saved = float(share_saved(row["finetune_flops"], self._scratch.get(row["user_id"], math.nan)))
+            saved = float(share_saved(flops, self._scratch.get(user, math.nan)))
             if not math.isnan(saved):
                 sums = self._saved.setdefault(job.strategy, [0.0, 0.0])
                 sums[0] += saved

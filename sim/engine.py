@@ -69,7 +69,7 @@ def start(preparation: Preparation, folder: Path, watcher: Watcher, shared: Path
 
 
 def build_pool(preparation: Preparation, watcher: Watcher) -> tuple[Provider, Pool]:
-    """Build what is missing of a config's pool on the config's backend; returns it and its provider. Raises RunFailed."""
+    """Build what is missing of a config's pool on its backend; returns the pool and its provider. Raises RunFailed."""
     config, provider = preparation.config, Provider(preparation, watcher.building)
     ends = time.monotonic() + config.engine.deadline_s
     if provider.pool_plan.missing():

@@ -1,4 +1,7 @@
-"""What cloud and workers say to each other about a cohort: the job, and what was measured. A leaf that all may import."""
+"""What cloud and workers say to each other about a cohort: the job, and what was measured.
+
+A leaf that all may import.
+"""
 
 from __future__ import annotations
 
@@ -81,7 +84,8 @@ class Connection:
 class Outcome:
     """What was measured for one user, before anything is priced; or what the user's simulation raised (`failed`).
 
-    `work` counts what choosing took, by kind of request and LLM (`sim.ledger.work`). Without training the curve is empty.
+    `work` counts what choosing took, by kind of request and LLM (`sim.ledger.work`). Without training the curve is
+    empty.
     """
 
     user_id: int

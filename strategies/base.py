@@ -29,6 +29,7 @@ from strategies.requests import (
 )
 
 __all__ = [
+    "Asking",
     "Choice",
     "Choosing",
     "Cloud",
@@ -54,10 +55,11 @@ __all__ = [
 
 Tensors = Mapping[str, npt.NDArray[np.generic]]
 """Named arrays, as in a PEFT adapter file."""
-Choosing = Generator[Request[object], Any, "Choice | Start"]
-"""What `choose` is: requests out, each one's reply in (Python cannot type a `yield` by what was yielded), a start back."""
-
 T = TypeVar("T")
+Asking = Generator[Request[object], Any, T]
+"""What asks on the way to a T: requests out, each one's reply in. Python cannot type a `yield` by what is yielded."""
+Choosing = Asking["Choice | Start"]
+"""What `choose` is."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
-"""What a strategy may ask for. Each request says what its reply is; how it is answered, booked and priced is not known here.
+"""What a strategy may ask for. Each request says what its reply is; how it is answered and priced is not known here.
 
-A request names pLLMs by their ids in a `Start`, and LLMs by "base" (the one that is personalised) or "summarizer" (the one
-that judges styles).
+A request names pLLMs by their ids in a `Start`, and LLMs by "base" (the one that is personalised) or "summarizer" (the
+one that judges styles).
 """
 
 from __future__ import annotations

@@ -41,8 +41,9 @@ class Retrieval(Strategy):
         if not offer.pllms:
             return Start()
         hidden = yield Embed([t.answer for t in phone.texts[: self.texts or None]], llm="base")
-        centre = offer.payload["means"].mean(axis=0)
-        score = 1 - _unit(offer.payload["means"] - centre) @ _unit(hidden.mean(axis=0) - centre)
+        means = np.asarray(offer.payload["means"])
+        centre = means.mean(axis=0)
+        score = 1 - _unit(means - centre) @ _unit(hidden.mean(axis=0) - centre)
         best = offer.pllms[lowest(score)]
         return Choice(Start({best: 1.0}), dict(zip(offer.pllms, score.tolist(), strict=True)))
 

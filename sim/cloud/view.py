@@ -43,7 +43,7 @@ class ShownPool:
         return tuple(self.folders)
 
     def adapter(self, pllm: str) -> Tensors:
-        return load_file(self.folders[pllm] / WEIGHTS)
+        return dict(load_file(self.folders[pllm] / WEIGHTS))
 
     def texts(self, pllm: str) -> int:
         return self.amounts[pllm]

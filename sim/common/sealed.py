@@ -1,8 +1,8 @@
 """Functions that can be called and not looked into: how a strategy is handed what it may have and nothing behind it.
 
 Python shows what a function holds: closures, bound objects, arguments of partials. What `functools.lru_cache` wraps is
-kept in C instead, and only its attribute `__wrapped__` leads to it, which is removed here. `gc`, stack frames and imports
-still reach everything; nothing in Python can prevent that.
+kept in C instead, and only its attribute `__wrapped__` leads to it, which is removed here. `gc`, stack frames and
+imports still reach everything; nothing in Python can prevent that.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from devices.basics import Floats, Numbers
 from sim.ledger import prices
 from sim.ledger.prices import Priced
 from sim.ledger.terms import Terms
-from sim.ledger.work import Figures, Key
+from sim.ledger.work import Figures, Key, Work
 from sim.records.tables import DOES_NOT_FIT, USERS
 
 SELECTION, DOWNLOAD = "selection", "download"
@@ -110,10 +110,10 @@ def cells(value: Numbers, count: int) -> list[float | str]:
     return ["" if v != v else v for v in np.broadcast_to(np.asarray(value, dtype=np.float64), count).tolist()]
 
 
-def alike(work: Sequence[Mapping[Key, Figures]], merged: Sequence[int]) -> list[list[int]]:
+def alike(works: Sequence[Work], merged: Sequence[int]) -> list[list[int]]:
     """Places of users in groups that did the same kinds of work, and whose start merges as many pLLMs."""
     groups: dict[object, list[int]] = {}
-    for i, (mine, pllms) in enumerate(zip(work, merged, strict=True)):
+    for i, (mine, pllms) in enumerate(zip(works, merged, strict=True)):
         did = frozenset((key, frozenset(figures)) for key, figures in mine.items())
         groups.setdefault((pllms, did), []).append(i)
     return list(groups.values())

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from devices import Device, Llm, Network
+from devices.basics import Floats
 from sim.common.streams import Streams
 from sim.experiment.config import Config
 from sim.ledger.bill import Tuned, alike, bill, cells, check_phases
@@ -15,7 +16,7 @@ from sim.ledger.prices import Priced
 from sim.ledger.real import Real, total_flops
 from sim.ledger.target import Target
 from sim.ledger.terms import Terms
-from sim.ledger.work import Counts, Work, stacked
+from sim.ledger.work import Counts, Work, floats_of, stacked
 from sim.llm.adapters import kind_of
 from sim.messages import Job, Outcome
 from sim.population.hours import Hours
@@ -67,8 +68,7 @@ class Meter:
         """What a strategy's offer cost the cloud: FLOPs on the deployed LLMs, tokens as measured."""
         rows: list[Row] = []
         for kind, by_llm in counts.items():
-            figures = Work({kind: by_llm})
-            work = {key: figures[key] for key in figures}
+            work = Work({kind: by_llm}).figures()
             rows.append(
                 {
                     "strategy": strategy,
@@ -99,7 +99,7 @@ class Meter:
         learnt = [self._learnt(o, targets.get(o.user_id), terms.steps) for o in outcomes]
         works = [Work(o.work) for o in outcomes]
         bills: dict[int, Row] = {}
-        for places in alike([{key: w[key] for key in w} for w in works], [len(o.start) for o in outcomes]):
+        for places in alike(works, [len(o.start) for o in outcomes]):
             billed = np.array([learnt[i]["billed_steps"] for i in places], dtype=np.float64)
             columns = self._billed([outcomes[i] for i in places], [works[i] for i in places], billed, terms)
             for i, row in zip(places, zip(*columns.values(), strict=True), strict=True):
@@ -138,11 +138,11 @@ class Meter:
         }
 
     def _billed(
-        self, some: Sequence[Outcome], works: Sequence[Work], steps: np.ndarray, terms: Terms
+        self, some: Sequence[Outcome], works: Sequence[Work], steps: Floats, terms: Terms
     ) -> dict[str, Sequence[Cell]]:
-        """The columns from `fits` to the measured FLOPs, of users whose work is alike. `steps`: billed steps of each."""
+        """The columns from `fits` to the measured FLOPs, of users whose work is alike. `steps`: billed ones of each."""
         work, adapter = stacked(works), self._adapter.billed(max(1, len(some[0].start)))
-        tokens, trained = (np.array(v) for v in ([o.train_tokens for o in some], [o.steps for o in some]))
+        tokens, trained = floats_of([o.train_tokens for o in some]), floats_of([o.steps for o in some])
         tuned = Tuned(steps, terms.step_tokens(tokens, trained), adapter)
         found = bill(self.device(some), work, tuned, terms, self.handlers)
         busy_s = np.broadcast_to(found.busy_s, len(some))

@@ -36,15 +36,19 @@ class Priced(Protocol):
 
 def evaluating(terms: Terms, device: Device, llm: str, n: Figures) -> list[Cost]:
     """The loss on texts: the output head runs on every token."""
-    if not np.any(n["sequences"]):
+    if not np.any(n.count("sequences")):
         return []
-    tokens = terms.tokens(n["tokens"])
-    context = tokens / n["sequences"]
+    tokens = terms.tokens(n.count("tokens"))
+    context = tokens / n.count("sequences")
     return [device.evaluate(terms.llms[llm], tokens, context=context, precision=terms.billing.precision)]
 
 
 def evaluating_flops(llm: Llm, n: Figures) -> Numbers:
-    return flops.forward(llm, n["tokens"], n["tokens"] / n["sequences"], n["logits"]) if np.any(n["sequences"]) else 0.0
+    return (
+        flops.forward(llm, n.count("tokens"), n.count("tokens") / n.count("sequences"), n.count("logits"))
+        if np.any(n.count("sequences"))
+        else 0.0
+    )
 
 
 def reading(terms: Terms, device: Device, llm: str, n: Figures) -> list[Cost]:
@@ -52,26 +56,26 @@ def reading(terms: Terms, device: Device, llm: str, n: Figures) -> list[Cost]:
 
     The output head runs once a prompt, on a summarizer not at all: what is wanted of it is its hidden state.
     """
-    count, shape, precision = n["sequences"], terms.llms[llm], terms.billing.precision
+    count, shape, precision = n.count("sequences"), terms.llms[llm], terms.billing.precision
     if not np.any(count):
         return []
-    tokens = terms.tokens(n["tokens"], n["fixed"])
+    tokens = terms.tokens(n.count("tokens"), n.count("fixed"))
     logits = 0 if llm == SUMMARIZER else None
     costs = [device.prefill(shape, tokens, context=tokens / count, logits=logits, precision=precision)]
-    if np.any(n["written"]):
+    if np.any(n.count("written")):
         at_once = np.minimum(terms.billing.answers_at_once, count)
-        written = terms.tokens(n["written"])
+        written = terms.tokens(n.count("written"))
         context = tokens / count
         costs.append(device.decode(shape, written, context=context, precision=precision, answers=count, batch=at_once))
     return costs
 
 
 def reading_flops(name: str, llm: Llm, n: Figures) -> Numbers:
-    count, context = n["sequences"], n["tokens"] / np.maximum(n["sequences"], 1)
+    count, context = n.count("sequences"), n.count("tokens") / np.maximum(n.count("sequences"), 1)
     if not np.any(count):
         return 0.0
-    read = flops.forward(llm, n["tokens"], context, 0 if name == SUMMARIZER else count)
-    return read + flops.forward(llm, n["written"], context)
+    read = flops.forward(llm, n.count("tokens"), context, 0 if name == SUMMARIZER else count)
+    return read + flops.forward(llm, n.count("written"), context)
 
 
 def training(

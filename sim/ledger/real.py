@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from devices import Adapter, Llm, flops
-from devices.basics import Floats, Numbers
+from devices.basics import Floats, Numbers, floats
 from sim.ledger import prices
 from sim.ledger.prices import Priced
 from sim.ledger.terms import Terms
@@ -54,10 +54,10 @@ def total_flops(
     work: Mapping[Key, Figures], llms: Mapping[str, Llm | None], terms: Terms, handlers: Mapping[str, Priced]
 ) -> Numbers:
     """FLOPs of work on LLMs, tokens as measured; NaN where one works whose sizes are not known."""
-    flops: Numbers = 0.0
+    total = floats(0.0)
     for kind, handler in handlers.items():
         for name in ("base", "summarizer"):
             if (n := work.get(Key(kind, name))) is not None:
                 llm = llms[name]
-                flops = flops + (np.nan if llm is None else handler.flops(terms, name, llm, n))
-    return flops
+                total = total + (np.nan if llm is None else handler.flops(terms, name, llm, n))
+    return total

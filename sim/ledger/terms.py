@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from devices import Adapter, Llm, llm
-from devices.basics import Numbers
+from devices.basics import Floats, Numbers, floats
 from sim.experiment.config import Config
 from sim.experiment.sections import Billing
 from sim.llm.adapters import kind_of
@@ -60,7 +60,7 @@ class Terms:
         """The same terms with another number of billed steps for each measured one."""
         return replace(self, steps=steps)
 
-    def tokens(self, measured: Numbers, fixed: Numbers = 0.0) -> Numbers:
+    def tokens(self, measured: Floats, fixed: Numbers = 0.0) -> Floats:
         """Tokens on the deployed LLM; `fixed` ones among them are those of an instruction, as many on any LLM."""
         unit = (
             self.billing.tokens_per_text / self.text_tokens
@@ -69,9 +69,9 @@ class Terms:
         )
         return (measured - fixed) * unit + fixed
 
-    def step_tokens(self, tokens: Numbers, steps: Numbers) -> Numbers:
+    def step_tokens(self, tokens: Floats, steps: Floats) -> Floats:
         """Tokens of a training step: as many as `billing.tokens_per_step` says, else as were measured."""
-        return self.billing.tokens_per_step or tokens / np.maximum(steps, 1)
+        return floats(self.billing.tokens_per_step or tokens / np.maximum(steps, 1))
 
 
 def _pllm_bytes(config: Config, deploy: Llm, adapter: Adapter) -> float:

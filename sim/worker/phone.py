@@ -1,4 +1,4 @@
-"""A user's phone as a strategy sees it: its texts, what it knows of itself, what things would cost; and no way to more."""
+"""A user's phone as a strategy sees it: its texts, what it knows of itself, what things would cost; no way to more."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ from strategies.base import Hardware, Price, Request, Text
 
 @dataclass(frozen=True)
 class PhoneView:
-    """What implements `strategies.base.Phone`. It holds plain values only, none of which leads to the user's true style,
-    to held-out texts, to another user or to a model.
+    """What implements `strategies.base.Phone`.
+
+    It holds plain values and sealed functions, none of which leads to the user's true style, to held-out texts, to
+    another user or to a model.
 
     Args:
         own_texts: gives as many of the user's texts as the phone has (`sim.common.sealed`).

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import cast
 
 import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.floating]
 
 
 @dataclass(frozen=True)
@@ -20,14 +23,14 @@ class Basis:
     """
 
     words: tuple[str, ...]
-    vectors: np.ndarray
-    loadings: np.ndarray
-    origin: np.ndarray
+    vectors: Floats
+    loadings: Floats
+    origin: Floats
 
     @classmethod
-    def of(cls, vectors: Mapping[str, np.ndarray], origin: np.ndarray) -> Basis:
+    def of(cls, vectors: Mapping[str, Floats], origin: Floats) -> Basis:
         """The basis of words with these vectors (width,); a word that adds nothing to those before it is left out."""
-        own: dict[str, np.ndarray] = {}
+        own: dict[str, Floats] = {}
         frame = np.empty((0, len(origin)))
         for word, vector in vectors.items():
             unit = _unit(np.asarray(vector, dtype=np.float64))
@@ -37,15 +40,16 @@ class Basis:
         loadings = np.stack([*own.values()]) @ frame.T
         return cls(tuple(own), *(a.astype(np.float32) for a in (frame, loadings, origin)))
 
-    def payload(self) -> dict[str, Any]:
+    def payload(self) -> dict[str, object]:
         """What a phone needs to know of the basis."""
         return {**vars(self), "words": list(self.words)}
 
     @classmethod
-    def of_payload(cls, payload: Mapping[str, Any]) -> Basis:
-        return cls(tuple(payload["words"]), payload["vectors"], payload["loadings"], payload["origin"])
+    def of_payload(cls, payload: Mapping[str, object]) -> Basis:
+        vectors, loadings, origin = (np.asarray(payload[name]) for name in ("vectors", "loadings", "origin"))
+        return cls(tuple(cast(list[str], payload["words"])), vectors, loadings, origin)
 
-    def coordinates(self, embedding: np.ndarray) -> np.ndarray:
+    def coordinates(self, embedding: Floats) -> Floats:
         """Coordinates z of embeddings (..., width): (..., words).
 
         Each says what its word explains beyond the words before it, so that distances between coordinates are those
@@ -53,19 +57,17 @@ class Basis:
         """
         return (np.asarray(embedding, dtype=np.float64) - self.origin) @ self.vectors.T.astype(np.float64)
 
-    def named(self, z: np.ndarray) -> dict[str, float]:
+    def named(self, z: Floats) -> dict[str, float]:
         """How much of each word, largest first: coordinates (words,) projected onto the words' own vectors."""
         much = self.loadings.astype(np.float64) @ z
         return {self.words[i]: float(much[i]) for i in np.argsort(-much)}
 
-    def by_word(self, z: np.ndarray) -> dict[str, float]:
+    def by_word(self, z: Floats) -> dict[str, float]:
         """Coordinates (words,) by word."""
         return dict(zip(self.words, map(float, z), strict=True))
 
 
-def select_words(
-    candidates: Mapping[str, np.ndarray], embeddings: np.ndarray, e_ortho: float, e_decomp: float
-) -> list[str]:
+def select_words(candidates: Mapping[str, Floats], embeddings: Floats, e_ortho: float, e_decomp: float) -> list[str]:
     """Take words one after another until they compose every embedding.
 
     Each time the candidate is taken that leaves the smallest residual over all embeddings, among those whose cosine
@@ -100,15 +102,15 @@ def select_words(
     return kept
 
 
-def distances(z: np.ndarray, pool: np.ndarray, metric: str) -> np.ndarray:
+def distances(z: Floats, pool: Floats, metric: str) -> Floats:
     """Distance of coordinates z (words,) to each row of pool (pLLMs, words); "cosine" or "l2".
 
     Similarity scales the length of z, not its direction, so cosine is the default (docs/log.md).
     """
     if metric == "l2":
-        return np.linalg.norm(pool - z, axis=1)
+        return np.asarray(np.linalg.norm(pool - z, axis=1))
     return 1.0 - np.array([_unit(row) @ _unit(z) for row in pool])
 
 
-def _unit(v: np.ndarray) -> np.ndarray:
-    return v / max(float(np.linalg.norm(v)), 1e-12)
+def _unit(v: Floats) -> Floats:
+    return np.asarray(v / max(float(np.linalg.norm(v)), 1e-12))

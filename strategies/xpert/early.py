@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
-from strategies.base import Request, Text
-from strategies.xpert import Basis, Xpert
+from strategies.base import Asking, Text
+from strategies.xpert import Basis, Floats, Xpert
 
 
 class XpertEarly(Xpert):
@@ -33,7 +32,7 @@ class XpertEarly(Xpert):
             raise ValueError(f"step = {step}, certainty = {certainty}, metric = {self.metric}: at least 2, 0, cosine")
         self.step, self.certainty = step, certainty
 
-    def read(self, texts: Sequence[Text], basis: Basis, pool: np.ndarray) -> Generator[Request, Any, np.ndarray]:
+    def read(self, texts: Sequence[Text], basis: Basis, pool: Floats) -> Asking[Floats]:
         z = np.empty((0, len(basis.words)))
         for at in range(0, len(texts), self.step):
             z = np.vstack([z, (yield from super().read(texts[at : at + self.step], basis, pool))])
@@ -41,7 +40,7 @@ class XpertEarly(Xpert):
                 break
         return z
 
-    def _certain(self, z: np.ndarray, pool: np.ndarray) -> bool:
+    def _certain(self, z: Floats, pool: Floats) -> bool:
         """Whether the nearest of pool (pLLMs, words) is certain from texts z (texts, words).
 
         By cosine the nearest has the largest projection of the mean text, so texts vote by their own projections.

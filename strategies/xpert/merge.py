@@ -4,7 +4,7 @@ import numpy as np
 from scipy.optimize import nnls
 
 from strategies.base import lowest
-from strategies.xpert import Xpert, distances
+from strategies.xpert import Floats, Xpert, distances
 
 
 class XpertMerge(Xpert):
@@ -31,7 +31,7 @@ class XpertMerge(Xpert):
             raise ValueError(f"most = {most}, gain = {gain}: at least 1, and a cosine between 0 and 1 are expected")
         self.most, self.gain = most, gain
 
-    def weigh(self, z: np.ndarray, pool: np.ndarray, score: np.ndarray) -> dict[int, float]:
+    def weigh(self, z: Floats, pool: Floats, score: Floats) -> dict[int, float]:
         rows = pool.astype(np.float64)
         kept, others = [lowest(score)], np.flatnonzero(~np.isnan(score)).tolist()
         near, weights = self._combine(z, rows[kept])
@@ -47,7 +47,7 @@ class XpertMerge(Xpert):
         return {i: float(w / weights.sum()) for i, w in zip(kept, weights, strict=True) if w > 0}
 
     @staticmethod
-    def _combine(z: np.ndarray, rows: np.ndarray) -> tuple[float, np.ndarray]:
+    def _combine(z: Floats, rows: Floats) -> tuple[float, Floats]:
         """Cosine distance of z (words,) to its best combination of rows (pLLMs, words), and the weights (pLLMs,)."""
         weights, _ = nnls(rows.T, z)
         return float(distances(z, (weights @ rows)[None], "cosine")[0]), weights

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 
 from strategies.base import (
+    Asking,
     Choice,
     Choosing,
     Cloud,
@@ -16,13 +17,12 @@ from strategies.base import (
     NextWords,
     Offer,
     Phone,
-    Request,
     Start,
     Strategy,
     Text,
     lowest,
 )
-from strategies.xpert.basis import Basis, distances, select_words
+from strategies.xpert.basis import Basis, Floats, distances, select_words
 from strategies.xpert.prompts import compare, write
 
 
@@ -106,10 +106,10 @@ class Xpert(Strategy):
         return sorted(votes, key=lambda w: (-votes[w], w))[: self.candidates]
 
     def _word_vectors(
-        self, cloud: Cloud, words: Sequence[str], prompts: Sequence[str], plain: Sequence[str], origin: np.ndarray
-    ) -> dict[str, np.ndarray]:
+        self, cloud: Cloud, words: Sequence[str], prompts: Sequence[str], plain: Sequence[str], origin: Floats
+    ) -> dict[str, Floats]:
         """A word's vector: the embedding of text that the summarizer writes in that style, against unstyled text."""
-        vectors = {}
+        vectors: dict[str, Floats] = {}
         for word in words:
             asked = [write(word, p) for p in prompts[: self.word_probes]]
             styled = cloud.ask(
@@ -119,16 +119,16 @@ class Xpert(Strategy):
         return vectors
 
     @staticmethod
-    def _embed(cloud: Cloud, plain: Sequence[str], styled: Sequence[str]) -> np.ndarray:
-        hidden: np.ndarray = cloud.ask(Embed([compare(a, b) for a, b in zip(plain, styled, strict=True)]))
-        return hidden.mean(axis=0)
+    def _embed(cloud: Cloud, plain: Sequence[str], styled: Sequence[str]) -> Floats:
+        hidden = cloud.ask(Embed([compare(a, b) for a, b in zip(plain, styled, strict=True)]))
+        return np.asarray(hidden.mean(axis=0))
 
     # ------------------------------------------------------------ phone
 
     def choose(self, phone: Phone, offer: Offer) -> Choosing:
         if not offer.pllms:
             return Start()
-        basis, pool = Basis.of_payload(offer.payload), offer.payload["z"]
+        basis, pool = Basis.of_payload(offer.payload), np.asarray(offer.payload["z"])
         read = yield from self.read(phone.texts[: self.texts or None], basis, pool)
         z = read.mean(axis=0)
         score = distances(z, pool, self.metric)
@@ -140,7 +140,7 @@ class Xpert(Strategy):
             basis.by_word(z),
         )
 
-    def read(self, texts: Sequence[Text], basis: Basis, pool: np.ndarray) -> Generator[Request, Any, np.ndarray]:
+    def read(self, texts: Sequence[Text], basis: Basis, pool: Floats) -> Asking[Floats]:
         """Read own texts against the base LLM's answers: their coordinates (texts read, words), here of all texts.
 
         Args:
@@ -150,7 +150,7 @@ class Xpert(Strategy):
         hidden = yield Embed([compare(a, t.answer) for a, t in zip(plain, texts, strict=True)])
         return basis.coordinates(hidden)
 
-    def weigh(self, z: np.ndarray, pool: np.ndarray, score: np.ndarray) -> dict[int, float]:
+    def weigh(self, z: Floats, pool: Floats, score: Floats) -> dict[int, float]:
         """Weights of the start by place in the pool: here all on the nearest pLLM.
 
         Args:

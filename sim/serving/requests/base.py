@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from devices import Cost, Device, Llm
 from devices.basics import Numbers
@@ -37,8 +37,8 @@ class Asked(Generic[R]):
 class Handler(ABC, Generic[R]):
     """All that is known of one kind of request.
 
-    Attributes: `request` is the class of the requests, whose name is the kind that work is booked as. `phase` is the part
-    of the bill that the work belongs to: "selection", "download" or another of which users.csv has columns.
+    Attributes: `request` is the class of the requests, whose name is the kind that work is booked as. `phase` is the
+    part of the bill that the work belongs to: "selection", "download" or another of which users.csv has columns.
     """
 
     request: ClassVar[type[Request[object]]]
@@ -71,3 +71,7 @@ class Handler(ABC, Generic[R]):
     def flops(self, terms: Terms, name: str, llm: Llm, n: Figures) -> Numbers:
         """FLOPs of work of this kind on an LLM that is used as `name`, tokens as measured."""
         return 0.0
+
+
+AnyHandler = Handler[Any]
+"""A handler of whatever kind of request."""

@@ -31,4 +31,4 @@ class DownloadHandler(Handler[Download]):
         return {}  # the pLLM that it needs is priced as any that is not on the phone
 
     def cost(self, terms: Terms, device: Device, llm: str, n: Figures) -> list[Cost]:
-        return [device.download(n["pllms"] * terms.pllm_bytes + n["bytes"])]
+        return [device.download(n.count("pllms") * terms.pllm_bytes + n.count("bytes"))]

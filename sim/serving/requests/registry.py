@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import TypeVar
 
-from sim.serving.requests.base import Handler
+from sim.serving.requests.base import AnyHandler
 from sim.serving.requests.download import DownloadHandler
 from sim.serving.requests.embed import EmbedHandler
 from sim.serving.requests.evaluate import EvaluateHandler
@@ -14,7 +15,8 @@ from sim.serving.requests.next_words import NextWordsHandler
 from sim.serving.requests.train import TrainHandler
 from strategies.base import Request
 
-_HANDLERS: dict[str, Handler] = {
+H = TypeVar("H", bound=AnyHandler)
+_HANDLERS: dict[str, AnyHandler] = {
     handler.kind: handler
     for handler in (
         DownloadHandler(),
@@ -27,7 +29,7 @@ _HANDLERS: dict[str, Handler] = {
 }
 
 
-def register(kind: type[Handler]) -> type[Handler]:
+def register(kind: type[H]) -> type[H]:
     """Make a handler known; a decorator for its class.
 
     Done when the module is imported, which every process does that names one of its strategies. Raises ValueError where
@@ -41,12 +43,12 @@ def register(kind: type[Handler]) -> type[Handler]:
     return kind
 
 
-def handlers() -> Mapping[str, Handler]:
+def handlers() -> Mapping[str, AnyHandler]:
     """Every handler by the name of its requests, in the order in which they stand on a bill."""
     return MappingProxyType(_HANDLERS)
 
 
-def handler_of(request: Request[object]) -> Handler:
+def handler_of(request: Request[object]) -> AnyHandler:
     """The handler of a request. Raises TypeError for what is no request."""
     handler = _HANDLERS.get(type(request).__name__)
     if handler is None or not isinstance(request, handler.request):

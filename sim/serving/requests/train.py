@@ -7,7 +7,7 @@ from dataclasses import replace
 from math import ceil
 
 from devices import Cost, Device, Llm
-from devices.basics import Numbers
+from devices.basics import Numbers, floats
 from sim.ledger import prices
 from sim.ledger.terms import Terms
 from sim.ledger.work import Figures
@@ -65,16 +65,18 @@ class TrainHandler(Handler[Train]):
 
     def expect(self, request: Train, terms: Terms, tokens: Tokens) -> Mapping[str, Figures]:
         once, batches = expected(request.texts, tokens), ceil(request.steps)
-        trained = batches * terms.batch * once["tokens"] / max(len(request.texts), 1)
+        trained = batches * terms.batch * float(once.count("tokens")) / max(len(request.texts), 1)
         return {"base": Figures(once, steps=request.steps, batches=batches, trained=trained)}
 
     def cost(self, terms: Terms, device: Device, llm: str, n: Figures) -> list[Cost]:
-        step_tokens = terms.step_tokens(n["trained"], n["batches"])
-        trained = prices.training(terms, device, n["steps"] * terms.steps, step_tokens)
+        step_tokens = terms.step_tokens(n.count("trained"), n.count("batches"))
+        trained = prices.training(terms, device, n.count("steps") * terms.steps, step_tokens)
         return [*prices.evaluating(terms, device, llm, n), trained]
 
     def flops(self, terms: Terms, name: str, llm: Llm, n: Figures) -> Numbers:
-        return prices.evaluating_flops(llm, n) + prices.training_flops(terms, llm, n["batches"], n["trained"])
+        return floats(prices.evaluating_flops(llm, n)) + prices.training_flops(
+            terms, llm, n.count("batches"), n.count("trained")
+        )
 
 
 def _phone(asked: Asked[Train]) -> PhoneAccount:
