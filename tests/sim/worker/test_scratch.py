@@ -10,7 +10,7 @@ import pytest
 
 from sim.corpus.persona import PersonaCorpus
 from sim.experiment.config import Config
-from sim.llm.finetune import Trained
+from sim.llm.finetune import LaneResult
 from sim.messages import Job
 from sim.worker.scratch import from_scratch
 
@@ -22,27 +22,22 @@ def trained(tmp_path: Path) -> Any:
     """Whether a cohort of a config had to be trained, and what became of it."""
 
     def of(*overrides: str, job: Job = JOB, styles: tuple[str, ...] = ("a",), llm: str = "x") -> tuple[bool, list[Any]]:
-        resident: Any = SimpleNamespace(
-            shared=tmp_path,
-            config=Config.load(None, overrides),
-            corpus=PersonaCorpus(),
-            user_styles=list(styles),
-            lm_digest=llm,
-        )
+        resident = SimpleNamespace(corpus=PersonaCorpus(), lm_digest=llm)
+        work: Any = SimpleNamespace(config=Config.load(None, overrides), resident=resident, user_styles=list(styles))
         times: list[int] = []
 
-        def train() -> list[Trained[int]]:
+        def train() -> list[LaneResult[int]]:
             times.append(1)
-            return [Trained(user, curve=[(0, 2.5), (5, 1.25)], steps=5) for user in job.users]
+            return [LaneResult(user, curve=[(0, 2.5), (5, 1.25)], steps=5) for user in job.users]
 
-        found = from_scratch(resident, job, train)
+        found = from_scratch(work, tmp_path, job, train)
         return bool(times), found
 
     return of
 
 
 def test_the_same_cohort_is_trained_once_whatever_the_pool_and_the_strategies(trained: Any) -> None:
-    became = [Trained(u, curve=[(0, 2.5), (5, 1.25)], steps=5) for u in JOB.users]
+    became = [LaneResult(u, curve=[(0, 2.5), (5, 1.25)], steps=5) for u in JOB.users]
     assert trained() == (True, became)
     same = ("pool.size=3", "strategies=scratch", "population.users=9", "billing.tokens_per_step=1", "engine.workers=2")
     assert trained(*same) == (False, became)
