@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
+from pydantic import BaseModel
 
 LEAVES = (str, bytes, int, float, complex, bool, type(None), type, types.ModuleType, np.generic, np.dtype, Path)
 """What leads nowhere; properties of numpy's numbers make ever new numbers."""
@@ -57,15 +58,16 @@ def _parts(found: object) -> Iterator[object]:
     yield getattr(found, "__dict__", None)
     yield getattr(found, "__wrapped__", None)
     for name in dir(found):  # properties, slots and methods
-        if not name.startswith("__") and not isinstance(found, np.ndarray):
+        if not name.startswith("__") and not isinstance(found, np.ndarray | BaseModel):
             try:
                 yield getattr(found, name)
             except Exception:
                 continue
-    try:
-        yield found.__reduce_ex__(4)
-    except Exception:
-        return
+    if type(found).__module__ != "builtins":  # tuples reduce to ever new tuples
+        try:
+            yield found.__reduce_ex__(4)
+        except Exception:
+            return
 
 
 def _locals(error: BaseException) -> Iterator[object]:

@@ -53,7 +53,8 @@ class AsksTheNewThing(Strategy):
     replies: tuple[object, ...] = ()
 
     def choose(self, phone, offer):  # type: ignore[no-untyped-def]
-        type(self).replies += ((yield LongestHandler.Longest([t.prompt for t in phone.texts])),)
+        reply = yield LongestHandler.Longest([t.prompt for t in phone.texts])
+        type(self).replies += (reply,)
         return Start()
 
 
