@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from docs.make import house
 from docs.make.results import README, filled
 from sim.analysis.measures import METRICS
 from sim.experiment.config import Config
@@ -112,5 +113,7 @@ def main(folder: Path = DOCS) -> None:
     for name, text in pages().items():
         (folder / name).write_text(text, encoding="utf-8")
         print(folder / name)
+    house.PICTURE.write_text(house.picture(), encoding="utf-8")
+    print(house.PICTURE)
     README.write_text(filled(README.read_text(encoding="utf-8")), encoding="utf-8")
     print(README)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import Protocol, cast
 
 from sim.cloud.cohorts import CohortPlan, cohort_size, job_count, with_targets
 from sim.experiment.config import Config
@@ -122,9 +123,10 @@ class Collector:
 
     def _learn(self, note: Note) -> None:
         """Take in users' targets, and the steps that the scale is the mean of."""
-        targets = note.get("targets", {}).items()
-        self._targets.update({int(user): float("nan") if loss is None else loss for user, loss in targets})
-        self._scratch_steps.update({int(user): steps for user, steps in note.get("scratch_steps", {}).items()})
+        targets = cast(Mapping[str, float | None], note.get("targets", {}))
+        steps = cast(Mapping[str, int | None], note.get("scratch_steps", {}))
+        self._targets.update({int(user): math.nan if loss is None else loss for user, loss in targets.items()})
+        self._scratch_steps.update({int(user): count for user, count in steps.items()})
         if self._scale is None and len(self._scratch_steps) == self._needed:
             known, billed = (
                 [s for s in self._scratch_steps.values() if s is not None],

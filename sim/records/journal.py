@@ -23,7 +23,8 @@ NAME = "progress.jsonl"
 RECORDED = tuple(table for table in TABLES if table != "summary")
 """Tables that a run writes; the summary is the analysis's."""
 
-Note = Mapping[str, Any]
+Note = Mapping[str, object]
+"""What a line says beside sizes: of a run what it is, of a job what was learnt from it."""
 
 
 class Journal:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from docs.make import house
 from docs.make.pages import DOCS, describe_config, pages
 from docs.make.results import BLOCK, README, REFERENCE, filled
 from sim.analysis.measures import METRICS
@@ -16,12 +17,31 @@ from sim.records.tables import TABLES, describe
 
 @pytest.mark.parametrize("name", ["config.md", "records.md"])
 def test_page_is_up_to_date(name: str) -> None:
-    assert (DOCS / name).read_text(encoding="utf-8") == pages()[name], "run `python -m docs.make.pages`"
+    assert (DOCS / name).read_text(encoding="utf-8") == pages()[name], "run `python -m docs.make`"
+
+
+def test_picture_of_the_house_is_that_of_the_code() -> None:
+    assert house.PICTURE.read_text(encoding="utf-8") == house.picture(), "run `python -m docs.make`"
+
+
+def test_arrows_of_the_picture_are_those_that_no_others_imply() -> None:
+    arrows = {("a", "b"), ("b", "c"), ("a", "c"), ("c", "d"), ("a", "d")}
+    assert house.reduced(arrows) == {("a", "b"), ("b", "c"), ("c", "d")}
+
+
+def test_rooms_are_small_enough_to_look_through() -> None:
+    """At most a dozen entries in a folder of the simulator's code; the doors and rooms themselves are listed once."""
+    folders = [path for path in (house.ROOT / "sim").rglob("*") if path.is_dir() and "data" not in path.parts]
+    counts = {path: len([p for p in path.iterdir() if p.name != "__pycache__"]) for path in folders}
+    assert {str(path): count for path, count in counts.items() if count > 12} == {}
+    assert {room.partition(".")[2] for row in house.layers() for room in row} == {
+        path.stem for path in (house.ROOT / "sim").iterdir() if path.name not in ("__init__.py", "__pycache__")
+    }
 
 
 def test_tables_of_the_readme_are_those_of_the_committed_results() -> None:
     readme = README.read_text(encoding="utf-8")
-    assert filled(readme) == readme, "run `python -m docs.make.pages`"
+    assert filled(readme) == readme, "run `python -m docs.make`"
     assert BLOCK.search(readme)
 
 

@@ -1,4 +1,4 @@
-"""No public signature of the package says `Any`: functions, methods, fields of classes and type aliases."""
+"""No public signature of the centre says `Any`: functions, methods, fields of classes and type aliases."""
 
 import ast
 import re
@@ -7,9 +7,17 @@ from pathlib import Path
 
 import pytest
 
-import devices
-
-MODULES = sorted(Path(devices.__file__).parent.glob("*.py"))
+ROOT = Path(__file__).resolve().parents[1]
+CENTRE = (
+    "devices",
+    "strategies",
+    *(f"sim/{room}" for room in "cloud worker serving ledger records experiment".split()),
+)
+MODULES = sorted(path for room in CENTRE for path in (ROOT / room).rglob("*.py"))
+EXCEPTIONS = {
+    "strategies/base.py": ["Asking"],  # the reply to a `yield` depends on what was yielded, which Python cannot say
+    "sim/serving/requests/base.py": ["AnyHandler"],  # handlers of different requests have no common type but this
+}
 
 
 def public(name: str) -> bool:
@@ -38,9 +46,10 @@ def saying_any(source: str) -> list[str]:
     return [name for name, annotation in found if re.search(r"\bAny\b", ast.unparse(annotation))]
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_public_signature_says_any(path):
-    assert saying_any(path.read_text(encoding="utf-8")) == []
+    allowed = EXCEPTIONS.get(str(path.relative_to(ROOT)), [])
+    assert saying_any(path.read_text(encoding="utf-8")) == allowed
 
 
 def test_the_check_finds_any():
