@@ -29,8 +29,12 @@ class Priced(Protocol):
         """What the work costs phones, for the deployed LLM of that name; phase after phase, each on a cold phone."""
         ...
 
-    def flops(self, terms: Terms, name: str, llm: Llm, n: Figures) -> Numbers:
-        """FLOPs of the work on an LLM, tokens as measured; `name` says whether it is used as base or summarizer."""
+    def flops(self, terms: Terms, name: str, llm: Llm, n: Figures) -> list[Numbers]:
+        """FLOPs of the work on an LLM, phase after phase, tokens as measured.
+
+        Args:
+            name: what the LLM is used as, "base" or "summarizer".
+        """
         ...
 
 
@@ -43,12 +47,12 @@ def evaluating(terms: Terms, device: Device, llm: str, n: Figures) -> list[Cost]
     return [device.evaluate(terms.llms[llm], tokens, context=context, precision=terms.billing.precision)]
 
 
-def evaluating_flops(llm: Llm, n: Figures) -> Numbers:
-    return (
-        flops.forward(llm, n.count("tokens"), n.count("tokens") / n.count("sequences"), n.count("logits"))
-        if np.any(n.count("sequences"))
-        else 0.0
-    )
+def evaluating_flops(llm: Llm, n: Figures) -> list[Numbers]:
+    """FLOPs of the loss on texts."""
+    if not np.any(n.count("sequences")):
+        return []
+    tokens = n.count("tokens")
+    return [flops.forward(llm, tokens, tokens / n.count("sequences"), n.count("logits"))]
 
 
 def reading(terms: Terms, device: Device, llm: str, n: Figures) -> list[Cost]:
@@ -70,12 +74,13 @@ def reading(terms: Terms, device: Device, llm: str, n: Figures) -> list[Cost]:
     return costs
 
 
-def reading_flops(name: str, llm: Llm, n: Figures) -> Numbers:
-    count, context = n.count("sequences"), n.count("tokens") / np.maximum(n.count("sequences"), 1)
+def reading_flops(name: str, llm: Llm, n: Figures) -> list[Numbers]:
+    """FLOPs of a pass over prompts and of the answers after them."""
+    count = n.count("sequences")
     if not np.any(count):
-        return 0.0
-    read = flops.forward(llm, n.count("tokens"), context, 0 if name == SUMMARIZER else count)
-    return read + flops.forward(llm, n.count("written"), context)
+        return []
+    context, logits = n.count("tokens") / count, 0 if name == SUMMARIZER else count
+    return [flops.forward(llm, n.count("tokens"), context, logits), flops.forward(llm, n.count("written"), context)]
 
 
 def training(

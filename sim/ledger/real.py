@@ -59,5 +59,6 @@ def total_flops(
         for name in ("base", "summarizer"):
             if (n := work.get(Key(kind, name))) is not None:
                 llm = llms[name]
-                total = total + (np.nan if llm is None else handler.flops(terms, name, llm, n))
+                for part in [np.nan] if llm is None else handler.flops(terms, name, llm, n):
+                    total = total + part
     return total

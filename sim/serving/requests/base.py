@@ -68,9 +68,9 @@ class Handler(ABC, Generic[R]):
         """What work of this kind costs phones, for the deployed LLM of that name; none where it is free."""
         return []
 
-    def flops(self, terms: Terms, name: str, llm: Llm, n: Figures) -> Numbers:
-        """FLOPs of work of this kind on an LLM that is used as `name`, tokens as measured."""
-        return 0.0
+    def flops(self, terms: Terms, name: str, llm: Llm, n: Figures) -> list[Numbers]:
+        """FLOPs of work of this kind on an LLM that is used as `name`, phase after phase, tokens as measured."""
+        return []
 
 
 AnyHandler = Handler[Any]

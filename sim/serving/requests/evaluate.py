@@ -41,7 +41,7 @@ class EvaluateHandler(Handler[Evaluate]):
     def cost(self, terms: Terms, device: Device, llm: str, n: Figures) -> list[Cost]:
         return prices.evaluating(terms, device, llm, n)
 
-    def flops(self, terms: Terms, name: str, llm: Llm, n: Figures) -> Numbers:
+    def flops(self, terms: Terms, name: str, llm: Llm, n: Figures) -> list[Numbers]:
         return prices.evaluating_flops(llm, n)
 
 

@@ -23,7 +23,7 @@ class ReadingHandler(Handler[R]):
     def cost(self, terms: Terms, device: Device, llm: str, n: Figures) -> list[Cost]:
         return prices.reading(terms, device, llm, n)
 
-    def flops(self, terms: Terms, name: str, llm: Llm, n: Figures) -> Numbers:
+    def flops(self, terms: Terms, name: str, llm: Llm, n: Figures) -> list[Numbers]:
         return prices.reading_flops(name, llm, n)
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from math import ceil
 
 from devices import Cost, Device, Llm
-from devices.basics import Numbers, floats
+from devices.basics import Numbers
 from sim.ledger import prices
 from sim.ledger.terms import Terms
 from sim.ledger.work import Figures
@@ -73,10 +73,9 @@ class TrainHandler(Handler[Train]):
         trained = prices.training(terms, device, n.count("steps") * terms.steps, step_tokens)
         return [*prices.evaluating(terms, device, llm, n), trained]
 
-    def flops(self, terms: Terms, name: str, llm: Llm, n: Figures) -> Numbers:
-        return floats(prices.evaluating_flops(llm, n)) + prices.training_flops(
-            terms, llm, n.count("batches"), n.count("trained")
-        )
+    def flops(self, terms: Terms, name: str, llm: Llm, n: Figures) -> list[Numbers]:
+        trained = prices.training_flops(terms, llm, n.count("batches"), n.count("trained"))
+        return [*prices.evaluating_flops(llm, n), trained]
 
 
 def _phone(asked: Asked[Train]) -> PhoneAccount:

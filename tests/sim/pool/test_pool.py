@@ -307,6 +307,7 @@ def test_too_few_texts_for_the_pool_are_said_before_anything_is_built(tiny_llm: 
     rows = [{"prompt": f"p {i}", "answer": f"a {i}", "style": s} for i in range(60) for s in "01"]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     corpus = ["corpus.source=jsonl", f"corpus.path={path}", "population.texts=4", "population.held_out=2"]
+    corpus += [f"llm.summarizer={tiny_llm}"]
 
     def config(texts: int) -> Config:
         return small_config(tiny_llm, tmp_path, "pool.size=1", *corpus, f"pool.texts={texts}")

@@ -45,8 +45,8 @@ class LongestHandler(Handler["LongestHandler.Longest"]):
     def cost(self, terms: Terms, device: Device, llm: str, n: Figures) -> list[Cost]:
         return [device.prefill(terms.llms[llm], n["tokens"], precision=terms.billing.precision)]
 
-    def flops(self, terms: Terms, name: str, llm: Llm, n: Figures) -> Numbers:
-        return 2.0 * llm.parameters * n["tokens"]
+    def flops(self, terms: Terms, name: str, llm: Llm, n: Figures) -> list[Numbers]:
+        return [2.0 * llm.parameters * n["tokens"]]
 
 
 class AsksTheNewThing(Strategy):

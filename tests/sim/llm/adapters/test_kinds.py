@@ -14,7 +14,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-import devices
+from devices import Lora as Billed
+from sim.cloud.check import prepare
+from sim.cloud.provider import Provider
 from sim.common.errors import UserError
 from sim.experiment.config import Config
 from sim.experiment.sections import Training
@@ -23,9 +25,9 @@ from sim.llm.adapters.base import AdapterKind, Layout, Site, sites_of
 from sim.llm.adapters.files import CONFIG, WEIGHTS, check_folder
 from sim.llm.adapters.ia3 import Ia3
 from sim.llm.adapters.lora import Lora, LoraLayout
-from sim.serving.resident import Resident
+from sim.serving.desk import Desk
 from strategies.base import Offer, Phone, Start, Strategy
-from tests.runs import run, tiny_config
+from tests.runs import provider_of, run, tiny_config
 
 LAYOUT = LoraLayout((Site("one", 24, 40), Site("two", 40, 24)), rank=4, alpha=8.0)
 
@@ -46,8 +48,8 @@ def test_pools_built_before_there_was_a_choice_are_found_again() -> None:
     config = Config()
     assert config.digest() == "3a66f67b4419e2c8"  # as in 0.1.0, whose records and sweeps lie on people's disks
     assert config.digest() != Config(training=Training(adapter="ia3")).digest()
-    resident = Resident(config)
-    assert (resident.pool_plan.folder.name, resident.pool_plan.missing()) == ("c6b0086fa6171a60", [])
+    plan = Provider(prepare(config)).pool_plan
+    assert (plan.folder.name, plan.missing()) == ("c6b0086fa6171a60", [])
 
 
 def test_settings_of_kinds_differ_and_are_json() -> None:
@@ -55,7 +57,6 @@ def test_settings_of_kinds_differ_and_are_json() -> None:
     assert len({json.dumps(settings, sort_keys=True) for settings in every}) == len(KINDS)
 
 
-@pytest.mark.skipif(not hasattr(devices, "Lora"), reason="the cost model has one kind of adapter only")
 def test_the_cost_model_is_told_what_is_trained() -> None:
     assert kind_of(Training()).billed(3).rank == 24
     ia3 = kind_of(Training(adapter="ia3"))
@@ -145,7 +146,7 @@ class Shift(AdapterKind):
         return ShiftLayout(sites_of(model, ("all-linear",)))
 
     def billed(self, merged: int = 1) -> Any:
-        raise NotImplementedError
+        return Billed(rank=1)
 
 
 class ShiftLayout(Layout):
@@ -180,9 +181,10 @@ def test_a_whole_run_with_another_kind(adapter: str, tiny_llm: Path, tmp_path: P
     config = tiny_config(tiny_llm, tmp_path, f"training.adapter={adapter}", "training.lr=0.02", "pool.lr=0.02", WHOLE)
     tables = run(config)
     users, pool = tables["users"], tables["pool"]
-    resident = Resident(config)
-    assert list(pool.pllm) == list(resident.pool.ids)
-    assert check_folder(resident.pool.folder / resident.pool.ids[0])["peft_type"] == resident.lanes.layout.peft_type
+    provider, opened = provider_of(config)
+    assert list(pool.pllm) == list(opened.ids)
+    peft_type = provider.resident.lanes.layout.peft_type
+    assert check_folder(opened.folder / opened.ids[0])["peft_type"] == peft_type
     assert set(users.strategy) == {"scratch", "exhaustive", "xpert", "lorahub", "hyperband", "fedavg"}
     assert len(users) == 6 * config.population.users
     plain = users[users.strategy == "scratch"].set_index("user_id").start_loss  # that of the base LLM
@@ -201,10 +203,11 @@ def test_a_merged_start_of_ia3_is_the_merge_and_trains(tiny_llm: Path, tmp_path:
         f"strategies=scratch,{__name__}:Merging",
     )
     users = run(config)["users"].set_index("strategy").loc[f"{__name__}:Merging"]
-    resident = Resident(config)
-    one, two = (resident.pool.adapter(name, resident.lanes.layout) for name in resident.pool.ids[:2])
-    start = Start(dict(zip(resident.pool.ids, (0.7, 0.5), strict=False)))
-    torch.testing.assert_close(resident.answers.adapter(start), 1 + 0.7 * (one - 1) + 0.5 * (two - 1))
+    provider, pool = provider_of(config)
+    desk = Desk(provider.resident, pool)
+    one, two = (desk.named(name) for name in pool.ids[:2])
+    start = Start(dict(zip(pool.ids, (0.7, 0.5), strict=False)))
+    torch.testing.assert_close(desk.adapter(start), 1 + 0.7 * (one - 1) + 0.5 * (two - 1))
     assert set(users.chosen) == {"+".join(sorted(start.weights))}
     assert (users.best_loss < users.start_loss).all()
 
