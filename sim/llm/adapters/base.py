@@ -15,17 +15,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+import devices
 from sim.common.errors import UserError
+from sim.experiment.sections import Training
 from sim.llm.adapters.files import CONFIG, PREFIX, broken, check_folder, read_weights, write_folder
-
-if TYPE_CHECKING:
-    from sim.experiment.sections import Training
 
 ALL = ("all-linear",)
 """Targets that stand for every linear layer but the output layer."""
@@ -63,7 +62,7 @@ class AdapterKind(ABC):
         """The layout of such adapters on an LLM. Raises UserError where the LLM has no layer for them."""
 
     @abstractmethod
-    def billed(self, merged: int = 1) -> Any:
+    def billed(self, merged: int = 1) -> devices.Adapter:
         """The same adapter as the cost model describes it (a `devices.Adapter`): FLOPs, bytes and memory on a phone.
 
         Args:

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+import devices
+from sim.experiment.sections import Training
 from sim.llm.adapters.base import ALL, AdapterKind, Layout, Site, sites_of
-
-if TYPE_CHECKING:
-    from sim.experiment.sections import Training
 
 FEEDFORWARD = ("down_proj", "fc2", "fc_out", "dense_4h_to_h", "mlp.c_proj", "w2")
 """How the names of layers end that leave the MLP (stage 3 in `devices`; PEFT's table for (IA)3 has them too): they are
@@ -44,9 +42,9 @@ class Ia3(AdapterKind):
     def on(self, model: nn.Module) -> Ia3Layout:
         return Ia3Layout(sites_of(model, self.targets))
 
-    def billed(self, merged: int = 1) -> Any:
+    def billed(self, merged: int = 1) -> devices.Adapter:
         """However many are merged, the result is one vector a layer."""
-        return import_module("devices").Ia3(self.targets)
+        return devices.Ia3(self.targets)
 
 
 @dataclass(frozen=True)

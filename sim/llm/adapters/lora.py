@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+import devices
+from sim.experiment.sections import Training
 from sim.llm.adapters.base import ALL, AdapterKind, Layout, Site, sites_of
 from sim.llm.kernels.low_rank import low_rank
-
-if TYPE_CHECKING:
-    from sim.experiment.sections import Training
 
 
 @dataclass(frozen=True)
@@ -38,9 +36,9 @@ class Lora(AdapterKind):
     def on(self, model: nn.Module) -> LoraLayout:
         return LoraLayout(sites_of(model, self.targets), self.rank, self.alpha)
 
-    def billed(self, merged: int = 1) -> Any:
+    def billed(self, merged: int = 1) -> devices.Adapter:
         """An exact merge has the ranks of all that was merged together."""
-        return import_module("devices").Lora(self.rank * merged, self.targets)
+        return devices.Lora(self.rank * merged, self.targets)
 
 
 @dataclass(frozen=True)
