@@ -40,7 +40,7 @@ class Broken(Random):
         self.how, self.user = how, user
 
     def choose(self, phone: Any, offer: Any) -> Any:
-        mine = phone.user.id == self.user
+        mine = phone.user_id == self.user
         start = super().choose(phone, offer)
         if mine and self.how == "at once":
             raise ValueError("no such\nluck")
