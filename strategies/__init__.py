@@ -18,6 +18,7 @@ from strategies.base import (
     Text,
     Train,
     Trained,
+    best,
     lowest,
 )
 
@@ -39,5 +40,6 @@ __all__ = [
     "Text",
     "Train",
     "Trained",
+    "best",
     "lowest",
 ]

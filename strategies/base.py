@@ -50,6 +50,7 @@ __all__ = [
     "Train",
     "Trained",
     "Which",
+    "best",
     "lowest",
 ]
 
@@ -99,6 +100,11 @@ def lowest(scores: npt.ArrayLike) -> int:
     """Place of the lowest score; what is no number, as the loss of a pLLM that diverged, comes last."""
     numbers = np.asarray(scores, dtype=np.float64)
     return int(np.argmin(np.where(np.isnan(numbers), np.inf, numbers)))
+
+
+def best(losses: Mapping[str, float]) -> str:
+    """The name of the lowest loss; what is no number comes last."""
+    return list(losses)[lowest(list(losses.values()))]
 
 
 # ---------------------------------------------------------------- the two sides, as a strategy sees them

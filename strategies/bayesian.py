@@ -4,7 +4,7 @@ from math import ceil
 
 import optuna
 
-from strategies.base import Choice, Choosing, Download, Evaluate, Offer, Phone, Start, Strategy, lowest
+from strategies.base import Choice, Choosing, Download, Evaluate, Offer, Phone, Start, Strategy, best
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -40,5 +40,4 @@ class Bayesian(Strategy):
                 yield Download(pllm)
                 losses[pllm] = yield Evaluate(Start({pllm: 1.0}), phone.texts[: self.texts or None])
             study.tell(trial, losses[pllm])
-        best = list(losses)[lowest(list(losses.values()))]
-        return Choice(Start({best: 1.0}), losses)
+        return Choice(Start({best(losses): 1.0}), losses)

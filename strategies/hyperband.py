@@ -2,7 +2,7 @@
 
 import optuna
 
-from strategies.base import Choice, Choosing, Download, Offer, Phone, Start, Strategy, Train, lowest
+from strategies.base import Choice, Choosing, Download, Offer, Phone, Start, Strategy, Train, best
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -49,5 +49,4 @@ class Hyperband(Strategy):
                     break
             losses[pllm], starts[pllm] = trained.loss, start
             study.tell(trial, trained.loss)
-        best = list(losses)[lowest(list(losses.values()))]
-        return Choice(starts[best], losses)
+        return Choice(starts[best(losses)], losses)

@@ -58,8 +58,8 @@ class Bill:
         values: dict[str, Numbers] = {}
         for name, cost in self.phases.items():
             values |= {f"{name}_flops": self.flops[name], f"{name}_s": cost.seconds, f"{name}_j": cost.joules}
-        for direction in ("bytes_down", "bytes_up"):
-            values[direction] = sum((getattr(cost, direction) for cost in self.phases.values()), np.float64(0.0))
+        values["bytes_down"] = sum((cost.bytes_down for cost in self.phases.values()), np.float64(0.0))
+        values["bytes_up"] = sum((cost.bytes_up for cost in self.phases.values()), np.float64(0.0))
         values |= {"finetune_flops": self.flops["finetune"]}
         values |= {"finetune_s": self.training.seconds, "finetune_j": self.training.joules}
         return {name: value for name, value in values.items() if name in COLUMNS}

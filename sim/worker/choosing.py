@@ -20,8 +20,8 @@ Running = Generator[Request[object], object, "Choice | Start"]
 
 
 @dataclass(frozen=True)
-class Seat:
-    """A user's place in a cohort: what the strategy sees of the phone, and the account that its requests go to."""
+class Participant:
+    """A user of a cohort: what the strategy sees of the phone, and the account that its requests are booked to."""
 
     view: PhoneView
     account: PhoneAccount
@@ -43,17 +43,17 @@ class Driver:
         self._running: dict[int, Running] = {}
         self._choices: dict[int, Choice] = {}
 
-    def choices(self, offer: Offer, seats: Mapping[int, Seat]) -> dict[int, Choice]:
-        """The choices of the users who did not fail, in the order of `seats`, by user.
+    def choices(self, offer: Offer, participants: Mapping[int, Participant]) -> dict[int, Choice]:
+        """The choices of the users who did not fail, in the order of `participants`, by user.
 
         Raises: UserError where the strategy trains before it chooses and `training.cost_only` says that nobody trains:
         its steps could not be billed, for it is not known how many measured ones are a billed one.
         """
         size = offer_bytes(offer)
-        for user, seat in seats.items():
-            seat.account.receive(size)
+        for user, participant in participants.items():
+            participant.account.receive(size)
             with self._only(user):
-                chosen = self._strategy.choose(seat.view, offer)
+                chosen = self._strategy.choose(participant.view, offer)
                 if isinstance(chosen, Generator):
                     self._running[user] = chosen
                 else:
@@ -62,12 +62,14 @@ class Driver:
         while self._running:
             asked = self._asked(replies)
             for user, request in asked.items():
-                seats[user].account.fetch(handler_of(request).pllms(request))
-            answered = answer(self._desk, [Asked(request, seats[user].account) for user, request in asked.items()])
+                participants[user].account.fetch(handler_of(request).pllms(request))
+            answered = answer(
+                self._desk, [Asked(request, participants[user].account) for user, request in asked.items()]
+            )
             replies = dict(zip(asked, answered, strict=True))
-        done = {u: self._choices[u] for u in seats if u in self._choices and u not in self.failures}
+        done = {u: self._choices[u] for u in participants if u in self._choices and u not in self.failures}
         for user, choice in done.items():
-            seats[user].account.fetch(choice.start.weights)
+            participants[user].account.fetch(choice.start.weights)
         return done
 
     def _asked(self, replies: Mapping[int, object]) -> dict[int, Request[object]]:

@@ -18,7 +18,7 @@ from sim.population.users import User, draw_user, draw_users
 from sim.serving.account import PhoneAccount
 from sim.serving.beginning import beginning
 from sim.serving.desk import Desk
-from sim.worker.choosing import Driver, Seat, lost
+from sim.worker.choosing import Driver, Participant, lost
 from sim.worker.failures import UserFailed, of_the_machine, trace
 from sim.worker.phone import PhoneView
 from sim.worker.scratch import from_scratch
@@ -62,7 +62,7 @@ def simulate(work: Workplace, task: Task) -> list[Outcome]:
 class Batch:
     """Users of a job who are simulated together.
 
-    Attributes: `users` by id; `seats`, those of the users who have a target loss or need none.
+    Attributes: `users` by id; `participants`, those of the users who have a target loss or need none.
     """
 
     def __init__(self, work: Workplace, task: Task, job: Job, strategy: Strategy) -> None:
@@ -74,13 +74,13 @@ class Batch:
         self.users = {u.id: u for u in draw_users(work.config, corpus, work.user_styles, job.users)}
         self._nearest = {s: task.pool.nearest(corpus, s) for s in {u.styles for u in self.users.values()}}
         self._failures = {u: UserFailed(u, LookupError(NO_TARGET)) for u in lost(job.users, job.targets)}
-        self.seats = {u: self._seat(user) for u, user in self.users.items() if u not in self._failures}
+        self.participants = {u: self._participant(user) for u, user in self.users.items() if u not in self._failures}
 
     def outcomes(self, offer: Offer) -> list[Outcome]:
         """What was measured of the users, or why nothing was."""
         engine, training = self._work.config.engine, self._work.config.training
         driver = Driver(self._job.strategy, self._strategy, self._desk, engine.keep_going, not training.cost_only)
-        choices = driver.choices(offer, self.seats)
+        choices = driver.choices(offer, self.participants)
         trained = self._finetuned(choices)
         share = (time.perf_counter() - self._began) / len(self.users)
         out = [
@@ -88,7 +88,7 @@ class Batch:
             for u, failure in {**self._failures, **driver.failures}.items()
         ]
         for result in trained:
-            user, choice, account = self.users[result.key], choices[result.key], self.seats[result.key].account
+            user, choice, account = self.users[result.key], choices[result.key], self.participants[result.key].account
             out.append(
                 replace(
                     _unmeasured(user, self._amount, self._nearest[user.styles]),
@@ -106,7 +106,7 @@ class Batch:
             )
         return out
 
-    def _seat(self, user: User) -> Seat:
+    def _participant(self, user: User) -> Participant:
         work, config, amount = self._work, self._work.config, self._amount
         account = PhoneAccount(user.id, config.seed)
         view = PhoneView(
@@ -118,7 +118,7 @@ class Batch:
             on_phone=sealed(account.has),
             truth=tuple(self._nearest[user.styles]) if self._strategy.reads_truth else None,
         )
-        return Seat(view, account)
+        return Participant(view, account)
 
     def _finetuned(self, choices: Mapping[int, Choice]) -> list[LaneResult[int]]:
         """What became of the lanes of those who chose, in their order; nothing where nobody trains."""
@@ -129,10 +129,10 @@ class Batch:
         lanes = [
             Lane(
                 key=user,
-                start=beginning(desk, self.seats[user].account, choice.start),
-                texts=desk.encode(self.seats[user].view.texts),
+                start=beginning(desk, self.participants[user].account, choice.start),
+                texts=desk.encode(self.participants[user].view.texts),
                 held_out=desk.encode(self.users[user].held_out),
-                rng=self.seats[user].account.batches_rng(),
+                rng=self.participants[user].account.batches_rng(),
                 target=targets.get(user) if training.stop_at_target else None,
             )
             for user, choice in choices.items()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from devices import total
 from sim.common.streams import stream
 from sim.ledger.bill import phases
 from sim.ledger.terms import Terms
@@ -66,13 +67,15 @@ class PhoneView:
         }
         if missing := {name for name in handler.pllms(request) if not self.on_phone(name)}:
             work[Key(DOWNLOAD)] = Figures(pllms=len(missing))
-        parts = phases(self.own.device, _arrays(work), self.terms, handlers())
-        seconds, joules, down, up, flops = (
-            float(sum(np.ravel(getattr(cost, figure))[0] for cost in parts.values()))
-            for figure in ("seconds", "joules", "bytes_down", "bytes_up", "flops")
+        cost = total(phases(self.own.device, _arrays(work), self.terms, handlers()).values()).at(0)
+        return Price(
+            seconds=float(cost.seconds),
+            joules=float(cost.joules),
+            bytes_down=float(cost.bytes_down),
+            bytes_up=float(cost.bytes_up),
+            flops=float(cost.flops),
+            reason=cost.reason if cost.refused else "",
         )
-        refused = [cost.at(0).reason for cost in parts.values() if np.any(cost.refused)]
-        return Price(seconds, joules, down, up, flops, "; ".join(refused))
 
     def _tokens(self, string: str) -> float:
         """About how many measured tokens a string has: as many a character as a mean text."""

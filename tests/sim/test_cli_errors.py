@@ -100,7 +100,10 @@ def lines(styles: Sequence[str], count: int) -> str:
         ("training.targets=nothing", ["training.targets", "nothing", "q_proj"]),
         ("training.adapter=lara", ["training.adapter: unknown kind of adapter 'lara'", "Did you mean 'lora'?"]),
         ("training.adapter=nowhere:X", ["training.adapter", "'nowhere:X'"]),
-        ("training.adapter=sim.llm.lanes:Lanes", ["training.adapter: 'sim.llm.lanes:Lanes' is no subclass", "AdapterKind"]),
+        (
+            "training.adapter=sim.llm.lanes:Lanes",
+            ["training.adapter: 'sim.llm.lanes:Lanes' is no subclass", "AdapterKind"],
+        ),
         ("pool.path=/nowhere", ["pool.path", "/nowhere"]),
         ("population.styles=expert-concise-sasy", ["expert-concise-sassy"]),
         ("population.styles_per_user=5", ["population.styles_per_user = 5", "2 styles"]),

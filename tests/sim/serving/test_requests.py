@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +13,14 @@ import pytest
 
 from devices import Cost, Device, Llm
 from devices.basics import Numbers
+from sim.common.errors import UserError
 from sim.experiment.config import Config
 from sim.ledger.bill import check_phases
 from sim.ledger.meter import Meter
 from sim.ledger.terms import Terms
 from sim.ledger.work import Figures
 from sim.messages import Job
+from sim.pool.pool import CARD
 from sim.serving.account import Account
 from sim.serving.answer import answer
 from sim.serving.desk import Desk
@@ -150,3 +154,18 @@ def test_what_is_expected_is_priced_as_what_was_done_will_be(tiny_llm: Path, tmp
     assert price > bill > 0
     train = handlers()["Train"].expect(Train(Start(), [], 1.5), terms, lambda text: 10.0)["base"]
     assert (train["steps"], train["batches"]) == (1.5, 2)
+
+
+def test_a_pool_that_has_changed_is_not_the_one_that_was_opened(tiny_llm: Path, tmp_path: Path) -> None:
+    """Opened once as long as its files stay as they are; nothing is built where there is none."""
+    provider, pool = provider_of(small_config(tiny_llm, tmp_path))
+    resident = provider.resident
+    assert resident.open_pool(pool.folder) is pool
+    copy = shutil.copytree(pool.folder, tmp_path / "pool")
+    first = resident.open_pool(copy)
+    card = json.loads((copy / first.ids[0] / CARD).read_text())
+    (copy / first.ids[0] / CARD).write_text(json.dumps({**card, "texts": 12345}))
+    assert resident.open_pool(copy).cards[first.ids[0]].texts == 12345
+    with pytest.raises(UserError, match="is no pool"):
+        resident.open_pool(tmp_path / "nowhere")
+    assert not (tmp_path / "nowhere").exists()

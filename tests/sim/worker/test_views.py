@@ -38,9 +38,9 @@ def batch_of(llm: Path, folder: Path, strategy: str, *overrides: str) -> Batch:
 @pytest.mark.parametrize("availability", ["always", "daily"])
 def test_nothing_is_reachable_from_a_phone_but_its_own(tiny_llm: Path, tmp_path: Path, availability: str) -> None:
     batch = batch_of(tiny_llm, tmp_path, "random", f"population.availability={availability}")
-    assert list(batch.seats) == [0, 1]
-    for user_id, seat in batch.seats.items():
-        view, user = seat.view, batch.users[user_id]
+    assert list(batch.participants) == [0, 1]
+    for user_id, participant in batch.participants.items():
+        view, user = participant.view, batch.users[user_id]
         view.price(Train(Start(), view.texts, 1.0))  # what is made when it is first wanted is there now
         assert list(view.texts) == list(user.texts)
         found = reachable(view)
@@ -55,7 +55,7 @@ def test_nothing_is_reachable_from_a_phone_but_its_own(tiny_llm: Path, tmp_path:
 def test_only_who_declares_it_is_handed_the_truth(tiny_llm: Path, tmp_path: Path) -> None:
     for strategy, told in (("random", False), ("oracle", True)):
         batch = batch_of(tiny_llm, tmp_path / strategy, strategy)
-        assert (batch.seats[0].view.truth is not None) is told
+        assert (batch.participants[0].view.truth is not None) is told
 
 
 @pytest.fixture
