@@ -1,14 +1,10 @@
-"""Users whose simulation raised: which one it was, and what is recorded of them under `engine.keep_going`."""
+"""Users whose simulation raised: which one it was, and why."""
 
 from __future__ import annotations
 
 import traceback
-from typing import TYPE_CHECKING
 
 import torch
-
-if TYPE_CHECKING:
-    pass
 
 
 class UserFailed(Exception):  # noqa: N818 - it says what happened
