@@ -5,12 +5,15 @@ A leaf that all may import.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 Json = Mapping[str, Any]
 """A JSON object as it comes off the wire."""
+Counts = Mapping[str, Mapping[str, Mapping[str, float]]]
+"""Work that was counted, as JSON: figures by kind of request, then by LLM (`sim.ledger.work`)."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,11 @@ class Job:
         """The table that its users' rows go to: those with a part of their texts stand on the ladder."""
         return "users" if self.amount == 1.0 else "ladder"
 
+    @property
+    def lost(self) -> list[int]:
+        """The users who have no target, for from scratch they failed."""
+        return [user for user, target in zip(self.users, self.targets, strict=False) if math.isnan(target)]
+
     def only(self, users: Iterable[int]) -> Job:
         """The same for some of its users."""
         some = set(users)
@@ -84,8 +92,7 @@ class Connection:
 class Outcome:
     """What was measured for one user, before anything is priced; or what the user's simulation raised (`failed`).
 
-    `work` counts what choosing took, by kind of request and LLM (`sim.ledger.work`). Without training the curve is
-    empty.
+    `work` counts what choosing took. Without training the curve is empty.
     """
 
     user_id: int
@@ -100,7 +107,7 @@ class Outcome:
     train_tokens: int
     evaluated_tokens: int
     wall_s: float
-    work: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
+    work: Counts = field(default_factory=dict)
     scores: Mapping[str, float] = field(default_factory=dict)
     explanation: Mapping[str, float] = field(default_factory=dict)
     coordinates: Mapping[str, float] = field(default_factory=dict)

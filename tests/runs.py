@@ -17,6 +17,7 @@ from sim.cloud.provider import Provider
 from sim.cloud.run import serve_run
 from sim.experiment.config import Config
 from sim.experiment.strategies import make_strategy
+from sim.ledger.terms import Terms
 from sim.messages import Job
 from sim.pool.pool import Pool
 from sim.records.folder import make_folder
@@ -110,7 +111,7 @@ def workplace_of(config: Config) -> Workplace:
 def task_of(provider: Provider, pool: Pool, work: Workplace, job: Job, offer: Path) -> Task:
     """A job with its pool, and its strategy's offer made in a folder."""
     make_offer(offer, make_strategy(job.strategy, provider.config), provider, pool)
-    return Task(job, work.resident.open_pool(pool.folder), offer, None, TEXT_TOKENS)
+    return Task(job, work.resident.open_pool(pool.folder), offer, None, Terms.of(work.config, TEXT_TOKENS))
 
 
 # ---------------------------------------------------------------- comparing what runs left

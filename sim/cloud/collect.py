@@ -128,9 +128,6 @@ class Collector:
         self._targets.update({int(user): math.nan if loss is None else loss for user, loss in targets.items()})
         self._scratch_steps.update({int(user): count for user, count in steps.items()})
         if self._scale is None and len(self._scratch_steps) == self._needed:
-            known, billed = (
-                [s for s in self._scratch_steps.values() if s is not None],
-                self.config.billing.scratch_steps,
-            )
-            mean = sum(known) / max(len(known), 1)
+            known = [s for s in self._scratch_steps.values() if s is not None]
+            mean, billed = sum(known) / max(len(known), 1), self.config.billing.scratch_steps
             self._scale = billed / mean if billed and mean else 1.0

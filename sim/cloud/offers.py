@@ -10,7 +10,8 @@ from sim.cloud.provider import Provider
 from sim.cloud.view import cloud_view
 from sim.common.cache import built, cache_dir, digest, folder_digest
 from sim.experiment.strategies import make_strategy
-from sim.pool.offers import Counts, offer_cost, offer_folder, save_offer
+from sim.messages import Counts
+from sim.pool.offers import offer_cost, offer_folder, save_offer
 from sim.pool.pool import Pool
 from sim.serving.account import Account
 from sim.serving.desk import Desk

@@ -6,7 +6,7 @@ import datetime
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import numpy as np
 
@@ -18,9 +18,7 @@ def check_plain(value: object, where: str) -> None:
     """Raise TypeError, naming the place, where a value is not plain or has something in it that is not."""
     if isinstance(value, dict):
         for key, inner in value.items():
-            if not isinstance(key, str):
-                raise TypeError(f"{where} has the key {key!r}; keys of plain values are text")
-            check_plain(inner, f"{where}.{key}")
+            check_plain(inner, f"{where}.{_text(key, where)}")
     elif isinstance(value, list | tuple):
         for place, inner in enumerate(value):
             check_plain(inner, f"{where}[{place}]")
@@ -34,9 +32,7 @@ def as_plain(value: object, where: str) -> Plain:
     Raises: TypeError, naming the place, for anything that has no such value.
     """
     if isinstance(value, Mapping):
-        inner = {key: as_plain(v, f"{where}.{key}") for key, v in value.items()}
-        check_plain(inner, where)
-        return inner
+        return {_text(key, where): as_plain(v, f"{where}.{key}") for key, v in value.items()}
     if isinstance(value, list | tuple):
         return [as_plain(v, f"{where}[{place}]") for place, v in enumerate(value)]
     if isinstance(value, set | frozenset):
@@ -47,6 +43,11 @@ def as_plain(value: object, where: str) -> Plain:
         return value.isoformat()
     if isinstance(value, PurePath):
         return str(value)
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    raise TypeError(f"{where} is a {type(value).__name__}, which is no plain value")
+    check_plain(value, where)
+    return cast(Plain, value)
+
+
+def _text(key: object, where: str) -> str:
+    if not isinstance(key, str):
+        raise TypeError(f"{where} has the key {key!r}; keys of plain values are text")
+    return key

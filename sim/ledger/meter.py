@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from devices import Device, Llm, Network
+from devices import Device, Llm
 from devices.basics import Floats
-from sim.common.streams import Streams
 from sim.experiment.config import Config
 from sim.ledger.bill import Tuned, alike, bill, cells, check_phases
 from sim.ledger.identity import identity_columns
@@ -16,11 +15,11 @@ from sim.ledger.prices import Priced
 from sim.ledger.real import Real, total_flops
 from sim.ledger.target import Target
 from sim.ledger.terms import Terms
-from sim.ledger.work import Counts, Work, floats_of, stacked
+from sim.ledger.work import Work, floats_of, stacked
 from sim.llm.adapters import kind_of
-from sim.messages import Job, Outcome
+from sim.messages import Counts, Job, Outcome
 from sim.population.hours import Hours
-from sim.population.phones import known_phones
+from sim.population.phones import drawn_devices, known_phones
 from sim.records.tables import Cell, Row, Rows, word_rows
 
 
@@ -82,16 +81,13 @@ class Meter:
 
     def device(self, some: Sequence[Outcome]) -> Device:
         """The users' phones on their networks, each with its own draw of the rates."""
-        networks = [o.network for o in some]
-        rng = Streams(self.config.seed, [o.user_id for o in some], "device")
-        phones = [self.phones[o.phone] for o in some]
-        network = Network(
-            np.array([n.access for n in networks]),
-            np.array([n.down_mbps for n in networks]),
-            np.array([n.up_mbps for n in networks]),
-            np.array([n.latency_ms for n in networks]),
+        return drawn_devices(
+            self.config.seed,
+            [o.user_id for o in some],
+            [self.phones[o.phone] for o in some],
+            [o.network for o in some],
+            self.config.billing.backend,
         )
-        return Device.of(phones, network, backend=self.config.billing.backend, rng=rng)
 
     def _user_rows(
         self, job: Job, outcomes: Sequence[Outcome], targets: Mapping[int, float], terms: Terms

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from devices import Adapter, Llm, flops
-from devices.basics import Floats, Numbers, floats
+from devices.basics import Numbers, floats
 from sim.ledger import prices
 from sim.ledger.prices import Priced
 from sim.ledger.terms import Terms
-from sim.ledger.work import Figures, Key
+from sim.ledger.work import Figures, Key, floats_of
 from sim.messages import Outcome
 
 
@@ -36,13 +36,9 @@ class Real:
         """The columns model_*_flops, arrays (users,). `work`: what choosing took; `adapter`: what was fine-tuned."""
         if (model := self.llms["base"]) is None:
             return dict.fromkeys(("model_selection_flops", "model_finetune_flops", "model_evaluate_flops"), np.nan)
-
-        def each(figure: Callable[[Outcome], int]) -> Floats:
-            return np.array([figure(o) for o in some], dtype=np.float64)
-
-        steps, tokens = each(lambda o: o.steps), each(lambda o: o.train_tokens)
-        evaluated = each(lambda o: o.evaluated_tokens)
-        held_out = self.held_out * each(lambda o: max(len(o.curve), 1))
+        steps, tokens = floats_of([o.steps for o in some]), floats_of([o.train_tokens for o in some])
+        evaluated = floats_of([o.evaluated_tokens for o in some])
+        held_out = self.held_out * floats_of([max(len(o.curve), 1) for o in some])
         return {
             "model_selection_flops": total_flops(work, self.llms, terms, self.handlers),
             "model_finetune_flops": prices.training_flops(terms, model, steps, tokens, adapter),

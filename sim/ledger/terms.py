@@ -24,7 +24,7 @@ class Terms:
 
     Args:
         llms: the deployed LLMs, "base" and "summarizer".
-        adapter: what is trained of one start that is not merged; merged: what is trained of a merge of n pLLMs, by n.
+        adapter: what is trained of a start that is not merged.
         batch: texts a step of the LLM that is really trained.
         pllm_bytes: what a phone downloads for a pLLM.
         steps: billed steps for each measured step.

@@ -8,9 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from devices.basics import Floats, Numbers, floats
-
-Counts = Mapping[str, Mapping[str, Mapping[str, float]]]
-"""Work as JSON: figures by kind of request, then by LLM."""
+from sim.messages import Counts
 
 
 class Key(NamedTuple):

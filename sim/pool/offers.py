@@ -19,13 +19,12 @@ from sim.common.errors import UserError
 from sim.common.plain import as_plain
 from sim.llm.adapters.base import Layout
 from sim.llm.adapters.files import CONFIG, WEIGHTS
+from sim.messages import Counts
 from sim.pool.pool import Pool
 from strategies.base import Offer, Strategy
 
 VERSION = 3
 """Part of the cache's hash: bump it when offers are written otherwise, or come out differently for equal settings."""
-Counts = Mapping[str, Mapping[str, Mapping[str, float]]]
-"""What an offer cost the cloud, as `sim.ledger.work` counts it: by kind of request and LLM."""
 
 
 def offer_folder(pool: Path, cache: Path, strategy: Strategy, made_of: Mapping[str, str]) -> Path:
@@ -88,7 +87,7 @@ def load_offer(folder: Path) -> Offer:
     return Offer(tuple(tree["pllms"]), payload, tree["explanations"], tree["coordinates"])
 
 
-def offer_cost(folder: Path) -> dict[str, dict[str, dict[str, float]]]:
+def offer_cost(folder: Path) -> Counts:
     """What an offer cost the cloud when it was made."""
     return dict(json.loads((folder / "offer.json").read_text())["cost"])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -13,6 +13,7 @@ from sim.common.errors import UserError
 from sim.common.streams import Streams
 from sim.experiment.config import Config
 from sim.experiment.sections import Population
+from sim.messages import Connection
 from sim.population.hours import Hours
 from strategies.base import Hardware
 
@@ -53,35 +54,45 @@ class OwnPhone:
     seed: int
     user_id: int
     phone: Phone
-    network: Network
+    connection: Connection
     backend: str
     hours: Hours
 
     @cached_property
     def device(self) -> Device:
         """What work costs on it: arrays of one entry."""
-        rng = Streams(self.seed, [self.user_id], "device")
-        return Device.of([self.phone], self.network, backend=self.backend, rng=rng)
+        return drawn_devices(self.seed, [self.user_id], [self.phone], [self.connection], self.backend)
 
     @cached_property
     def hardware(self) -> Hardware:
         """Memory, network, battery, and when it may work."""
-        device, network = self.device, self.network
+        device, connection = self.device, self.connection
         return Hardware(
             tier=self.phone.tier,
             app_ram_bytes=float(device.usable_bytes[0]),
-            access=str(network.access[0]),
-            down_mbps=float(network.down_mbps[0]),
-            up_mbps=float(network.up_mbps[0]),
-            latency_ms=float(network.latency_ms[0]),
+            access=connection.access,
+            down_mbps=connection.down_mbps,
+            up_mbps=connection.up_mbps,
+            latency_ms=connection.latency_ms,
             battery_j=float(device.battery_j[0]),
             windows_h=self.hours.windows(self.user_id),
         )
 
 
-def own_phone(config: Config, hours: Hours, user_id: int, phone_id: str, network: Network) -> OwnPhone:
-    """A user's phone, one of those that the config knows. `network`: the user's own, numbers."""
-    figures = (network.down_mbps, network.up_mbps, network.latency_ms)
-    alone = Network(np.array([str(network.access)]), *(np.array([float(v)]) for v in figures))
+def own_phone(config: Config, hours: Hours, user_id: int, phone_id: str, connection: Connection) -> OwnPhone:
+    """A user's phone, one of those that the config knows."""
     phone = known_phones(config.population)[phone_id]
-    return OwnPhone(config.seed, user_id, phone, alone, config.billing.backend, hours)
+    return OwnPhone(config.seed, user_id, phone, connection, config.billing.backend, hours)
+
+
+def drawn_devices(
+    seed: int, user_ids: Sequence[int], models: Sequence[Phone], connections: Sequence[Connection], backend: str
+) -> Device:
+    """Users' phones on their networks, each with its own draw of the rates: arrays (users,)."""
+    network = Network(
+        np.array([c.access for c in connections]),
+        np.array([c.down_mbps for c in connections]),
+        np.array([c.up_mbps for c in connections]),
+        np.array([c.latency_ms for c in connections]),
+    )
+    return Device.of(models, network, backend=backend, rng=Streams(seed, user_ids, "device"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -57,33 +57,28 @@ class Driver:
                 if isinstance(chosen, Generator):
                     self._running[user] = chosen
                 else:
-                    self._decide(user, chosen)
+                    self._decide(user, participant, chosen)
         replies: dict[int, object] = dict.fromkeys(self._running)
         while self._running:
-            asked = self._asked(replies)
-            for user, request in asked.items():
-                participants[user].account.fetch(handler_of(request).pllms(request))
-            answered = answer(
-                self._desk, [Asked(request, participants[user].account) for user, request in asked.items()]
-            )
+            asked = self._asked(replies, participants)
+            answered = answer(self._desk, [Asked(r, participants[user].account) for user, r in asked.items()])
             replies = dict(zip(asked, answered, strict=True))
-        done = {u: self._choices[u] for u in participants if u in self._choices and u not in self.failures}
-        for user, choice in done.items():
-            participants[user].account.fetch(choice.start.weights)
-        return done
+        return {user: self._choices[user] for user in participants if user in self._choices}
 
-    def _asked(self, replies: Mapping[int, object]) -> dict[int, Request[object]]:
+    def _asked(
+        self, replies: Mapping[int, object], participants: Mapping[int, Participant]
+    ) -> dict[int, Request[object]]:
         """What each phone asks for next, given the replies to what they asked for last; who is done has decided."""
         asked: dict[int, Request[object]] = {}
         for user, generator in list(self._running.items()):
             with self._only(user):
                 try:
                     request = generator.send(replies[user])
-                    self._check_known(handler_of(request).pllms(request))
+                    self._fetch(participants[user], handler_of(request).pllms(request))
                     asked[user] = request
                 except StopIteration as end:
                     del self._running[user]
-                    self._decide(user, end.value)
+                    self._decide(user, participants[user], end.value)
         if not self._trains and any(isinstance(request, Train) for request in asked.values()):
             raise UserError(
                 f"strategies: {self._name!r} trains before it chooses; with training.cost_only nobody trains."
@@ -101,20 +96,18 @@ class Driver:
             if not self._keep_going:
                 raise self.failures[user] from error
 
-    def _decide(self, user: int, value: object) -> None:
+    def _decide(self, user: int, participant: Participant, value: object) -> None:
         if isinstance(value, Start):
             value = Choice(value)
         if not isinstance(value, Choice):
             raise TypeError(f"a strategy's choose returned {value!r}; a Start or a Choice is expected")
+        self._fetch(participant, value.start.weights)
         self._choices[user] = value
-        self._check_known(value.start.weights)
 
-    def _check_known(self, names: Iterable[str]) -> None:
-        for name in names:
+    def _fetch(self, participant: Participant, names: Iterable[str]) -> None:
+        """Book what a phone needs; LookupError where there is no such pLLM."""
+        needed = tuple(names)
+        for name in needed:
             if not self._desk.knows(name):
                 raise LookupError(f"a strategy named {name!r}, which is no pLLM of the pool or of its offer")
-
-
-def lost(users: Sequence[int], targets: Sequence[float]) -> list[int]:
-    """The users without a target loss: from scratch they failed."""
-    return [user for user, target in zip(users, targets, strict=False) if target != target]
+        participant.account.fetch(needed)

@@ -18,7 +18,7 @@ from sim.population.users import User, draw_user, draw_users
 from sim.serving.account import PhoneAccount
 from sim.serving.beginning import beginning
 from sim.serving.desk import Desk
-from sim.worker.choosing import Driver, Participant, lost
+from sim.worker.choosing import Driver, Participant
 from sim.worker.failures import UserFailed, of_the_machine, trace
 from sim.worker.phone import PhoneView
 from sim.worker.scratch import from_scratch
@@ -73,7 +73,7 @@ class Batch:
         corpus = work.resident.corpus
         self.users = {u.id: u for u in draw_users(work.config, corpus, work.user_styles, job.users)}
         self._nearest = {s: task.pool.nearest(corpus, s) for s in {u.styles for u in self.users.values()}}
-        self._failures = {u: UserFailed(u, LookupError(NO_TARGET)) for u in lost(job.users, job.targets)}
+        self._failures = {u: UserFailed(u, LookupError(NO_TARGET)) for u in job.lost}
         self.participants = {u: self._participant(user) for u, user in self.users.items() if u not in self._failures}
 
     def outcomes(self, offer: Offer) -> list[Outcome]:
@@ -113,8 +113,8 @@ class Batch:
             own_texts=sealed_value(lambda: tuple(user.texts[:amount])),
             seed=config.seed,
             user_id=user.id,
-            own=own_phone(config, work.hours, user.id, user.phone, user.network),
-            terms=work.terms(self._task.text_tokens),
+            own=own_phone(config, work.hours, user.id, user.phone, _connection(user)),
+            terms=self._task.terms,
             on_phone=sealed(account.has),
             truth=tuple(self._nearest[user.styles]) if self._strategy.reads_truth else None,
         )
@@ -154,13 +154,10 @@ def _amount(work: Workplace, job: Job) -> int:
 
 def _unmeasured(user: User, texts: int, nearest: Sequence[str]) -> Outcome:
     """The outcome of a user of whom nothing was measured yet."""
-    network = user.network
     return Outcome(
         user_id=user.id,
         phone=user.phone,
-        network=Connection(
-            str(network.access), float(network.down_mbps), float(network.up_mbps), float(network.latency_ms)
-        ),
+        network=_connection(user),
         styles=list(user.styles),
         texts=texts,
         start={},
@@ -171,6 +168,11 @@ def _unmeasured(user: User, texts: int, nearest: Sequence[str]) -> Outcome:
         evaluated_tokens=0,
         wall_s=0.0,
     )
+
+
+def _connection(user: User) -> Connection:
+    net = user.network
+    return Connection(str(net.access), float(net.down_mbps), float(net.up_mbps), float(net.latency_ms))
 
 
 def _failed(user: User, texts: int, nearest: Sequence[str], failure: UserFailed) -> Outcome:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ from devices import total
 from sim.common.streams import stream
 from sim.ledger.bill import phases
 from sim.ledger.terms import Terms
-from sim.ledger.work import Figures, Key
+from sim.ledger.work import Work, stacked
 from sim.population.phones import OwnPhone
 from sim.serving.account import DOWNLOAD
 from sim.serving.requests import handler_of, handlers
@@ -60,14 +60,11 @@ class PhoneView:
         return self.truth
 
     def price(self, request: Request[object]) -> Price:
-        handler = handler_of(request)
-        work: dict[Key, Figures] = {
-            Key(handler.kind, llm): figures
-            for llm, figures in handler.expect(request, self.terms, self._tokens).items()
-        }
-        if missing := {name for name in handler.pllms(request) if not self.on_phone(name)}:
-            work[Key(DOWNLOAD)] = Figures(pllms=len(missing))
-        cost = total(phases(self.own.device, _arrays(work), self.terms, handlers()).values()).at(0)
+        handler, work = handler_of(request), Work()
+        for llm, figures in handler.expect(request, self.terms, self._tokens).items():
+            work.add(handler.kind, llm, **{name: float(number) for name, number in figures.items()})
+        work.add(DOWNLOAD, pllms=len({name for name in handler.pllms(request) if not self.on_phone(name)}))
+        cost = total(phases(self.own.device, stacked([work]), self.terms, handlers()).values()).at(0)
         return Price(
             seconds=float(cost.seconds),
             joules=float(cost.joules),
@@ -81,11 +78,3 @@ class PhoneView:
         """About how many measured tokens a string has: as many a character as a mean text."""
         characters = sum(len(t.prompt) + len(t.answer) for t in self.texts) / max(len(self.texts), 1)
         return len(string) * self.terms.text_tokens / max(characters, 1.0)
-
-
-def _arrays(work: Mapping[Key, Figures]) -> dict[Key, Figures]:
-    """Numbers as arrays of one phone."""
-    return {
-        key: Figures({name: np.array([number], dtype=np.float64) for name, number in figures.items()})
-        for key, figures in work.items()
-    }

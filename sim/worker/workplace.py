@@ -29,7 +29,6 @@ class Workplace:
         self.fetch = lru_cache(maxsize=256)(store.fetch)
         """The folder of a name in the store, fetched once."""
         self.resident = Resident(config, open_corpus(config.corpus), fetch=self._llm)
-        self._terms: dict[float, Terms] = {}
 
     @cached_property
     def user_styles(self) -> list[str]:
@@ -45,17 +44,16 @@ class Workplace:
         """A job with all that it happens with. What cannot be loaded fails here, where it is no user's fault.
 
         Args:
-            pool: the pool's name in the store. shared: a folder, or "".
+            pool: the pool's name in the store. shared: a folder, or "". text_tokens: measured ones of a mean text.
         """
         self.resident.lanes  # noqa: B018 - loads the LLM
-        folder = Path(shared) if shared else None
-        return Task(job, self.resident.open_pool(self.fetch(pool)), self.fetch(job.offer), folder, text_tokens)
-
-    def terms(self, text_tokens: float) -> Terms:
-        """What prices depend on, before it is known how many billed steps a measured one is."""
-        if text_tokens not in self._terms:
-            self._terms[text_tokens] = Terms.of(self.config, text_tokens)
-        return self._terms[text_tokens]
+        return Task(
+            job,
+            pool=self.resident.open_pool(self.fetch(pool)),
+            offer=self.fetch(job.offer),
+            shared=Path(shared) if shared else None,
+            terms=Terms.of(self.config, text_tokens),
+        )
 
     def _llm(self, name: str) -> str:
         return str(self.fetch(name)) if name.startswith(PREFIX) else name
@@ -68,14 +66,14 @@ class Task:
     Args:
         offer: folder of the strategy's offer.
         shared: where the runs of a sweep keep what they share; None: nowhere.
-        text_tokens: measured tokens of a mean text.
+        terms: what prices depend on, before it is known how many billed steps a measured one is.
     """
 
     job: Job
     pool: Pool
     offer: Path
     shared: Path | None
-    text_tokens: float
+    terms: Terms
 
 
 @lru_cache(maxsize=2)

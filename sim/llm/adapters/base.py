@@ -113,12 +113,8 @@ class Layout(ABC):
         """The adapter (size,) that changes nothing."""
 
     @abstractmethod
-    def merge(self, flats: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
-        """The adapter of the LLM theta_base + sum_i w_i (theta_i - theta_base), exactly (XPerT section 5).
-
-        Args:
-            flats: one adapter or more, of any sizes that the kind knows. A single one of weight 1 comes back as it is.
-        """
+    def combine(self, flats: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
+        """What `merge` makes of one adapter or more, of any sizes that the kind knows."""
 
     @abstractmethod
     def config(self) -> dict[str, Any]:
@@ -134,6 +130,13 @@ class Layout(ABC):
     def targets(self) -> list[str]:
         """PEFT's `target_modules`: the last parts of the sites' names."""
         return sorted({site.name.rsplit(".", 1)[-1] for site in self.sites})
+
+    def merge(self, flats: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
+        """The adapter of the LLM theta_base + sum_i w_i (theta_i - theta_base), exactly (XPerT section 5).
+
+        A single one of weight 1 comes back as it is, to the last bit.
+        """
+        return flats[0] if len(flats) == 1 and weights[0] == 1.0 else self.combine(flats, weights)
 
     # ------------------------------------------------------------ several sizes, for kinds that have them
 

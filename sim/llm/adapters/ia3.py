@@ -73,10 +73,8 @@ class Ia3Layout(Layout):
     def neutral(self) -> Tensor:
         return torch.ones(self.size)
 
-    def merge(self, flats: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
+    def combine(self, flats: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
         """Exact, for weights and biases are linear in the vectors: 1 + sum_i w_i (l_i - 1)."""
-        if len(flats) == 1 and weights[0] == 1.0:
-            return flats[0]
         one = self.neutral()
         out = one.clone()
         for flat, weight in zip(flats, weights, strict=True):

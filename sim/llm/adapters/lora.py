@@ -72,13 +72,11 @@ class LoraLayout(Layout):
     def neutral(self) -> Tensor:
         return torch.zeros(self.size)
 
-    def merge(self, flats: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
+    def combine(self, flats: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
         """Stacked along the rank, which is exact: PEFT's "linear" adds A and B apart, and so has cross terms.
 
         The result has the rank of all adapters together; they may have any, for a phone may have trained a merged one.
         """
-        if len(flats) == 1 and weights[0] == 1.0:
-            return flats[0]
         own = [self.of(flat) for flat in flats]
         merged = self.at_rank(sum(each.rank for each in own))
         out = torch.empty(1, merged.size)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from devices import Cost, Device
 from sim.ledger.terms import Terms
 from sim.ledger.work import Figures
 from sim.serving.desk import Desk
-from sim.serving.requests.base import Asked, Handler, Tokens
+from sim.serving.requests.base import Asked, Handler
 from strategies.base import Download
 
 
 class DownloadHandler(Handler[Download]):
-    """Counts `pllms` and `bytes`, the offer's: all that a phone downloads is one transfer."""
+    """Counts `pllms` and `bytes`, the offer's: all that a phone downloads is one transfer.
+
+    Nothing of its own is to be expected: the pLLM that it needs is priced as any that is not on the phone.
+    """
 
     request = Download
     phase = "download"
@@ -26,9 +29,6 @@ class DownloadHandler(Handler[Download]):
 
     def pllms(self, request: Download) -> Iterable[str]:
         return [request.pllm]
-
-    def expect(self, request: Download, terms: Terms, tokens: Tokens) -> Mapping[str, Figures]:
-        return {}  # the pLLM that it needs is priced as any that is not on the phone
 
     def cost(self, terms: Terms, device: Device, llm: str, n: Figures) -> list[Cost]:
         return [device.download(n.count("pllms") * terms.pllm_bytes + n.count("bytes"))]

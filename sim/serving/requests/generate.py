@@ -5,20 +5,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from devices import Cost, Device, Llm
-from devices.basics import Numbers
-from sim.ledger import prices
 from sim.ledger.terms import Terms
 from sim.ledger.work import Figures
 from sim.llm.infer import generate
 from sim.llm.model import LanguageModel
 from sim.serving.desk import PROMPT_TOKENS, Desk
-from sim.serving.requests.base import Asked, Handler, Tokens
-from sim.serving.requests.reading import shared_tokens
+from sim.serving.requests.base import Asked, Tokens
+from sim.serving.requests.reading import ReadingHandler, expected, shared_tokens
 from strategies.base import Generate, Start
 
 
-class GenerateHandler(Handler[Generate]):
+class GenerateHandler(ReadingHandler[Generate]):
     """Counts prompts read (`sequences`, `tokens`, `fixed` ones among them) and tokens `written`.
 
     A prompt that many phones ask of the same start is answered once, and billed to each.
@@ -58,14 +55,8 @@ class GenerateHandler(Handler[Generate]):
         return request.start.weights
 
     def expect(self, request: Generate, terms: Terms, tokens: Tokens) -> Mapping[str, Figures]:
-        read, count = sum(map(tokens, request.prompts)), len(request.prompts)
-        return {request.llm: Figures(sequences=count, tokens=read, written=count * request.max_new_tokens)}
-
-    def cost(self, terms: Terms, device: Device, llm: str, n: Figures) -> list[Cost]:
-        return prices.reading(terms, device, llm, n)
-
-    def flops(self, terms: Terms, name: str, llm: Llm, n: Figures) -> list[Numbers]:
-        return prices.reading_flops(name, llm, n)
+        written = len(request.prompts) * request.max_new_tokens
+        return {request.llm: Figures(expected(request.prompts, tokens), written=written)}
 
 
 def _lengths(lm: LanguageModel, texts: Sequence[str]) -> list[int]:

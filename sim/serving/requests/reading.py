@@ -1,4 +1,4 @@
-"""What requests share that only read prompts: how a pass over them is counted and priced."""
+"""What requests share that read prompts: how a pass over them is counted and priced."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ from sim.serving.requests.base import Handler, R, Tokens
 
 
 class ReadingHandler(Handler[R]):
-    """Counts `sequences`, their `tokens`, and the `fixed` ones among them: those of an instruction in every prompt."""
+    """Counts `sequences`, their `tokens`, and the `fixed` ones among them: those of an instruction in every prompt.
+
+    A kind that also counts `written` tokens is billed for writing them.
+    """
 
     def cost(self, terms: Terms, device: Device, llm: str, n: Figures) -> list[Cost]:
         return prices.reading(terms, device, llm, n)

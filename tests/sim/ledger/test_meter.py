@@ -15,8 +15,7 @@ from sim.cloud.check import prepare
 from sim.experiment.config import Config
 from sim.ledger.meter import Meter
 from sim.ledger.target import Target, target_loss
-from sim.ledger.work import Counts
-from sim.messages import Connection, Job, Outcome
+from sim.messages import Connection, Counts, Job, Outcome
 from sim.records.tables import USERS, Row
 from sim.serving.requests import handlers
 

@@ -19,7 +19,7 @@ from sim.engine import start
 from sim.experiment.config import Config
 from sim.messages import Job
 from sim.records.folder import is_finished, make_folder, reopen_folder
-from tests.runs import Silent, small_config, tables
+from tests.runs import Silent, descends, processes, small_config, tables
 
 pytestmark = [
     pytest.mark.cluster,
@@ -178,15 +178,13 @@ def test_workers_without_the_drivers_folders_say_so(
 
 def test_all_workers_gone_ends_the_run(cluster: Cluster, alone: tuple[Config, dict[str, str]], tmp_path: Path) -> None:
     """Killing every worker again and again is no way to end well: the run says so, and resumes."""
-    from tests.runs import processes
-
     config, expected = alone
     changed = on(cluster, config, tmp_path, store=str(tmp_path / "store"), retries=0)
     folder = make_folder(changed, "gone")
 
     class Killer(Silent):
         def finished(self, job: Job, rows: object) -> None:
-            for pid in processes("ray::ClientAppActor"):
+            for pid in filter(descends, processes("ray::ClientAppActor")):
                 os.kill(pid, signal.SIGKILL)
 
     with pytest.raises(RunFailed, match="lost 1 times"):

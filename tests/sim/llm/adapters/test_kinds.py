@@ -164,7 +164,7 @@ class ShiftLayout(Layout):
     def neutral(self) -> Tensor:
         return torch.zeros(self.size)
 
-    def merge(self, flats: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
+    def combine(self, flats: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
         return sum((w * flat for w, flat in zip(weights, flats, strict=True)), self.neutral())
 
     def config(self) -> dict[str, Any]:
