@@ -19,10 +19,26 @@ from pathlib import Path  # noqa: E402
 
 import pytest  # noqa: E402
 import torch  # noqa: E402
+from hypothesis import settings  # noqa: E402
 
 from sim.pocket.tokenizer import build_tokenizer  # noqa: E402
 
 torch.set_num_threads(1)
+
+settings.register_profile("short", max_examples=100, deadline=None, derandomize=True, database=None)
+settings.register_profile("long", max_examples=20_000, deadline=None)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Few examples in an ordinary run, the same ones each time; `pytest -m fuzz` takes many, and new ones."""
+    settings.load_profile("long" if config.option.markexpr == "fuzz" else "short")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Twenty thousand examples may take longer than a test usually may."""
+    if config.option.markexpr == "fuzz":
+        for item in items:
+            item.add_marker(pytest.mark.timeout(0))
 
 
 @pytest.fixture(autouse=True)
