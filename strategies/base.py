@@ -17,6 +17,7 @@ import numpy.typing as npt
 from strategies.requests import (
     Download,
     Embed,
+    Encode,
     Evaluate,
     Generate,
     NextWords,
@@ -35,6 +36,7 @@ __all__ = [
     "Cloud",
     "Download",
     "Embed",
+    "Encode",
     "Evaluate",
     "Generate",
     "Hardware",
