@@ -55,10 +55,8 @@ class Lexical(Strategy):
             counted.append(_count(cloud.ask(asked)))
         words = sorted(set().union(*counted))
         counts = np.array([[mine[word] for word in words] for mine in counted], dtype=np.int64)
-        smallest = np.min_scalar_type(
-            int(counts.max(initial=0))
-        )  # of whole numbers that hold them: they are downloaded
-        return Offer(cloud.pool.ids, {"words": words, "counts": counts.astype(smallest)})
+        narrow = np.min_scalar_type(int(counts.max(initial=0)))  # every phone downloads them
+        return Offer(cloud.pool.ids, {"words": words, "counts": counts.astype(narrow)})
 
     def choose(self, phone: Phone, offer: Offer) -> Choice | Start:
         if not offer.pllms:
