@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from strategies.average import Average
+from strategies.average import Average, mean
 from strategies.base import Choice, Generate, Offer, Start, Text
 from strategies.lexical import Lexical, log_odds
-from tests.runs import provider_of, tiny_config
+from tests.runs import provider_of, run, tiny_config
 
 
 class Answers:
@@ -74,6 +74,31 @@ def test_without_a_known_word_all_are_alike(own: tuple[str, ...]) -> None:
 def test_pllms_that_answer_nothing() -> None:
     assert chosen(Lexical(), offered(Lexical(), a="", b=""), "text").start == Start({"a": 1.0})
     assert chosen(Lexical(), offered(Lexical(), a="", b="text", c="more"), "text").start == Start({"b": 1.0})
+
+
+@pytest.mark.parametrize(("inputs", "outputs", "rank"), [(12, 9, 2), (5, 20, 3), (4, 3, 8)])
+def test_a_compressed_average_is_the_nearest_of_its_rank(inputs: int, outputs: int, rank: int) -> None:
+    rng, a, b = np.random.default_rng(0), "layer.lora_A.weight", "layer.lora_B.weight"
+    own = [{a: rng.normal(size=(rank, inputs)), b: rng.normal(size=(outputs, rank))} for _ in range(4)]
+    found = mean(own)
+    assert (found[a].shape, found[b].shape) == ((rank, inputs), (outputs, rank))
+    u, s, v = np.linalg.svd(np.mean([t[b] @ t[a] for t in own], axis=0), full_matrices=False)
+    np.testing.assert_allclose(found[b] @ found[a], (u[:, :rank] * s[:rank]) @ v[:rank], atol=1e-10)
+
+
+def test_what_is_no_product_is_averaged() -> None:
+    own = [{"layer.ia3_l": np.array([1.0, 2.0], np.float16)}, {"layer.ia3_l": np.array([3.0, 5.0], np.float16)}]
+    np.testing.assert_array_equal(mean(own)["layer.ia3_l"], [2.0, 3.5])
+
+
+def test_a_compressed_average_is_one_download(tiny_llm: Path, tmp_path: Path) -> None:
+    options = "options={small = {use = 'average', compressed = true}}"
+    users = run(tiny_config(tiny_llm, tmp_path, "strategies=scratch,small", options))["users"].query(
+        "strategy=='small'"
+    )
+    assert set(users.chosen) == {"average"}
+    assert users.bytes_down.nunique() == 1
+    assert 0 < users.bytes_down.iloc[0] < 12e6
 
 
 def test_average_is_the_mean_of_the_deltas(tiny_llm: Path, tmp_path: Path) -> None:
