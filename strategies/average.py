@@ -40,7 +40,7 @@ def mean(adapters: Sequence[Tensors]) -> Tensors:
             pairs = [(tensors[key], tensors[key.replace(A, B)]) for tensors in adapters]
             out[key], out[key.replace(A, B)] = _nearest(pairs)
         elif B not in key:
-            out[key] = np.asarray(sum(np.asarray(tensors[key], np.float64) for tensors in adapters)) / len(adapters)
+            out[key] = np.stack([np.asarray(tensors[key], np.float64) for tensors in adapters]).mean(axis=0)
     return out
 
 
