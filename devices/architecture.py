@@ -48,12 +48,13 @@ class Matrix:
 
 @dataclass(frozen=True)
 class Llm:
-    """The shape of a decoder-only LLM. Build it with `llm(name_or_path)` or `Llm.from_config(dict)`.
+    """The shape of a decoder-only LLM, or of an encoder. Build it with `llm(name_or_path)` or `Llm.from_config(dict)`.
 
     `family` names the layout of a layer: "llama" (separate q, k, v and a gated MLP), "phi3" (the same,
     fused), "gpt2" and "neox" (fused q, k, v; plain MLP), "opt" and "phi" (separate q, k, v; plain MLP).
     `parallel` means that attention and MLP read the same input. `small_parameters` counts what is in no
-    matrix product: norms, biases, learned positions.
+    matrix product: norms, biases, learned positions. An encoder has no output head, so `vocab` is 0 and its
+    embeddings are among `small_parameters`.
     """
 
     name: str

@@ -7,7 +7,7 @@ from typing import Any, NotRequired, TypedDict
 
 GEMMA = ("gemma", "gemma2", "gemma3", "gemma3_text")
 LLAMA_LIKE = ("llama", "mistral", "qwen2", "qwen3", "smollm3", "phi3", *GEMMA)
-SUPPORTED = (*LLAMA_LIKE, "gpt2", "gpt_neox", "opt", "phi")
+SUPPORTED = (*LLAMA_LIKE, "gpt2", "gpt_neox", "opt", "phi", "bert")
 
 
 class Shape(TypedDict):
@@ -37,7 +37,7 @@ def read_config(config: Mapping[str, object]) -> Shape:
     if any("expert" in key for key in config):
         raise ValueError("mixtures of experts are not supported: which weights work depends on the text")
     try:
-        readers = {"gpt2": _gpt2, "gpt_neox": _neox, "opt": _opt, "phi": _phi}
+        readers = {"gpt2": _gpt2, "gpt_neox": _neox, "opt": _opt, "phi": _phi, "bert": _bert}
         return readers[kind](config) if kind in readers else _llama_like(config, kind)
     except KeyError as error:
         raise ValueError(f"config of model_type {kind!r} lacks {error}") from error
@@ -118,4 +118,17 @@ def _phi(c: Mapping[str, Any]) -> Shape:
         "vocab": c["vocab_size"], "width": d, "layers": layers, "heads": heads, "kv_heads": kv_heads,
         "head_dim": d // heads, "mlp_width": m, "tied": c.get("tie_word_embeddings", False),
         "family": "phi", "parallel": True, "small_parameters": layers * small + 2 * d + c["vocab_size"],
+    }  # fmt: skip
+
+
+def _bert(c: Mapping[str, Any]) -> Shape:
+    d, layers, heads, m = (
+        c[k] for k in ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
+    )
+    small = 4 * d + 4 * d + m + d  # two LayerNorms, then the biases of q, k, v, out and of the MLP
+    embeddings = (c["vocab_size"] + c["max_position_embeddings"] + c["type_vocab_size"] + 2) * d  # with a LayerNorm
+    pooler = d * d + d  # there, and not used
+    return {
+        "vocab": 0, "width": d, "layers": layers, "heads": heads, "kv_heads": heads, "head_dim": d // heads,
+        "mlp_width": m, "tied": True, "family": "opt", "small_parameters": layers * small + embeddings + pooler,
     }  # fmt: skip

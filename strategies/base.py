@@ -17,6 +17,7 @@ import numpy.typing as npt
 from strategies.requests import (
     Download,
     Embed,
+    Encode,
     Evaluate,
     Generate,
     NextWords,
@@ -35,6 +36,7 @@ __all__ = [
     "Cloud",
     "Download",
     "Embed",
+    "Encode",
     "Evaluate",
     "Generate",
     "Hardware",
@@ -216,12 +218,19 @@ class Cloud(Protocol):
 class Strategy(ABC):  # noqa: B024  (choose has no body to share, offer does)
     """How a phone gets its start. Subclasses override `choose`, and `offer` where the cloud has to prepare."""
 
-    reads_truth: ClassVar[bool] = False
+    reads_truth: bool = False
     """True only for references that no real phone could run (oracle)."""
+    wraps: ClassVar[tuple[str, ...]] = ()
+    """Settings by which a config names other strategies; the class is handed those strategies themselves."""
     not_in_offer: ClassVar[frozenset[str]] = frozenset()
     """Settings that `offer` does not read: variants that differ in nothing else share one cached offer."""
     offers_as: ClassVar[type[Strategy] | None] = None
     """A strategy with the very same `offer`, to share its cached one. Counts for this class, not for subclasses."""
+
+    @property
+    def offering(self) -> Strategy:
+        """The strategy whose offer this one's is: itself, or one that it wraps, to share its cached offer."""
+        return self
 
     def offer(self, cloud: Cloud) -> Offer:
         """Cloud side, once per pool; its cost is booked to the cloud."""

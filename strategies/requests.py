@@ -119,6 +119,16 @@ class Embed(Request[npt.NDArray[np.float32]]):
 
 
 @dataclass(frozen=True)
+class Encode(Request[npt.NDArray[np.float32]]):
+    """Sentence embeddings by a small encoder, all-MiniLM-L6-v2, which has to be on the phone: downloaded once.
+
+    Reply: float32 array (strings, 384), each row of length 1. Needs the extra `embedder`.
+    """
+
+    strings: Sequence[str]
+
+
+@dataclass(frozen=True)
 class NextWords(Request[list[tuple[str, float]]]):
     """The words that an LLM would most probably begin its replies with, over all prompts together.
 

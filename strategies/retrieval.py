@@ -1,8 +1,22 @@
 """retrieval: compare embeddings, without a summarizer and without words."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from strategies.base import Choice, Choosing, Cloud, Embed, Generate, Offer, Phone, Start, Strategy, lowest
+from strategies.base import (
+    Choice,
+    Choosing,
+    Cloud,
+    Embed,
+    Generate,
+    Offer,
+    Phone,
+    Request,
+    Start,
+    Strategy,
+    lowest,
+)
 
 
 class Retrieval(Strategy):
@@ -34,18 +48,22 @@ class Retrieval(Strategy):
         prompts, means = list(cloud.probes[: self.probes]), []
         for pllm in cloud.pool.ids:
             answers = cloud.ask(Generate(prompts, Start({pllm: 1.0}), max_new_tokens=self.answer_tokens))
-            means.append(cloud.ask(Embed(answers, llm="base")).mean(axis=0))
+            means.append(cloud.ask(self.reading(answers)).mean(axis=0))
         return Offer(cloud.pool.ids, {"means": np.stack(means).astype(np.float32)})
 
     def choose(self, phone: Phone, offer: Offer) -> Choosing:
         if not offer.pllms:
             return Start()
-        hidden = yield Embed([t.answer for t in phone.texts[: self.texts or None]], llm="base")
+        hidden = yield self.reading([t.answer for t in phone.texts[: self.texts or None]])
         means = np.asarray(offer.payload["means"])
         centre = means.mean(axis=0)
         score = 1 - _unit(means - centre) @ _unit(hidden.mean(axis=0) - centre)
         best = offer.pllms[lowest(score)]
         return Choice(Start({best: 1.0}), dict(zip(offer.pllms, score.tolist(), strict=True)))
+
+    def reading(self, strings: Sequence[str]) -> Request[np.ndarray]:
+        """The request whose reply embeds strings: (strings, width)."""
+        return Embed(strings, llm="base")
 
 
 def _unit(v: np.ndarray) -> np.ndarray:

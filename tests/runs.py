@@ -35,7 +35,8 @@ STRATEGIES = ["scratch", "random", "oracle", "xpert"]
 XPERT = "probes = 4, candidates = 6, word_probes = 2, answer_tokens = 4"
 FEW = "probes = 2, answer_tokens = 4"
 OPTIONS = f"""options={{xpert = {{{XPERT}}}, xpert_early = {{{XPERT}}}, xpert_merge = {{{XPERT}}},
- popular = {{{FEW}}}, retrieval = {{{FEW}}}, lorahub = {{pllms = 2, trials = 4}}}}""".replace("\n", "")
+ popular = {{{FEW}}}, retrieval = {{{FEW}}}, embedder = {{{FEW}}}, lexical = {{{FEW}}},
+ fallback = {{strategy = "xpert", texts = 2}}, lorahub = {{pllms = 2, trials = 4}}}}""".replace("\n", "")
 
 
 def small_config(llm: Path, output: Path, *overrides: str) -> Config:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from devices import BACKENDS, Device, draw_networks, draw_phones, llm
+from devices import BACKENDS, Device, Llm, draw_networks, draw_phones, llm
 from sim.cloud.preparation import Preparation, open_texts
 from sim.common.errors import UserError, nearest
 from sim.experiment.config import Config
@@ -35,12 +35,12 @@ def prepare(config: Config) -> Preparation:
         if name not in names and "use" not in settings:
             raise UserError(f"options.{name}: unknown strategy.{nearest(name, names)}")
     with _naming("llm.deploy"):
-        deploy = llm(config.llm.deploy)
+        deploy = _that_writes(config.llm.deploy)
     kind_of(config.training)
     with _naming("training.targets"):
         deploy.targets(config.training.targets)
     with _naming("llm.summarizer_deploy"):
-        llm(config.llm.summarizer_deploy)
+        _that_writes(config.llm.summarizer_deploy)
     population, rng = config.population, np.random.default_rng(0)
     known = known_phones(population)
     Hours(config)
@@ -59,6 +59,14 @@ def prepare(config: Config) -> Preparation:
         if value != "pocket" and looks_local and not Path(value).is_dir():
             raise UserError(f"{key}: no model folder {value!r}.")
     return open_texts(config)
+
+
+def _that_writes(name: str) -> Llm:
+    """The architecture of an LLM. Raises ValueError for an encoder."""
+    shape = llm(name)
+    if not shape.vocab:
+        raise ValueError(f"{name!r} is an encoder, which writes no text")
+    return shape
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from sim.common.errors import UserError
 from sim.common.memory import peak_mib
 from sim.experiment.names import SCRATCH
 from sim.ledger.meter import Meter
+from sim.ledger.terms import ENCODER
 from sim.messages import Job, Outcome
 from sim.pool.offers import load_offer
 from sim.pool.pool import Pool
@@ -95,7 +96,11 @@ def _meter(provider: Provider, offers: Offers, text_tokens: float) -> Meter:
     resident = provider.resident
     asked = any("summarizer" in by_llm for cost in offers.costs.values() for by_llm in cost.values())
     runs = asked or provider.config.llm.summarizer == "pocket"
-    llms = {"base": resident.architecture, "summarizer": resident.summarizer_architecture if runs else None}
+    llms = {
+        "base": resident.architecture,
+        "summarizer": resident.summarizer_architecture if runs else None,
+        "encoder": ENCODER,
+    }
     return Meter(provider.config, llms, handlers(), text_tokens)
 
 

@@ -10,13 +10,20 @@ from strategies.base import Strategy
 STRATEGIES = Registry("headstart.strategies", "strategies", "strategy", Strategy)
 
 
-def make_strategy(name: str, config: Config) -> Strategy:
+def make_strategy(name: str, config: Config, within: tuple[str, ...] = ()) -> Strategy:
     """A strategy by name, `package.module:Class`, or as a variant named under `options` with `use`.
 
+    Args:
+        within: names of the strategies that wrap it.
     Raises: UserError for an unknown name or setting.
     """
     options = dict(config.options.get(name, {}))
     kind = STRATEGIES.load(str(options.pop("use", name)))
+    for key in kind.wraps:
+        wrapped = options.get(key)
+        if not isinstance(wrapped, str) or wrapped in (name, *within):
+            raise UserError(f"options.{name}.{key} = {wrapped!r}: the name of another strategy is expected.")
+        options[key] = make_strategy(wrapped, config, (name, *within))
     try:
         return kind(**options)
     except (TypeError, ValueError) as error:

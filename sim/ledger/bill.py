@@ -12,7 +12,7 @@ from devices.basics import Floats, Numbers
 from sim.ledger import prices
 from sim.ledger.prices import Priced
 from sim.ledger.terms import Terms
-from sim.ledger.work import Figures, Key, Work
+from sim.ledger.work import LLMS, Figures, Key, Work
 from sim.records.tables import DOES_NOT_FIT, USERS
 
 SELECTION, DOWNLOAD = "selection", "download"
@@ -80,7 +80,7 @@ def phases(
     """What work costs phones before they fine-tune, by phase; choosing and downloads are always among them."""
     parts: dict[str, list[Cost]] = {SELECTION: [], DOWNLOAD: []}
     for kind, handler in handlers.items():
-        for name in ("", "base", "summarizer"):
+        for name in ("", *LLMS):
             if (n := work.get(Key(kind, name))) is not None:
                 parts.setdefault(handler.phase, []).extend(handler.cost(terms, device, name, n))
     return {phase: total(costs or [device.wait(0)]) for phase, costs in parts.items()}

@@ -27,7 +27,7 @@ class Meter:
     """Turns outcomes into rows.
 
     Args:
-        llms: architectures of the LLMs that are really run, "base" and "summarizer", where known.
+        llms: architectures of the LLMs that are really run, by what they are used as; None where not known.
         handlers: how each kind of request is priced.
         text_tokens: measured tokens of a mean text.
     """

@@ -33,7 +33,7 @@ class Priced(Protocol):
         """FLOPs of the work on an LLM, phase after phase, tokens as measured.
 
         Args:
-            name: what the LLM is used as, "base" or "summarizer".
+            name: what the LLM is used as.
         """
         ...
 
@@ -55,12 +55,15 @@ def evaluating_flops(llm: Llm, n: Figures) -> list[Numbers]:
     return [flops.forward(llm, tokens, tokens / n.count("sequences"), n.count("logits"))]
 
 
-def reading(terms: Terms, device: Device, llm: str, n: Figures) -> list[Cost]:
+def reading(terms: Terms, device: Device, llm: str, n: Figures, precision: str = "") -> list[Cost]:
     """A pass over prompts (`tokens`, `fixed`, `sequences`), then answers written after them (`written` tokens).
 
     The output head runs once a prompt, on a summarizer not at all: what is wanted of it is its hidden state.
+
+    Args:
+        precision: of the weights; "": that of the bill.
     """
-    count, shape, precision = n.count("sequences"), terms.llms[llm], terms.billing.precision
+    count, shape, precision = n.count("sequences"), terms.llms[llm], precision or terms.billing.precision
     if not np.any(count):
         return []
     tokens = terms.tokens(n.count("tokens"), n.count("fixed"))

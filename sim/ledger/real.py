@@ -12,13 +12,13 @@ from devices.basics import Numbers, floats
 from sim.ledger import prices
 from sim.ledger.prices import Priced
 from sim.ledger.terms import Terms
-from sim.ledger.work import Figures, Key, floats_of
+from sim.ledger.work import LLMS, Figures, Key, floats_of
 from sim.messages import Outcome
 
 
 @dataclass(frozen=True)
 class Real:
-    """Of the LLMs that are really run, "base" and "summarizer".
+    """Of the LLMs that are really run, by what they are used as.
 
     None stands for an LLM of unknown sizes: what it was used for has no FLOPs, and NaN (an empty cell) says so.
 
@@ -52,7 +52,7 @@ def total_flops(
     """FLOPs of work on LLMs, tokens as measured; NaN where one works whose sizes are not known."""
     total = floats(0.0)
     for kind, handler in handlers.items():
-        for name in ("base", "summarizer"):
+        for name in LLMS:
             if (n := work.get(Key(kind, name))) is not None:
                 llm = llms[name]
                 for part in [np.nan] if llm is None else handler.flops(terms, name, llm, n):

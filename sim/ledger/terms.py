@@ -17,13 +17,16 @@ from sim.experiment.config import Config
 from sim.experiment.sections import Billing
 from sim.llm.adapters import kind_of
 
+ENCODER = llm("all-minilm-l6-v2")
+"""The sentence encoder: the one that is run is the one that is billed."""
+
 
 @dataclass(frozen=True)
 class Terms:
     """What prices depend on besides the phone.
 
     Args:
-        llms: the deployed LLMs, "base" and "summarizer".
+        llms: the deployed LLMs, by what they are used as.
         adapter: what is trained of a start that is not merged.
         batch: texts a step of the LLM that is really trained.
         pllm_bytes: what a phone downloads for a pLLM.
@@ -50,7 +53,7 @@ class Terms:
         billing, training = config.billing, config.training
         if steps is None:
             steps = billing.scratch_steps / training.steps if billing.scratch_steps else 1.0
-        llms = {"base": llm(config.llm.deploy), "summarizer": llm(config.llm.summarizer_deploy)}
+        llms = {"base": llm(config.llm.deploy), "summarizer": llm(config.llm.summarizer_deploy), "encoder": ENCODER}
         adapter = kind_of(training).billed()
         return cls(
             llms, billing, adapter, training.batch, _pllm_bytes(config, llms["base"], adapter), steps, text_tokens

@@ -10,9 +10,12 @@ import numpy as np
 from devices.basics import Floats, Numbers, floats
 from sim.messages import Counts
 
+LLMS = ("base", "summarizer", "encoder")
+"""What an LLM can be used as."""
+
 
 class Key(NamedTuple):
-    """What was asked for (the name of the request's class), and of which LLM: "base", "summarizer" or, of none, ""."""
+    """What was asked for (the name of the request's class), and of which LLM: one of `LLMS` or, of none, ""."""
 
     kind: str
     llm: str = ""

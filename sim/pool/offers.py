@@ -29,6 +29,7 @@ VERSION = 3
 
 def offer_folder(pool: Path, cache: Path, strategy: Strategy, made_of: Mapping[str, str]) -> Path:
     """Where the offer of a strategy (its class and settings) for a pool lies: shipped with the pool, or cached."""
+    strategy = strategy.offering
     kind = vars(type(strategy)).get("offers_as") or type(strategy)
     read = {k: v for k, v in vars(strategy).items() if k not in strategy.not_in_offer}
     try:

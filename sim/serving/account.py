@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,8 +59,13 @@ class PhoneAccount(Account):
         self.work.add(DOWNLOAD, pllms=len(new))
         self._here |= new
 
+    def install(self, files: Mapping[str, float]) -> None:
+        """Book a download of each file, bytes by name, that is not on the phone yet."""
+        self.work.add(DOWNLOAD, bytes=sum(size for name, size in files.items() if name not in self._here))
+        self._here |= set(files)
+
     def has(self, name: str) -> bool:
-        """Whether a pLLM is on the phone."""
+        """Whether a pLLM, or another file, is on the phone."""
         return name in self._here
 
     def keep(self, start: Start, steps: float) -> Start:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from torch import Tensor
 
 from sim.experiment.sections import Training
+from sim.llm.encoder import SentenceEncoder
 from sim.llm.finetune import Plan, plan_of
 from sim.llm.lanes import Lanes
 from sim.llm.model import Encoded, LanguageModel
@@ -57,6 +58,10 @@ class Desk:
     def llm(self, which: str) -> LanguageModel:
         """The base LLM or the summarizer."""
         return self.lm if which == "base" else self._resident.summarizer
+
+    @property
+    def encoder(self) -> SentenceEncoder:
+        return self._resident.encoder
 
     def encode(self, texts: Sequence[Text]) -> list[Encoded]:
         """Tokenise texts, each once."""

@@ -16,6 +16,7 @@ from sim.common.memory import keep_pages
 from sim.corpus import Corpus
 from sim.experiment.config import Config
 from sim.llm.adapters import kind_of
+from sim.llm.encoder import SentenceEncoder
 from sim.llm.lanes import Lanes
 from sim.llm.model import LanguageModel
 from sim.pocket import pocket_digest, pocket_folder
@@ -62,6 +63,11 @@ class Resident:
     @cached_property
     def summarizer(self) -> LanguageModel:
         return LanguageModel(self.source("summarizer"), device=self.config.engine.device)
+
+    @cached_property
+    def encoder(self) -> SentenceEncoder:
+        """The sentence encoder. Raises UserError where it is not installed."""
+        return SentenceEncoder(self.config.engine.device)
 
     @cached_property
     def lanes(self) -> Lanes:

@@ -74,7 +74,9 @@ class Driver:
             with self._only(user):
                 try:
                     request = generator.send(replies[user])
-                    self._fetch(participants[user], handler_of(request).pllms(request))
+                    handler, participant = handler_of(request), participants[user]
+                    self._fetch(participant, handler.pllms(request))
+                    participant.account.install(handler.files(request))
                     asked[user] = request
                 except StopIteration as end:
                     del self._running[user]

@@ -30,7 +30,7 @@ class PhoneView:
         seed, user_id: decide the random streams.
         own: the phone itself.
         terms: what prices depend on.
-        on_phone: whether a pLLM of that name lies on the phone already (`sim.common.sealed`).
+        on_phone: whether a pLLM or file of that name lies on the phone already (`sim.common.sealed`).
         truth: the truly closest pLLMs; None where the strategy may not read them.
     """
 
@@ -63,7 +63,12 @@ class PhoneView:
         handler, work = handler_of(request), Work()
         for llm, figures in handler.expect(request, self.terms, self._tokens).items():
             work.add(handler.kind, llm, **{name: float(number) for name, number in figures.items()})
-        work.add(DOWNLOAD, pllms=len({name for name in handler.pllms(request) if not self.on_phone(name)}))
+        pllms, files = {*handler.pllms(request)}, handler.files(request)
+        work.add(
+            DOWNLOAD,
+            pllms=sum(not self.on_phone(name) for name in pllms),
+            bytes=sum(size for name, size in files.items() if not self.on_phone(name)),
+        )
         cost = total(phases(self.own.device, stacked([work]), self.terms, handlers()).values()).at(0)
         return Price(
             seconds=float(cost.seconds),

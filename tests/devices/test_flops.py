@@ -66,6 +66,17 @@ def test_parameters_and_forward(name):
     assert flops.forward(shape, BATCH * LENGTH, LENGTH, BATCH) == pytest.approx(last_only, rel=0.02)
 
 
+def test_an_encoder_has_no_head():
+    config = transformers.BertConfig(vocab_size=320, hidden_size=64, num_hidden_layers=3, num_attention_heads=4,
+                                     intermediate_size=160, max_position_embeddings=64)  # fmt: skip
+    model, shape = transformers.BertModel(config).eval(), Llm.from_config(config.to_dict())
+    assert shape.parameters == sum(p.numel() for p in model.parameters())
+    ids = torch.randint(0, 320, (BATCH, LENGTH))
+    model.set_attn_implementation("eager")
+    pooled = BATCH * 2 * 64 * 64  # by the pooler, which sentence encoders do not use
+    assert flops.forward(shape, BATCH * LENGTH, LENGTH) == counted(lambda: model(ids)) - pooled
+
+
 @pytest.mark.parametrize("targets", [None, "all-linear", "first", "last"])
 @pytest.mark.parametrize("name", CONFIGS)
 def test_lora_step(name, targets):

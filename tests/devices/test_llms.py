@@ -22,6 +22,7 @@ PUBLISHED_BILLIONS = {
     "mobilellm-125m": 0.1246, "mobilellm-350m": 0.3453, "mobilellm-600m": 0.6031, "mobilellm-1b": 1.01,
     "opt-125m": 0.1252, "opt-1.3b": 1.316, "opt-2.7b": 2.652,
     "pythia-160m": 0.1623, "pythia-410m": 0.4053, "pythia-1b": 1.0118, "pythia-1.4b": 1.4146, "pythia-2.8b": 2.7752,
+    "all-minilm-l6-v2": 0.0227,
     "gpt2": 0.1244, "gpt2-medium": 0.3548, "gpt2-large": 0.774, "gpt2-xl": 1.5576,
 }  # fmt: skip
 
@@ -82,8 +83,8 @@ def test_errors_are_one_clear_line(tmp_path):
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(ValueError, match="is not JSON"):
         llm(tmp_path)
-    with pytest.raises(ValueError, match="'bert' is not supported"):
-        Llm.from_config({"model_type": "bert"})
+    with pytest.raises(ValueError, match="'t5' is not supported"):
+        Llm.from_config({"model_type": "t5"})
     with pytest.raises(ValueError, match="lacks 'hidden_size'"):
         Llm.from_config({"model_type": "llama"})
     with pytest.raises(ValueError, match="mixtures of experts"):

@@ -23,6 +23,7 @@ from strategies.popular import Popular
 from tests.runs import run, tiny_config
 
 ALL = sorted(point.name for point in entry_points(group="headstart.strategies"))
+NEEDS_AN_EXTRA = "embedder"
 ADAPTER = 11_272_192.0  # bytes of a pLLM, by hand in tests/sim/test_meter.py
 Tables = dict[str, pd.DataFrame]
 
@@ -53,14 +54,15 @@ def test_every_strategy_has_a_row_per_user(tables: Tables) -> None:
 @pytest.mark.parametrize(
     ("strategy", "pllms"),
     [
-        *[("scratch", 0), ("random", 1), ("popular", 1), ("oracle", 1), ("fedavg", 1), ("lorahub", 2)],
-        *[("exhaustive", 3), ("zero_shot", 3), ("hyperband", 3), ("retrieval", 1), ("xpert", 1)],
+        *[("scratch", 0), ("random", 1), ("popular", 1), ("oracle", 1), ("fedavg", 1), ("lorahub", 2), ("average", 3)],
+        *[("exhaustive", 3), ("zero_shot", 3), ("hyperband", 3), ("retrieval", 1), ("lexical", 1), ("xpert", 1)],
+        ("fallback", 1),
     ],
 )
 def test_phone_downloads_what_the_docstring_says(tables: Tables, strategy: str, pllms: int) -> None:
     offer = of(tables, strategy).bytes_down - pllms * ADAPTER
     assert offer.between(0, 5000).all()
-    assert (offer > 0).all() == (strategy in ("retrieval", "xpert"))
+    assert (offer > 0).all() == (strategy in ("retrieval", "lexical", "xpert", "fallback"))
 
 
 def test_bayesian_and_xpert_merge_download_each_pllm_at_most_once(tables: Tables) -> None:
@@ -72,7 +74,7 @@ def test_bayesian_and_xpert_merge_download_each_pllm_at_most_once(tables: Tables
 
 
 def test_only_strategies_that_compute_are_billed_for_it(tables: Tables) -> None:
-    free = {"scratch", "random", "popular", "oracle", "fedavg"}
+    free = {"scratch", "random", "popular", "oracle", "fedavg", "average", "lexical"}
     for name in ALL:
         rows = of(tables, name)
         for column in ("selection_flops", "selection_s", "selection_j", "model_selection_flops"):
@@ -82,7 +84,7 @@ def test_only_strategies_that_compute_are_billed_for_it(tables: Tables) -> None:
 
 def test_exhaustive_takes_the_lowest_score_and_bayesian_finds_it_among_its_own(tables: Tables) -> None:
     choices = tables["choices"]
-    for name in ("exhaustive", "bayesian", "zero_shot", "retrieval", "xpert", "hyperband"):
+    for name in ("exhaustive", "bayesian", "zero_shot", "retrieval", "embedder", "lexical", "xpert", "hyperband"):
         first = choices[(choices.strategy == name) & (choices["rank"] == 1)].set_index("user_id").pllm
         assert (of(tables, name).set_index("user_id").chosen == first).all(), name
 
@@ -171,7 +173,7 @@ def test_pools_with_little_in_them(size: int, tiny_llm: Path, tmp_path: Path) ->
             assert (rows.bytes_down == 0).all()
             assert (rows.selection_flops == 0).all()
             np.testing.assert_allclose(rows.start_loss, scratch.start_loss, atol=1e-6)
-        elif name not in ("scratch", "lorahub", "fedavg"):
+        elif name not in ("scratch", "lorahub", "fedavg", "fallback"):
             assert (rows.chosen == tables["pool"].pllm[0]).all(), name
 
 
@@ -209,6 +211,7 @@ def test_users_of_a_style_that_the_pool_lacks(tiny_llm: Path, tmp_path: Path) ->
         *[("exhaustive", "texts=-1"), ("zero_shot", "texts=-1"), ("popular", "probes=0"), ("bayesian", "trials=0")],
         *[("hyperband", "eta=1"), ("hyperband", "steps=0"), ("retrieval", "probes=0"), ("lorahub", "pllms=0")],
         *[("lorahub", "l1=-1"), ("xpert_merge", "most=0"), ("xpert_merge", "gain=2"), ("fedavg", "texts=1")],
+        *[("lexical", "prior=0"), ("lexical", "probes=0"), ("lexical", "texts=-1"), ("embedder", "texts=-1")],
     ],
 )
 def test_a_setting_out_of_range_is_one_line(strategy: str, setting: str) -> None:
@@ -269,7 +272,7 @@ def test_docs_name_every_strategy() -> None:
     page = (Path(__file__).parents[2] / "docs" / "strategies.md").read_text()
     assert [name for name in ALL if f"| `{name}` |" not in page] == []
     config = Config.load(Path(__file__).parents[2] / "configs" / "strategies.toml")
-    assert sorted(config.strategies) == ALL
+    assert sorted([*config.strategies, NEEDS_AN_EXTRA]) == ALL
 
 
 def test_streams_of_strategies_do_not_meet() -> None:

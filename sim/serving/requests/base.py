@@ -60,6 +60,10 @@ class Handler(ABC, Generic[R]):
         """The pLLMs that a request needs on the phone: booked as downloads where they are not there yet."""
         return ()
 
+    def files(self, request: R) -> Mapping[str, float]:
+        """What else a request needs on the phone, bytes by name: booked as downloads where it is not there yet."""
+        return {}
+
     def expect(self, request: R, terms: Terms, tokens: Tokens) -> Mapping[str, Figures]:
         """The work that a request is expected to take, by LLM, for its price before it is made."""
         return {}

@@ -9,6 +9,7 @@ from typing import TypeVar
 from sim.serving.requests.base import AnyHandler
 from sim.serving.requests.download import DownloadHandler
 from sim.serving.requests.embed import EmbedHandler
+from sim.serving.requests.encode import EncodeHandler
 from sim.serving.requests.evaluate import EvaluateHandler
 from sim.serving.requests.generate import GenerateHandler
 from sim.serving.requests.next_words import NextWordsHandler
@@ -25,6 +26,7 @@ _HANDLERS: dict[str, AnyHandler] = {
         EmbedHandler(),
         NextWordsHandler(),
         TrainHandler(),
+        EncodeHandler(),
     )
 }
 
