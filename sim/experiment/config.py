@@ -58,8 +58,7 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Config:
-        fewest = round(min(self.ladder.amounts, default=1) * self.population.texts)
-        if self.ladder.users and fewest < 1:
+        if self.ladder.users and self.fewest_texts < 1:
             raise ValueError(
                 f"ladder.amounts: {min(self.ladder.amounts)} of population.texts = {self.population.texts} "
                 "is no text at all; raise one of them"
@@ -73,6 +72,11 @@ class Config(Section):
         if repeated := {s for s in self.strategies if self.strategies.count(s) > 1}:
             raise ValueError(f"strategies: {sorted(repeated)[0]!r} is named twice")
         return self
+
+    @property
+    def fewest_texts(self) -> int:
+        """Texts on the lowest rung of the ladder."""
+        return round(min(self.ladder.amounts, default=1) * self.population.texts)
 
     @classmethod
     def load(cls, path: Path | None = None, overrides: Sequence[str] = ()) -> Config:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sim.common.cache import built, cache_dir, digest
-from sim.corpus.base import Corpus
+from sim.corpus.base import Corpus, Need
 from sim.experiment.config import Config
 from sim.llm.adapters import kind_of
 from sim.pocket import DATA
@@ -153,12 +153,9 @@ def plan_pool(config: Config, corpus: Corpus, lm_digest: str) -> PoolPlan:
     return PoolPlan(home / name, size, tuple(groups))
 
 
-def check_texts(config: Config, corpus: Corpus) -> None:
-    """Raise UserError where the corpus has too few texts for the config's pool to be built, whole groups at a time."""
+def texts_needed(config: Config, corpus: Corpus) -> list[Need]:
+    """What the config's pool takes from the corpus where it has to be built, whole groups at a time."""
     own = own_texts(config.pool)
     styles = dict.fromkeys(style for group in plan_pool(config, corpus, "").groups for style in group.styles)
-    for style in styles:
-        corpus.need(style, "pool", own)
-        corpus.need(style, "test", 1)
-    if styles:
-        corpus.need(corpus.default, "pool", config.pool.texts - own)
+    needs = [need for style in styles for need in (Need(style, "pool", own), Need(style, "test", 1))]
+    return [*needs, Need(corpus.default, "pool", config.pool.texts - own)] if styles else []
