@@ -26,6 +26,8 @@ from devices.basics import UnknownName
 
 LONGEST_S = 366 * DAY_S
 """The longest trace that is believed. A longer one is in milliseconds, since 1970, or has a clock that was set."""
+SHORTEST_S = 1e-3
+"""A window that is no longer is none."""
 STAMP = "%Y-%m-%d %H:%M:%S"
 NETWORKS = ("wifi", "2g", "3g", "4g", "5g", "unknown")
 ELSE = ("battery_low", "battery_okay", "screen_on", "screen_off")
@@ -227,8 +229,8 @@ def _steps_back(events: list[tuple[datetime, str]]) -> int:
 def _fedscale(entry: Mapping[str, Any], count: Count) -> tuple[Windows, float]:
     """Windows and period of a client's lists of times."""
     period = _seconds(entry["finish_time"], "finish_time")
-    if period <= 0:
-        raise ValueError("finish_time is not above 0")
+    if period < 1:
+        raise ValueError("finish_time is under a second")
     starts, ends = (_times(entry[key], key) for key in ("active", "inactive"))
     if len(starts) != len(ends):
         raise ValueError(f"{len(starts)} times in 'active' and {len(ends)} in 'inactive'; each start needs its end")
@@ -241,7 +243,7 @@ def _fedscale(entry: Mapping[str, Any], count: Count) -> tuple[Windows, float]:
             )
     count("windows that reach beyond finish_time, which were cut there", sum(end > period for end in ends))
     cut = [(min(a, period), min(b, period)) for a, b in zip(starts, ends, strict=True)]
-    return [(a, b) for a, b in cut if b > a], period
+    return [(a, b) for a, b in cut if b - a > SHORTEST_S], period
 
 
 def _times(values: object, key: str) -> list[float]:

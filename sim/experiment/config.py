@@ -5,10 +5,11 @@ The defaults are the quickstart. The sections' keys are in `sim/experiment/secti
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tomli_w
 from pydantic import BaseModel, Field, ValidationError, model_validator
@@ -19,6 +20,7 @@ from sim.common.errors import UserError, nearest
 from sim.experiment.names import ORACLE, SCRATCH
 from sim.experiment.paths import PathKey
 from sim.experiment.sections import (
+    BUILT_IN,
     Billing,
     CorpusSection,
     Engine,
@@ -31,6 +33,7 @@ from sim.experiment.sections import (
     Training,
 )
 
+QUICKSTART = "quickstart"
 ELSEWHERE = {"backend", "workers", "address", "deadline_s", "retries", "keep_going", "store"}
 """Keys of `engine` that say where and how long, and change no record."""
 
@@ -39,7 +42,10 @@ class Config(Section):
     """An experiment. `Config.load` reads TOML and overrides; `config.toml` in the results is `to_toml`."""
 
     name: str = Field(
-        "quickstart", pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$", description="results land in OUTPUT/NAME/RUN_ID"
+        QUICKSTART,
+        pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$",
+        description="results land in OUTPUT/NAME/RUN_ID; with a corpus other than the built-in one the default is the "
+        "name of its file or folder, or corpus.source",
     )
     seed: int = Field(0, ge=0, lt=2**63, description="decides everything that is random")
     strategies: Names = Field([SCRATCH, "random", ORACLE, "xpert"], min_length=1, description="what is compared")
@@ -55,6 +61,19 @@ class Config(Section):
     options: dict[str, dict[str, object]] = Field(
         default_factory=dict, description="a strategy's settings; `use` makes a variant of another strategy"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, tree: Any) -> Any:
+        """Results of another corpus are not to land among those of the quickstart."""
+        corpus = tree.get("corpus", {}) if isinstance(tree, Mapping) else {}
+        if not isinstance(corpus, Mapping) or "name" in tree:
+            return tree
+        source = str(corpus.get("source", BUILT_IN))
+        if source == BUILT_IN:
+            return tree
+        texts = Path(str(corpus.get("path", ""))).stem or source
+        return {**tree, "name": re.sub(r"[^A-Za-z0-9._-]+", "-", texts).strip("-.") or "corpus"}
 
     @model_validator(mode="after")
     def _consistent(self) -> Config:

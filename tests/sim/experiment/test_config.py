@@ -30,7 +30,7 @@ def test_shipped_config_loads(path: Path) -> None:
 
 def test_quickstart_is_the_defaults() -> None:
     quickstart = Config.load(ROOT / "configs" / "quickstart.toml")
-    assert quickstart == Config.load(None, ["pool.size=28"])  # which "auto" is for the built-in corpus
+    assert quickstart == Config.load()
 
 
 @pytest.mark.parametrize(
