@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import math
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from sim.common.errors import UserError
+from sim.common.names import has_controls
 from sim.common.plain import unrepeated
 
 KINDS = {
@@ -77,7 +77,7 @@ def fault_of(text: str, is_name: bool) -> str:
         return "half a character (a lone surrogate)"
     if "\0" in text:
         return "a NUL character"
-    if is_name and any(unicodedata.category(letter) == "Cc" and not letter.isspace() for letter in text):
+    if is_name and has_controls(text):
         return "a control character, which no style's name may have"
     return ""
 

@@ -17,6 +17,7 @@ from pydantic_core import ErrorDetails
 
 from sim.common.cache import digest
 from sim.common.errors import UserError, nearest
+from sim.common.names import has_controls
 from sim.experiment.names import ORACLE, SCRATCH
 from sim.experiment.paths import PathKey
 from sim.experiment.sections import (
@@ -88,6 +89,9 @@ class Config(Section):
                     raise ValueError(
                         f"billing.{key} = 0: with training.cost_only = true nothing is measured, so it must be stated"
                     )
+        for name in self.strategies:
+            if not name.strip() or has_controls(name):
+                raise ValueError(f"strategies: {name!r} is no name (empty, or with control characters)")
         if repeated := {s for s in self.strategies if self.strategies.count(s) > 1}:
             raise ValueError(f"strategies: {sorted(repeated)[0]!r} is named twice")
         return self

@@ -8,7 +8,6 @@ hash of all that makes them, and shared by pools of every size.
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sim.common.cache import built, cache_dir, digest
+from sim.common.names import file_name
 from sim.corpus.base import Corpus, Need
 from sim.experiment.config import Config
 from sim.llm.adapters import kind_of
@@ -28,8 +28,6 @@ GROUP = 4
 """pLLMs trained in one batch. A constant, since it decides what comes out; docs/log.md has why so few."""
 HELD_OUT = 16
 """Texts on which a pLLM's loss is measured, where there are as many."""
-LONGEST = 240
-"""Bytes of an id before its number; a file system takes 255."""
 SHIPPED = DATA / "pools"
 
 
@@ -90,12 +88,8 @@ class Group:
 
 
 def _quoted(style: str) -> str:
-    """A style as a folder's name: as it is, but for what a file system, a pool or a second pLLM would mislead."""
-    taken = r"^o(?=ffers$)|^p(?=ool\.json$)"
-    name = re.sub(rf'[/\\:%*?"<>|\x00-\x1f]|^\.|\.(?=\d+$)|{taken}', lambda m: f"%{ord(m[0]):02X}", style)
-    if len(name.encode()) <= LONGEST:
-        return name
-    return f"{name.encode()[: LONGEST - 20].decode(errors='ignore')}%{digest({'style': style})}"
+    """A style as a folder's name: as it is, but for what misleads a file system, a pool, a second pLLM or words.csv."""
+    return file_name(style, also=r"\.(?=\d+$)|^o(?=ffers$)|^p(?=ool\.json$)|^u(?=ser \d+$)")
 
 
 @dataclass(frozen=True)

@@ -138,9 +138,14 @@ def gallery(run: Run, strategy: str, count: int = 5) -> list[Explanation]:
 
 
 def _split(chosen: str, styles: dict[str, str]) -> tuple[str, ...]:
-    if not chosen:
-        return ()
-    return (chosen,) if chosen in styles else tuple(chosen.split("+"))
+    """The pLLMs of a list joined by '+', which may be part of an id as well: the longest that is known comes first."""
+    parts, ids = chosen.split("+") if chosen else [], []
+    while parts:
+        ends = range(len(parts), 1, -1)
+        end = next((end for end in ends if "+".join(parts[:end]) in styles), 1)
+        ids.append("+".join(parts[:end]))
+        parts = parts[end:]
+    return tuple(ids)
 
 
 def _words(words: pd.DataFrame, owner: str) -> Words:
