@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from sim.common.errors import UserError, nearest
+from sim.common.names import has_controls
 from sim.experiment.config import Config
 from sim.records.tables import TABLES, Column
 
@@ -114,7 +115,16 @@ def read_table(path: Path, columns: tuple[Column, ...]) -> pd.DataFrame:
         raise UserError(f"{path}: {reason}.") from error
     if missing := [name for name in dtypes if name not in table]:
         raise UserError(f"{path}: column {missing[0]!r} is missing.")
+    check_names(path, table[[name for name, dtype in dtypes.items() if dtype == "str"]])
     return table
+
+
+def check_names(path: Path, table: pd.DataFrame) -> None:
+    """Raise UserError where a cell of a table of text has control characters, which a terminal would obey."""
+    for column in table:
+        for name in table[column].unique():
+            if has_controls(name):
+                raise UserError(f"{path}: column {str(column)!r} has control characters in {name[:60]!r}.")
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
