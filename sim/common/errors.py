@@ -24,4 +24,5 @@ def nearest(name: str, allowed: Iterable[str]) -> str:
     if close:
         return f" Did you mean {close[0]!r}?"
     more = f" and {len(names) - MOST_NAMES:,} more" if len(names) > MOST_NAMES else ""
-    return f" Allowed: {', '.join(names[:MOST_NAMES])}{more}."
+    shown = (name if name.isprintable() else repr(name) for name in names[:MOST_NAMES])
+    return f" Allowed: {', '.join(shown)}{more}."

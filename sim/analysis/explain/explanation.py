@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from sim.analysis.measures import per_user
@@ -149,7 +150,9 @@ def _split(chosen: str, styles: dict[str, str]) -> tuple[str, ...]:
 
 
 def _words(words: pd.DataFrame, owner: str) -> Words:
-    mine = words[words["owner"] == owner].sort_values("strength", ascending=False, kind="stable")
+    mine = words[(words["owner"] == owner) & np.isfinite(words["strength"])].sort_values(
+        "strength", ascending=False, kind="stable"
+    )
     return tuple((str(word), float(z)) for word, z in zip(mine["word"], mine["strength"], strict=True))
 
 

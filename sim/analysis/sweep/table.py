@@ -105,7 +105,7 @@ def load_sweep(folder: Path) -> Sweep:
         types = dict.fromkeys(columns, "str") | numbers
         blank = {name: [""] for name in numbers}  # a swept key may well have the value "None"
         rows = pd.read_csv(path, dtype=types, keep_default_na=False, na_values=blank)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, OverflowError) as error:
         raise UserError(f"{path}: {' '.join(str(error).split()).rstrip('.')}.") from error
     if missing := [c for c in ("folder", "strategy", *numbers) if c not in columns]:
         raise UserError(f"{path}: column {missing[0]!r} is missing.")
