@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from sim.analysis.run.phones import by_phone
 from sim.analysis.run.verdict import setting, verdict
 from sim.analysis.summary import summarise, table
 from sim.analysis.sweep.table import SHOWN, load_sweep
-from sim.analysis.tables import load_run
+from sim.analysis.tables import Run, load_run, read_table
 from sim.common.errors import UserError
 from sim.records.tables import TABLES
 from tests.mutations import TEXTS, accepted, mutated
@@ -52,6 +52,13 @@ def changed(draw: st.DrawFn, rows: Sequence[Mapping[str, Any]]) -> list[dict[str
     return draw(st.just(found) | st.lists(st.sampled_from(found), min_size=1, max_size=6))
 
 
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.getbasetemp() / "run"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    return folder
+
+
 def write(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     with path.open("w", newline="", encoding="utf-8", errors="replace") as file:
         writer = csv.DictWriter(file, list(dict.fromkeys(key for row in rows for key in row)))
@@ -59,37 +66,42 @@ def write(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
         writer.writerows(rows)
 
 
-def everything(folder: Path) -> None:
-    """What is made of a run's tables, but for the pictures."""
-    run = load_run(folder)
-    summary = summarise(run)
-    table(summary)
-    verdict(run, summary)
-    setting(run)
-    by_phone(run)
-    for strategy in run.strategies:
-        for user in run.user_ids:
-            if not run.users[(run.users["user_id"] == user) & (run.users["strategy"] == strategy)].empty:
-                page(explain(run, int(user), strategy))
+def explained(run: Run) -> None:
+    for row in run.users[["user_id", "strategy"]].itertuples(index=False):
+        page(explain(run, int(row.user_id), row.strategy))
 
 
-@given(st.fixed_dictionaries({name: changed(rows) for name, rows in SOUND.items()}))
-def test_any_tables(tmp_path_factory: pytest.TempPathFactory, tables: Mapping[str, list[dict[str, Any]]]) -> None:
-    folder = tmp_path_factory.getbasetemp() / "run"
-    folder.mkdir(exist_ok=True)
-    for name, rows in tables.items():
+MADE: Sequence[Callable[[Run], object]] = (
+    lambda run: table(summarise(run)),
+    lambda run: verdict(run, summarise(run)),
+    setting,
+    by_phone,
+    explained,
+)
+"""What is made of a run, but for pictures."""
+
+
+ANOTHER = st.sampled_from(sorted(SOUND)).flatmap(lambda name: st.tuples(st.just(name), changed(SOUND[name])))
+
+
+@given(changed(SOUND["users"]), ANOTHER, st.sampled_from(MADE))
+def test_any_tables(
+    tmp_path_factory: pytest.TempPathFactory,
+    users: list[dict[str, Any]],
+    other: tuple[str, list[dict[str, Any]]],
+    made: Callable[[Run], object],
+) -> None:
+    folder = fresh(tmp_path_factory)
+    for name, rows in (("users", users), other):
         write(folder / f"{name}.csv", rows)
-    accepted(lambda: everything(folder), UserError, str(folder))
+    accepted(lambda: made(load_run(folder)), UserError, str(folder))
 
 
-@given(st.sampled_from(sorted(TABLES)), st.binary(max_size=40))
+@given(st.sampled_from(["users", "pool", "words"]), st.binary(max_size=40))
 def test_any_bytes(tmp_path_factory: pytest.TempPathFactory, name: str, data: bytes) -> None:
-    folder = tmp_path_factory.getbasetemp() / "bytes"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    write(folder / "users.csv", [texts(row) for row in USERS])
-    (folder / f"{name}.csv").write_bytes(data)
-    accepted(lambda: everything(folder), UserError, str(folder))
+    path = fresh(tmp_path_factory) / f"{name}.csv"
+    path.write_bytes(data)
+    accepted(lambda: read_table(path, TABLES[name]), UserError, str(path))
 
 
 RUN = {"folder": "f", "pool.size": "28", "strategy": "xpert", "users": "2"}
