@@ -34,6 +34,25 @@ def test_quickstart_is_the_defaults() -> None:
 
 
 @pytest.mark.parametrize(
+    ("overrides", "name"),
+    [
+        ([], "quickstart"),
+        (["corpus.source=persona"], "quickstart"),
+        (["corpus.source=jsonl", "corpus.path=/data/My texts.jsonl"], "My-texts"),
+        (["corpus.source=xpert", "corpus.path=data/xpert/"], "xpert"),
+        (["corpus.source=hf", "corpus.path=allenai/soda"], "soda"),
+        (["corpus.source=weather:Weather"], "weather-Weather"),
+        (["corpus.source=jsonl", "corpus.path=/data/①.jsonl"], "corpus"),
+        (["corpus.source=jsonl", "corpus.path=c.jsonl", "name=mine"], "mine"),
+    ],
+)
+def test_results_of_another_corpus_do_not_land_among_the_quickstart_s(overrides: list[str], name: str) -> None:
+    for path in (None, ROOT / "configs" / "quickstart.toml"):
+        config = Config.load(path, overrides)
+        assert (config.name, config.pool.size) == (name, "auto")
+
+
+@pytest.mark.parametrize(
     ("override", "said"),
     [
         ("population.usres=3", ["population.usres", "unknown key", "Did you mean 'users'?"]),
