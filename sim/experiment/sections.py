@@ -28,6 +28,7 @@ def _as_list(value: object) -> object:
 Names = Annotated[list[str], BeforeValidator(_as_list)]
 Mix = Annotated[str, BeforeValidator(lambda v: ",".join(map(str, v)) if isinstance(v, list) else v)]
 Count = Annotated[int, Field(ge=1)]
+MOST_PLLMS = 10_000
 BUILT_IN = "persona"
 """`corpus.source` of the corpus that needs no file."""
 ALWAYS, DAILY = "always", "daily"
@@ -94,7 +95,7 @@ class CorpusSection(Section):
 class PoolSection(Section):
     """`[pool]`: which pLLMs there are, and how they are made."""
 
-    size: Annotated[int, Field(ge=0, le=10_000)] | Literal["auto"] = Field(
+    size: Annotated[int, Field(ge=0, le=MOST_PLLMS)] | Literal["auto"] = Field(
         "auto", description="number of pLLMs, the styles taking turns; 'auto': one for each style"
     )
     similarity: float = Field(0.8, ge=0, le=1, description="share of style text in a pLLM's data; the rest is default")
