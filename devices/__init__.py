@@ -12,7 +12,7 @@ matplotlib.
 
 from devices.adapters import Adapter, Ia3, Lora
 from devices.architecture import Llm, llm, llm_names
-from devices.availability import Availability, draw_availability, read_trace
+from devices.availability import Availability, draw_availability
 from devices.basics import UnknownName
 from devices.constants import Constant, Constants, calibrated, stated
 from devices.cost import Cost, total
@@ -21,6 +21,7 @@ from devices.networks import Network, draw_networks
 from devices.phones import Phone, find_phone, phones, read_phones
 from devices.populations import draw_phones, market_weights
 from devices.rates import BACKENDS
+from devices.traces import Trace, read_trace
 
 __all__ = [
     "BACKENDS",
@@ -35,6 +36,7 @@ __all__ = [
     "Lora",
     "Network",
     "Phone",
+    "Trace",
     "UnknownName",
     "calibrated",
     "draw_availability",

@@ -1,20 +1,12 @@
 """When a phone may work: idle, on the charger and on Wi-Fi. Turns busy seconds into hours until done.
 
 The daily model is stated in constants.toml (one window a night, some nights none): an assumption. A trace
-of real phones can replace it, in FLASH's format (JSON, state changes as text) or FedScale's (pickle or
-JSON, lists of times). Work that a window cuts off goes on in the next one.
+of real phones can replace it (`devices.traces`). Work that a window cuts off goes on in the next one.
 """
 
 from __future__ import annotations
 
-import json
-import pickle
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from itertools import pairwise
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -85,90 +77,3 @@ def draw_availability(
     ends = starts + good * hours[:, None] * 3600
     period = np.full(n, days * DAY_S)
     return Availability(starts, ends, period)
-
-
-def read_trace(path: str | Path) -> Availability:
-    """Availability from a trace file in FLASH's or FedScale's format; the format is told from the content.
-
-    FLASH: available = locked, charging and on Wi-Fi; midnight is that of the first day. FedScale: seconds
-    as given. Raises ValueError naming the file and the client at fault. Pickles are read without running
-    any code.
-    """
-    path = Path(path)
-    with path.open("rb") as file:
-        try:
-            clients = json.load(file) if path.suffix == ".json" else _PlainUnpickler(file).load()
-        except Exception as error:  # a broken pickle raises anything
-            kind = "JSON" if path.suffix == ".json" else "pickle of plain data (JSON needs a name in .json)"
-            raise ValueError(f"{path}: no {kind}: {error}") from error
-    if not isinstance(clients, Mapping) or not clients:
-        raise ValueError(f"{path}: expected clients by id")
-    windows, periods = [], []
-    for client, entry in clients.items():
-        try:
-            found, period = _flash(entry["messages"]) if "messages" in entry else _fedscale(entry)
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(
-                f"{path}: client {client!r} is in neither FLASH's nor FedScale's format: {error}"
-            ) from error
-        windows.append(found)
-        periods.append(period)
-    longest = max(1, *(len(w) for w in windows)) if windows else 1
-    edges = np.array(
-        [[*w, *[(p, p)] * (longest - len(w))] for w, p in zip(windows, periods, strict=True)],
-        dtype=np.float64,
-    )
-    return Availability(edges[:, :, 0], edges[:, :, 1], np.array(periods, dtype=np.float64))
-
-
-class _PlainUnpickler(pickle.Unpickler):
-    """Reads pickles of plain dicts, lists, strings and numbers; refuses what would import code."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        raise ValueError(f"the pickle wants to import {module}.{name}; only plain data is read")
-
-
-Windows = Sequence[tuple[float, float]]
-
-
-def _fedscale(entry: Mapping[str, Any]) -> tuple[Windows, float]:
-    period = float(entry["finish_time"])
-    if period <= 0:
-        raise ValueError("finish_time must be above 0")
-    windows = [(float(a), float(b)) for a, b in zip(entry["active"], entry["inactive"], strict=False)]
-    return _checked([(min(a, period), min(b, period)) for a, b in windows]), period
-
-
-def _flash(messages: str) -> tuple[Windows, float]:
-    charging = wifi = locked = False
-    midnight: datetime | None = None
-    opened: float | None = None
-    windows: list[tuple[float, float]] = []
-    now = 0.0
-    for line in filter(str.strip, messages.splitlines()):
-        stamp, _, state = line.strip().partition("\t")
-        when = datetime.strptime(stamp.strip(), "%Y-%m-%d %H:%M:%S")
-        midnight = midnight or when.replace(hour=0, minute=0, second=0)
-        now = (when - midnight).total_seconds()
-        state = state.strip().lower()
-        if state.startswith("battery_charged"):
-            charging = state.endswith("_on")
-        elif state in ("wifi", "2g", "3g", "4g", "5g", "unknown"):
-            wifi = state == "wifi"
-        elif state in ("screen_lock", "screen_unlock"):
-            locked = state == "screen_lock"
-        if charging and wifi and locked:
-            opened = now if opened is None else opened
-        elif opened is not None:
-            windows.append((opened, now))
-            opened = None
-    if opened is not None:
-        windows.append((opened, now))
-    return _checked(windows), max(1.0, np.ceil(now / DAY_S)) * DAY_S
-
-
-def _checked(windows: Windows) -> Windows:
-    edges = [edge for window in windows for edge in window]
-    if any(b < a for a, b in pairwise(edges)):
-        raise ValueError("times run backwards")
-    return [(a, b) for a, b in windows if b > a]

@@ -79,6 +79,12 @@ class Log:
         self._jobs = self._done = self._users = 0
         self._before = self._all = 0
         self._savings = Savings()
+        self._remarks: set[str] = set()
+
+    def remark(self, text: str) -> None:
+        if text not in self._remarks:  # the runs of a sweep have the same
+            self._remarks.add(text)
+            self._say(text)
 
     def run(self, number: int, of: int, label: str, before: int, jobs: int) -> None:
         self._done = self._users = 0
@@ -135,12 +141,12 @@ class Live:
 
     def __init__(self, console: Console) -> None:
         self._progress = Progress(
-            TextColumn("{task.description:<18}"),
+            TextColumn("{task.description:<18}", markup=False),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
+            TextColumn("{task.fields[note]}", markup=False),
             console=console,
         )
         self._building: dict[str, TaskID] = {}
@@ -148,6 +154,7 @@ class Live:
         self._runs: TaskID | None = None
         self._users, self._began = 0, 0.0
         self._savings = Savings()
+        self._remarks: set[str] = set()
 
     def __enter__(self) -> Live:
         self._progress.start()
@@ -166,6 +173,11 @@ class Live:
         for task in [*self._building.values(), *([] if self._jobs is None else [self._jobs])]:
             self._progress.remove_task(task)
         self._building, self._jobs, self._users, self._savings = {}, None, 0, Savings()
+
+    def remark(self, text: str) -> None:
+        if text not in self._remarks:
+            self._remarks.add(text)
+            self._progress.console.print(text, highlight=False)
 
     def building(self, what: str, done: int, of: int) -> None:
         if what not in self._building:

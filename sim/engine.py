@@ -72,6 +72,8 @@ def build_pool(preparation: Preparation, watcher: Watcher) -> tuple[Provider, Po
     """Build what is missing of a config's pool on its backend; returns the pool and its provider. Raises RunFailed."""
     config, provider = preparation.config, Provider(preparation, watcher.building)
     ends = time.monotonic() + config.engine.deadline_s
+    for remark in preparation.remarks:
+        watcher.remark(remark)
     if provider.pool_plan.missing():
         _on_nodes(config, preparation.groups, lambda nodes: make_pool(provider, nodes, watcher.building, ends))
     return provider, provider.resident.open_pool(provider.pool_plan.assemble())

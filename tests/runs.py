@@ -67,6 +67,9 @@ class Silent:
     def __init__(self) -> None:
         self.jobs = self.done = 0
 
+    def remark(self, text: str) -> None:
+        pass
+
     def building(self, what: str, done: int, of: int) -> None:
         pass
 

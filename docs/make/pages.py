@@ -70,14 +70,15 @@ RECORDS = """# Records
 
 What a run leaves in its folder. Made from `sim/records/tables.py` and `sim/analysis/measures.py` by
 `python -m docs.make`: edit there, not here. Beside the tables: `config.toml` (all keys, `headstart run` takes it),
-`manifest.json` (versions, machine, commit, workers), `progress.jsonl` (how far the run is, for `--resume`), `plots/`.
+`manifest.json` (versions, machine, commit, workers, and `remarks`: what was dropped or put right in the corpus and the
+availability trace), `progress.jsonl` (how far the run is, for `--resume`), `plots/`.
 
 The mean compute saved and a plot of the minutes, from `users.csv` alone:
 
 ```python
 import pandas as pd
 
-users = pd.read_csv("results/reference/quickstart/users.csv")
+users = pd.read_csv("results/reference/quickstart/users.csv", keep_default_na=False, na_values=[""])
 users = users[users["fits"].isin(["yes", "streamed"])]  # phones that have the memory; the others have no bill
 users["flops"] = users["selection_flops"] + users["finetune_flops"]
 wide = users.pivot(index="user_id", columns="strategy", values="flops")
@@ -85,6 +86,15 @@ print((1 - wide.div(wide["scratch"], axis=0)).mean())
 minutes = users.groupby("strategy")[["selection_s", "download_s", "finetune_s"]].mean() / 60
 minutes.plot.barh(stacked=True).figure.savefig("minutes.png", bbox_inches="tight")
 ```
+
+The tables are data for programs: names of styles, strategies and phones are written as they are, whatever they look
+like.
+
+- A style may be called `NA` or `None`, and only what is empty is missing: `keep_default_na=False, na_values=[""]`.
+- A name that begins with `=`, `+`, `-`, `@` or a tab is a formula to a spreadsheet. Results whose names somebody else
+  chose should not be opened there with a double click; import them with every column as text (Excel: Data, From
+  Text/CSV, do not detect data types; LibreOffice: mark all columns, type Text).
+- `chosen` joins ids by `+`, which an id may have as well: `pool.csv` has the ids.
 """
 MEASURES = """
 ### Metrics of summary.csv

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -43,6 +44,8 @@ RC: dict[str, Any] = {
     "hatch.linewidth": 0.6,
     "hatch.color": "white",
     "pdf.fonttype": 42,
+    "text.parse_math": False,  # a dollar sign in a name is a dollar sign
+    "text.usetex": False,
 }
 
 DARK, LIGHT, MIDDLE, ACCENT = "#35648f", "#b5d1e8", "#7fa9cf", "#d1681c"
@@ -110,11 +113,21 @@ def save(figure: Figure, path: Path, dpi: int = DPI) -> Path:
     return path
 
 
-def list_downwards(axes: Axes, labels: Sequence[str]) -> np.ndarray:
+def label(name: object, most: int = 60) -> str:
+    """A name, key or value as figures write it: on one line, at most so many letters, and never left out of a legend.
+
+    matplotlib leaves out what begins with an underscore, and what is empty; a space before it changes that.
+    """
+    line = "".join(" " if unicodedata.category(letter) in ("Cc", "Cs") else letter for letter in str(name))
+    shown = line if len(line) <= most else f"{line[: most - 1]}\N{HORIZONTAL ELLIPSIS}"
+    return f" {shown}" if shown.startswith("_") or not shown else shown
+
+
+def list_downwards(axes: Axes, names: Sequence[str]) -> np.ndarray:
     """Label the rows of a horizontal chart from top to bottom; return their positions."""
-    rows = np.arange(len(labels), dtype=float)
-    axes.set_yticks(rows, list(labels))
-    axes.set_ylim(len(labels) - 0.4, -0.6)
+    rows = np.arange(len(names), dtype=float)
+    axes.set_yticks(rows, [label(name) for name in names])
+    axes.set_ylim(len(names) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="y", visible=False)
     return rows

@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import io
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from html import escape
 from string import Template
 
@@ -26,8 +28,8 @@ class Section:
 
     @property
     def anchor(self) -> str:
-        """What a link to the section names."""
-        return "-".join(self.title.lower().replace(",", "").split())
+        """What a link to the section names: letters and digits alone, whatever the title has."""
+        return "-".join(re.findall("[a-z0-9]+", self.title.lower()))
 
 
 @dataclass(frozen=True)
@@ -74,8 +76,10 @@ def html_table(headings: Sequence[str], rows: Iterable[Sequence[Cell | str]]) ->
 
 def document(title: str, lead: Sequence[str], sections: Sequence[Section]) -> str:
     """The whole page. `lead` are the paragraphs under the title."""
-    links = " ".join(f'<a href="#{s.anchor}">{escape(s.title)}</a>' for s in sections)
-    body = "\n".join(f'<section id="{s.anchor}"><h2>{escape(s.title)}</h2>{s.html}</section>' for s in sections)
+    anchors = [f"{number}-{section.anchor}" for number, section in enumerate(sections, start=1)]
+    parts = list(zip(anchors, sections, strict=True))
+    links = " ".join(f'<a href="#{anchor}">{escape(s.title)}</a>' for anchor, s in parts)
+    body = "\n".join(f'<section id="{anchor}"><h2>{escape(s.title)}</h2>{s.html}</section>' for anchor, s in parts)
     return _PAGE.substitute(
         title=escape(title),
         lead="".join(paragraph(p) for p in lead),
@@ -83,6 +87,7 @@ def document(title: str, lead: Sequence[str], sections: Sequence[Section]) -> st
         body=body,
         style=_STYLE,
         script=_SCRIPT,
+        digest=base64.b64encode(sha256(_SCRIPT.encode()).digest()).decode(),
     )
 
 
@@ -99,6 +104,8 @@ _PAGE = Template("""<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy"
+ content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-$digest'">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>$title</title>
 <style>$style</style>

@@ -102,8 +102,8 @@ def median_of_columns(values: np.ndarray) -> np.ndarray:
 
 def number(value: float, digits: int = 3) -> str:
     """Write with so many significant digits, whole numbers in full: 0.0123, 12.3, 1234. NaN: a dash."""
-    if math.isnan(value):
-        return DASH
+    if not math.isfinite(value):
+        return DASH if math.isnan(value) else str(value)
     if abs(value) < 1e-9:
         return "0"
     decimals = digits - 1 - math.floor(math.log10(abs(value)))

@@ -12,9 +12,12 @@ import numpy as np
 import pandas as pd
 
 from sim.common.errors import UserError, nearest
+from sim.common.names import has_controls
 from sim.experiment.config import Config
 from sim.records.tables import TABLES, Column
 
+KEYS = ("user_id", "amount", "texts", "step", "rank")
+"""Columns of numbers that are in no row empty."""
 _DTYPES = {int: "Int64", float: "float64", bool: "boolean", str: "str"}
 
 
@@ -109,12 +112,24 @@ def read_table(path: Path, columns: tuple[Column, ...]) -> pd.DataFrame:
     blank = {c.name: [""] for c in columns if c.type is not str}  # a style may well be called "None"
     try:
         table = pd.read_csv(path, dtype=dtypes, keep_default_na=False, na_values=blank)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, OverflowError) as error:
         reason = re.sub(r"\s+", " ", str(error)).strip().rstrip(".")
         raise UserError(f"{path}: {reason}.") from error
     if missing := [name for name in dtypes if name not in table]:
         raise UserError(f"{path}: column {missing[0]!r} is missing.")
+    for name in KEYS:
+        if name in dtypes and (empty := table[name].isna()).any():
+            raise UserError(f"{path}: column {name!r} is empty in row {int(np.argmax(empty)) + 1}.")
+    check_names(path, table[[name for name, dtype in dtypes.items() if dtype == "str"]])
     return table
+
+
+def check_names(path: Path, table: pd.DataFrame) -> None:
+    """Raise UserError where a cell of a table of text has control characters, which a terminal would obey."""
+    for column in table:
+        for name in table[column].unique():
+            if has_controls(name):
+                raise UserError(f"{path}: column {str(column)!r} has control characters in {name[:60]!r}.")
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sim.cloud.enough import check_texts
 from sim.corpus import Corpus, open_corpus
 from sim.experiment.config import Config
-from sim.pool.plan import PoolPlan, check_texts, plan_pool
+from sim.pool.plan import PoolPlan, plan_pool
+from sim.population.hours import Hours
 from sim.population.users import possible_styles
 
 
@@ -17,6 +19,11 @@ class Preparation:
     config: Config
     corpus: Corpus
     user_styles: tuple[str, ...]
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What was dropped or put right in what was read, and what else should be known of it, in sentences."""
+        return (*self.corpus.remarks, *Hours(self.config).remarks)
 
     def pool_plan(self, lm_digest: str) -> PoolPlan:
         """The pool that the config asks for, on a base LLM of that content."""
@@ -29,8 +36,8 @@ class Preparation:
 
 
 def open_texts(config: Config) -> Preparation:
-    """Open a config's corpus. Raises UserError where it has too few texts for the users or for the pool."""
+    """Open a config's corpus. Raises UserError where it has too few texts for users, pool or pocket LLMs."""
     corpus = open_corpus(config.corpus)
     styles = possible_styles(config, corpus)
-    check_texts(config, corpus)
+    check_texts(config, corpus, styles)
     return Preparation(config, corpus, tuple(styles))

@@ -44,6 +44,8 @@ def serve_run(
     """
     config = preparation.config
     began, ends = time.perf_counter(), time.monotonic() + config.engine.deadline_s
+    for remark in preparation.remarks:
+        watcher.remark(remark)
     provider = Provider(preparation, watcher.building)
     text_tokens = _text_tokens(provider)
     pool = make_pool(provider, nodes, watcher.building, ends)
@@ -61,6 +63,7 @@ def serve_run(
         "llm": {"source": provider.resident.lm.source, "parameters": provider.resident.lm.parameters},
         "pool": str(pool.folder),
         "mean_text_tokens": text_tokens,
+        "remarks": preparation.remarks,
     }
     with Journal(folder) as journal:
         write_manifest(folder, config, **found)

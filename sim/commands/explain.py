@@ -26,7 +26,8 @@ def explain(
     from sim.analysis.explain.text import page
     from sim.analysis.look import save
     from sim.analysis.tables import load_run
+    from sim.common.names import file_name
 
     found = explained(load_run(folder), user, strategy)
     console.print(page(found), highlight=False, markup=False)
-    say_path(save(chart(found), folder / "plots" / f"explain-user-{user}-{strategy}.png"))
+    say_path(save(chart(found), folder / "plots" / f"explain-user-{user}-{file_name(strategy)}.png"))

@@ -5,6 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+MOST_NAMES = 40
+"""Names that a message lists."""
+
 
 class RunFailed(RuntimeError):  # noqa: N818 - it says what happened
     """The run cannot end well. Says which users and strategy, and why; what was finished is kept."""
@@ -15,7 +18,11 @@ class UserError(ValueError):
 
 
 def nearest(name: str, allowed: Iterable[str]) -> str:
-    """Return ' Did you mean X?' for the closest allowed name, or the allowed names when none is close."""
+    """Return ' Did you mean X?' for the closest allowed name; where none is close, the allowed names."""
     names = sorted(allowed)
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    return f" Did you mean {close[0]!r}?" if close else f" Allowed: {', '.join(names)}."
+    if close:
+        return f" Did you mean {close[0]!r}?"
+    more = f" and {len(names) - MOST_NAMES:,} more" if len(names) > MOST_NAMES else ""
+    shown = (name if name.isprintable() else repr(name) for name in names[:MOST_NAMES])
+    return f" Allowed: {', '.join(shown)}{more}."

@@ -47,6 +47,18 @@ def as_plain(value: object, where: str) -> Plain:
     return cast(Plain, value)
 
 
+def unrepeated(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """An object of JSON (`object_pairs_hook`), of which Python would keep the last where a key is repeated.
+
+    Raises: ValueError where one is.
+    """
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} is there twice")
+    return found
+
+
 def _text(key: object, where: str) -> str:
     if not isinstance(key, str):
         raise TypeError(f"{where} has the key {key!r}; keys of plain values are text")

@@ -27,7 +27,7 @@ def open_corpus(section: CorpusSection) -> Corpus:
     except UserError:
         raise
     except (TypeError, ValueError, OSError) as error:
-        raise UserError(f"corpus.source = {section.source!r}: {error}.") from error
+        raise UserError(f"corpus.source = {section.source!r}: {' '.join(str(error).split())}.") from error
     for name in ("styles", "default"):
         if not hasattr(corpus, name):
             raise UserError(f"corpus.source = {section.source!r}: what it opens has no {name!r}.")

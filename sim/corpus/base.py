@@ -25,6 +25,15 @@ WANTED_BY: Mapping[Part, str] = {
 
 
 @dataclass(frozen=True)
+class Need:
+    """Texts that an experiment takes from a corpus at a time."""
+
+    style: str
+    part: Part
+    count: int
+
+
+@dataclass(frozen=True)
 class Style:
     """A way of writing.
 
@@ -54,6 +63,11 @@ class Corpus(ABC):
     levels: Mapping[str, Sequence[str]] = {}
     """Axes whose values are ordered, lowest first."""
 
+    @property
+    def remarks(self) -> Sequence[str]:
+        """What was dropped in reading it, and what else should be known of it, in sentences: shown and recorded."""
+        return ()
+
     @classmethod
     def open(cls, section: CorpusSection) -> Self:
         """The corpus that `[corpus]` describes; here one that needs nothing of it. Raises UserError."""
@@ -77,11 +91,16 @@ class Corpus(ABC):
     def available(self, style: str, part: Part) -> int:
         """How many texts `draw` can give at most (a large number where text has no end)."""
 
+    def stock(self, style: str) -> str:
+        """Where the texts of a style are, for the message that there are too few: "of its 9 rows of that style ..."."""
+        return ""
+
     def need(self, style: str, part: Part, count: int) -> None:
         """Raise UserError where `draw` cannot give so many texts."""
         if (have := self.available(style, part)) < count:
+            stock = f" ({found})" if (found := self.stock(style)) else ""
             raise UserError(
-                f"corpus: {count} {part} texts of style {style!r} wanted, but {self.source} has {have}; "
+                f"corpus: {count} {part} texts of style {style!r} wanted, but {self.source} has {have}{stock}; "
                 f"change {WANTED_BY[part]}."
             )
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Self
 
 from sim.common.errors import UserError
-from sim.corpus.rows import Columns, RowCorpus, checked
+from sim.corpus.lines import checked
+from sim.corpus.rows import Columns, RowCorpus
 from sim.experiment.sections import CorpusSection
 
 
@@ -28,7 +29,8 @@ class HubCorpus(RowCorpus):
         try:
             rows = load_dataset(name, split="train")
         except Exception as error:
-            raise UserError(f"corpus.path: cannot load dataset {name!r}: {str(error).splitlines()[0]}") from error
+            said = " ".join(str(error).split()) or type(error).__name__
+            raise UserError(f"corpus.path: cannot load dataset {name!r}: {said}") from error
         for key, column in vars(columns).items():
             if column not in rows.column_names:
                 has = ", ".join(rows.column_names)

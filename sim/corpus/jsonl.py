@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Self
 
 from sim.common.errors import UserError
-from sim.corpus.rows import Columns, RowCorpus, json_lines
+from sim.corpus.lines import json_lines
+from sim.corpus.rows import Columns, RowCorpus
 from sim.experiment.sections import CorpusSection
 
 

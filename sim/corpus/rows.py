@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Self, cast
+from itertools import zip_longest
+from typing import Self
 
 import numpy as np
 
 from sim.common.errors import UserError, nearest
 from sim.corpus.base import Corpus, Part, Style, bucket
+from sim.corpus.names import in_natural_order, look_alike
 from sim.experiment.sections import CorpusSection
 from strategies.base import Text
 
@@ -47,95 +46,107 @@ class Columns:
 
 
 class RowCorpus(Corpus):
-    """A finite corpus. Rows that are not held out are split by prompt between pLLMs and users.
+    """A finite corpus, split by prompt: all answers to a prompt, in any style, are held out, the pLLMs' or the users'.
+
+    Every row is used but those that repeat another one word for word, and those whose prompt is held out in another
+    row; `remarks` say how many.
 
     `only`: rows of other styles, the default apart, are left out; empty: none are.
     """
 
     def __init__(self, rows: Iterable[Row], default: str, source: str, only: Sequence[str] = ()) -> None:
         self.default, self.source = default, source
-        texts: dict[tuple[str, Part], dict[str, Text]] = defaultdict(dict)
         digest = hashlib.sha256(f"default {default}\n".encode())
+        wanted: list[Row] = []
         left_out: set[str] = set()
         for style, prompt, answer, held_out in rows:
             if only and style != default and style not in only:
                 left_out.add(style)
                 continue
-            part: Part = "test" if held_out else "pool" if bucket(prompt, 2) else "user"
-            texts[style, part].setdefault(prompt, Text(prompt, answer))
+            wanted.append((style, prompt, answer, held_out))
             digest.update(f"{style}\0{prompt}\0{answer}\0{held_out}\n".encode())
-        self._texts = {key: list(by_prompt.values()) for key, by_prompt in texts.items()}
-        self._defaults = texts[default, "pool"]
-        self._digest = digest.hexdigest()
-        names = sorted({style for style, _ in self._texts}, key=in_natural_order)
-        if default not in names:
-            raise UserError(f"corpus.default: no style {default!r} in {source}; it has {', '.join(names)}.")
+        names = sorted({style for style, *_ in wanted}, key=in_natural_order)
+        self._check_names(names, left_out, only)
         self.styles = {name: Style(name) for name in names if name != default}
+        self._split(wanted)
+        if self._contested or any(len(answers) > 1 for texts in self._texts.values() for answers in texts):
+            digest.update(b"all answers, held-out prompts apart\n")  # such corpora were once split in another way
+        self._digest = digest.hexdigest()
+
+    def _check_names(self, names: Sequence[str], left_out: set[str], only: Sequence[str]) -> None:
+        default, source = self.default, self.source
+        if default not in names:
+            raise UserError(f"corpus.default: no style {default!r} in {source}.{nearest(default, names)}")
         for name in only:
-            if name not in self.styles:
+            if name not in names or name == default:
                 raise UserError(f"corpus.styles: no style {name!r} in {source}.{nearest(name, left_out)}")
-        if not self.styles:
+        if len(names) == 1:
             raise UserError(f"corpus: {source} has no style besides the default {default!r}.")
+
+    def _split(self, rows: Sequence[Row]) -> None:
+        """Deal the rows out over the parts, and count what is dropped."""
+        held = {prompt for _, prompt, _, held_out in rows if held_out}
+        texts: dict[tuple[str, Part], dict[str, dict[str, Text]]] = defaultdict(lambda: defaultdict(dict))
+        self._read = Counter(style for style, *_ in rows)
+        self._repeated: Counter[str] = Counter()
+        self._contested: Counter[str] = Counter()
+        for style, prompt, answer, held_out in rows:
+            part: Part = "test" if held_out else "pool" if bucket(prompt, 2) else "user"
+            if prompt in held and not held_out:
+                self._contested[style] += 1
+            elif answer in (answers := texts[style, part][prompt]):
+                self._repeated[style] += 1
+            else:
+                answers[answer] = Text(prompt, answer)
+        self._texts = {key: [list(answers.values()) for answers in some.values()] for key, some in texts.items()}
+        self._count = {key: sum(map(len, some)) for key, some in self._texts.items()}
+        self._defaults = {answers[0].prompt: answers for answers in self._texts.get((self.default, "pool"), [])}
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        read = self._read.total()
+        several = sum(len(answers) for texts in self._texts.values() for answers in texts if len(answers) > 1)
+        counted = {
+            "repeat another row of their style word for word, and are used once": self._repeated.total(),
+            "are not used, for their prompt is held out in another row": self._contested.total(),
+            "have the same prompt as another row of their style; all are used, and no prompt is in two parts": several,
+        }
+        said = [f"{self.source}: {count:,} of {read:,} rows {what}." for what, count in counted.items() if count]
+        for names in look_alike([self.default, *self.styles]):
+            listed = ", ".join(map(repr, names))
+            said.append(
+                f"{self.source}: the styles {listed} differ in case, spaces or Unicode form alone; they are kept apart."
+            )
+        return tuple(said)
 
     def draw(self, style: str, part: Part, count: int, rng: np.random.Generator) -> list[Text]:
         self.need(style, part, count)
-        have = self._texts.get((style, part), [])
-        return [have[i] for i in rng.choice(len(have), count, replace=False)]
+        prompts = self._texts.get((style, part), [])
+        if count <= len(prompts):
+            return [_one_of(prompts[i], rng) for i in rng.choice(len(prompts), count, replace=False)]
+        drawn: list[Text] = []
+        for some in zip_longest(*([answers[i] for i in rng.permutation(len(answers))] for answers in prompts)):
+            texts = [text for text in some if text is not None]  # each prompt's next answer, where it has one
+            most = min(len(texts), count - len(drawn))
+            drawn += [texts[i] for i in rng.choice(len(texts), most, replace=False)]
+        return drawn
 
     def available(self, style: str, part: Part) -> int:
-        return len(self._texts.get((style, part), []))
+        return self._count.get((style, part), 0)
+
+    def stock(self, style: str) -> str:
+        at = {part: self.available(style, part) for part in ("pool", "user", "test")}
+        dropped = {"repeat others": self._repeated[style], "have a prompt that is held out": self._contested[style]}
+        parts = [f"{at['test']:,} are held out", f"{at['pool']:,} are for pLLMs and {at['user']:,} for users"]
+        parts += [f"{count:,} {what}" for what, count in dropped.items() if count]
+        return f"of its {self._read[style]:,} rows of that style {', '.join(parts)}"
 
     def answer_to(self, prompt: str, rng: np.random.Generator) -> Text | None:
-        return self._defaults.get(prompt)
+        return _one_of(self._defaults[prompt], rng) if prompt in self._defaults else None
 
     def fingerprint(self) -> str:
         return self._digest
 
 
-def json_lines(path: Path, required: tuple[str, ...], name: str = "", optional: str = "") -> Iterable[dict[str, str]]:
-    """Rows of a JSON Lines file; under `name` a number will do, too, and under `optional` nothing.
-
-    Raises: UserError with file and line number for anything that is not as it should.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"corpus.path: cannot read {path}: {error}.") from error
-    empty = True
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:  # also numbers too long and lists too deep for Python
-            raise UserError(f"{path}:{number}: not a JSON object ({getattr(error, 'msg', error)}).") from error
-        if not isinstance(row, dict):
-            raise UserError(f"{path}:{number}: not a JSON object.")
-        yield checked(row, f"{path}:{number}", required, name, optional)
-        empty = False
-    if empty:
-        raise UserError(f"{path}: no rows; one JSON object a line is expected.")
-
-
-def checked(
-    row: Mapping[str, object], where: str, required: tuple[str, ...], name: str, optional: str = ""
-) -> dict[str, str]:
-    """The texts of a row that are needed. Raises UserError naming where it is."""
-    found = {key: row.get(key) for key in required}
-    if type(found.get(name)) in (int, float):  # a class, a number of stars
-        found[name] = str(found[name])
-    if optional:
-        found[optional] = row.get(optional) or ""
-    for key, text in found.items():
-        if not isinstance(text, str) or (key in required and not text.strip()):
-            raise UserError(f"{where}: no text under {key!r}; the row has {', '.join(map(repr, row)) or 'nothing'}.")
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            raise UserError(f"{where}: the text under {key!r} has half a character (a lone surrogate).") from None
-    return cast(dict[str, str], found)
-
-
-def in_natural_order(name: str) -> tuple[tuple[int, str], ...]:
-    """A key that sorts names as a reader would: style 9 before style 10."""
-    return tuple((int(p), "") if p.isdigit() else (-1, p) for p in re.split(r"(\d+)", name) if p)
+def _one_of(answers: Sequence[Text], rng: np.random.Generator) -> Text:
+    return answers[0] if len(answers) == 1 else answers[int(rng.integers(len(answers)))]

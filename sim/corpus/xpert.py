@@ -7,8 +7,13 @@ from pathlib import Path
 from typing import Self
 
 from sim.common.errors import UserError
-from sim.corpus.rows import Row, RowCorpus, in_natural_order, json_lines
+from sim.corpus.lines import fault_of, json_lines
+from sim.corpus.names import in_natural_order
+from sim.corpus.rows import Row, RowCorpus
 from sim.experiment.sections import CorpusSection
+
+TRAIN, TEST = "_train.json", "_test.json"
+"""How the names of a style's two files end."""
 
 
 class XpertCorpus(RowCorpus):
@@ -25,19 +30,22 @@ class XpertCorpus(RowCorpus):
         path = Path(section.path)
         if not path.is_dir():
             raise UserError(f"corpus.path: no folder {section.path!r}.")
-        files = sorted(path.glob("*_train.json"), key=lambda file: in_natural_order(file.name))
-        if not files:
+        found = {end: {file.name.removesuffix(end) for file in path.glob(f"*{end}")} for end in (TRAIN, TEST)}
+        if not found[TRAIN]:
             raise UserError(f"corpus.path: no N_train.json in {section.path!r}.")
-        return cls(_rows(files), section.default, str(path), section.styles)
+        for has, lacks in ((TRAIN, TEST), (TEST, TRAIN)):
+            for style in sorted(found[has] - found[lacks], key=in_natural_order):
+                raise UserError(f"corpus.path: {path / (style + lacks)} is missing, and {style + has} is there.")
+        styles = sorted(found[TRAIN], key=in_natural_order)
+        for style in styles:
+            if fault := fault_of(style, is_name=True) or ("no name" if not style.strip() else ""):
+                raise UserError(f"corpus.path: {str(path / (style + TRAIN))!r}: what is before {TRAIN} has {fault}.")
+        return cls(_rows(path, styles), section.default, str(path), section.styles)
 
 
-def _rows(files: Iterable[Path]) -> Iterable[Row]:
-    for train in files:
-        style = train.name.removesuffix("_train.json")
-        test = train.with_name(f"{style}_test.json")
-        if not test.is_file():
-            raise UserError(f"corpus.path: {test} is missing (each N_train.json needs its N_test.json).")
-        for file, held_out in ((train, False), (test, True)):
-            for row in json_lines(file, ("Context", "Response"), optional="Input"):
+def _rows(folder: Path, styles: Iterable[str]) -> Iterable[Row]:
+    for style in styles:
+        for end, held_out in ((TRAIN, False), (TEST, True)):
+            for row in json_lines(folder / (style + end), ("Context", "Response"), optional="Input"):
                 prompt = "\n".join(p for p in (row["Context"], row["Input"]) if p)
                 yield style, prompt, row["Response"], held_out

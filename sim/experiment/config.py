@@ -5,10 +5,11 @@ The defaults are the quickstart. The sections' keys are in `sim/experiment/secti
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tomli_w
 from pydantic import BaseModel, Field, ValidationError, model_validator
@@ -16,9 +17,11 @@ from pydantic_core import ErrorDetails
 
 from sim.common.cache import digest
 from sim.common.errors import UserError, nearest
+from sim.common.names import has_controls
 from sim.experiment.names import ORACLE, SCRATCH
 from sim.experiment.paths import PathKey
 from sim.experiment.sections import (
+    BUILT_IN,
     Billing,
     CorpusSection,
     Engine,
@@ -31,6 +34,7 @@ from sim.experiment.sections import (
     Training,
 )
 
+QUICKSTART = "quickstart"
 ELSEWHERE = {"backend", "workers", "address", "deadline_s", "retries", "keep_going", "store"}
 """Keys of `engine` that say where and how long, and change no record."""
 
@@ -39,7 +43,10 @@ class Config(Section):
     """An experiment. `Config.load` reads TOML and overrides; `config.toml` in the results is `to_toml`."""
 
     name: str = Field(
-        "quickstart", pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$", description="results land in OUTPUT/NAME/RUN_ID"
+        QUICKSTART,
+        pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$",
+        description="results land in OUTPUT/NAME/RUN_ID; with a corpus other than the built-in one the default is the "
+        "name of its file or folder, or corpus.source",
     )
     seed: int = Field(0, ge=0, lt=2**63, description="decides everything that is random")
     strategies: Names = Field([SCRATCH, "random", ORACLE, "xpert"], min_length=1, description="what is compared")
@@ -56,10 +63,22 @@ class Config(Section):
         default_factory=dict, description="a strategy's settings; `use` makes a variant of another strategy"
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, tree: Any) -> Any:
+        """Results of another corpus are not to land among those of the quickstart."""
+        corpus = tree.get("corpus", {}) if isinstance(tree, Mapping) else {}
+        if not isinstance(corpus, Mapping) or "name" in tree:
+            return tree
+        source = str(corpus.get("source", BUILT_IN))
+        if source == BUILT_IN:
+            return tree
+        texts = Path(str(corpus.get("path", ""))).stem or source
+        return {**tree, "name": re.sub(r"[^A-Za-z0-9._-]+", "-", texts).strip("-.") or "corpus"}
+
     @model_validator(mode="after")
     def _consistent(self) -> Config:
-        fewest = round(min(self.ladder.amounts, default=1) * self.population.texts)
-        if self.ladder.users and fewest < 1:
+        if self.ladder.users and self.fewest_texts < 1:
             raise ValueError(
                 f"ladder.amounts: {min(self.ladder.amounts)} of population.texts = {self.population.texts} "
                 "is no text at all; raise one of them"
@@ -70,9 +89,17 @@ class Config(Section):
                     raise ValueError(
                         f"billing.{key} = 0: with training.cost_only = true nothing is measured, so it must be stated"
                     )
+        for name in self.strategies:
+            if not name.strip() or has_controls(name):
+                raise ValueError(f"strategies: {name!r} is no name (empty, or with control characters)")
         if repeated := {s for s in self.strategies if self.strategies.count(s) > 1}:
             raise ValueError(f"strategies: {sorted(repeated)[0]!r} is named twice")
         return self
+
+    @property
+    def fewest_texts(self) -> int:
+        """Texts on the lowest rung of the ladder."""
+        return round(min(self.ladder.amounts, default=1) * self.population.texts)
 
     @classmethod
     def load(cls, path: Path | None = None, overrides: Sequence[str] = ()) -> Config:

@@ -59,10 +59,12 @@ def grid(path: Path, arguments: Sequence[str]) -> list[Point]:
         Config.load(path, fixed)  # what is wrong with the file comes first
         raise UserError("sweep: nothing to sweep; give key=a,b,c or a [sweep] table.")
     points: list[Point] = []
+    name: list[str] = []
     for combination in itertools.product(*axes.values()):
         at = dict(zip(axes, combination, strict=True))
         overrides = [*fixed, *(f"{key}={json.dumps(value)}" for key, value in at.items())]
-        config = Config.load(path, overrides).anchored(Path.cwd())
+        config = Config.load(path, [*overrides, *name]).anchored(Path.cwd())
+        name = [f"name={json.dumps(config.name)}"]  # which may follow from a key that is swept
         points.append(Point({key: _text(value) for key, value in at.items()}, config))
     _all_different(points)
     return points

@@ -28,6 +28,9 @@ def _as_list(value: object) -> object:
 Names = Annotated[list[str], BeforeValidator(_as_list)]
 Mix = Annotated[str, BeforeValidator(lambda v: ",".join(map(str, v)) if isinstance(v, list) else v)]
 Count = Annotated[int, Field(ge=1)]
+MOST_PLLMS = 10_000
+BUILT_IN = "persona"
+"""`corpus.source` of the corpus that needs no file."""
 ALWAYS, DAILY = "always", "daily"
 """`population.availability` without a trace file."""
 Shares = Annotated[list[Annotated[float, Field(gt=0, le=1)]], BeforeValidator(_as_list)]
@@ -78,7 +81,7 @@ class CorpusSection(Section):
     """`[corpus]`: where text comes from. What a key means is for the corpus to say that `source` names."""
 
     source: str = Field(
-        "persona", description="where text comes from: 'persona', 'xpert', 'jsonl', 'hf' or your own (docs/corpora.md)"
+        BUILT_IN, description="where text comes from: 'persona', 'xpert', 'jsonl', 'hf' or your own (docs/corpora.md)"
     )
     path: File = Field("", description="folder, file or dataset name; unused for 'persona'")
     default: str = Field("0", description="the style that the base LLM writes; unused for 'persona'")
@@ -92,7 +95,7 @@ class CorpusSection(Section):
 class PoolSection(Section):
     """`[pool]`: which pLLMs there are, and how they are made."""
 
-    size: Annotated[int, Field(ge=0, le=10_000)] | Literal["auto"] = Field(
+    size: Annotated[int, Field(ge=0, le=MOST_PLLMS)] | Literal["auto"] = Field(
         "auto", description="number of pLLMs, the styles taking turns; 'auto': one for each style"
     )
     similarity: float = Field(0.8, ge=0, le=1, description="share of style text in a pLLM's data; the rest is default")

@@ -8,7 +8,6 @@ hash of all that makes them, and shared by pools of every size.
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -16,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from sim.common.cache import built, cache_dir, digest
-from sim.corpus.base import Corpus
+from sim.common.names import file_name
+from sim.corpus.base import Corpus, Need
 from sim.experiment.config import Config
 from sim.llm.adapters import kind_of
 from sim.pocket import DATA
@@ -28,8 +28,6 @@ GROUP = 4
 """pLLMs trained in one batch. A constant, since it decides what comes out; docs/log.md has why so few."""
 HELD_OUT = 16
 """Texts on which a pLLM's loss is measured, where there are as many."""
-LONGEST = 240
-"""Bytes of an id before its number; a file system takes 255."""
 SHIPPED = DATA / "pools"
 
 
@@ -90,12 +88,8 @@ class Group:
 
 
 def _quoted(style: str) -> str:
-    """A style as a folder's name: as it is, but for what a file system, a pool or a second pLLM would mislead."""
-    taken = r"^o(?=ffers$)|^p(?=ool\.json$)"
-    name = re.sub(rf'[/\\:%*?"<>|\x00-\x1f]|^\.|\.(?=\d+$)|{taken}', lambda m: f"%{ord(m[0]):02X}", style)
-    if len(name.encode()) <= LONGEST:
-        return name
-    return f"{name.encode()[: LONGEST - 20].decode(errors='ignore')}%{digest({'style': style})}"
+    """A style as a folder's name: as it is, but for what misleads a file system, a pool, a second pLLM or words.csv."""
+    return file_name(style, also=r"\.(?=\d+$)|^o(?=ffers$)|^p(?=ool\.json$)|^u(?=ser \d+$)")
 
 
 @dataclass(frozen=True)
@@ -153,12 +147,9 @@ def plan_pool(config: Config, corpus: Corpus, lm_digest: str) -> PoolPlan:
     return PoolPlan(home / name, size, tuple(groups))
 
 
-def check_texts(config: Config, corpus: Corpus) -> None:
-    """Raise UserError where the corpus has too few texts for the config's pool to be built, whole groups at a time."""
+def texts_needed(config: Config, corpus: Corpus) -> list[Need]:
+    """What the config's pool takes from the corpus where it has to be built, whole groups at a time."""
     own = own_texts(config.pool)
     styles = dict.fromkeys(style for group in plan_pool(config, corpus, "").groups for style in group.styles)
-    for style in styles:
-        corpus.need(style, "pool", own)
-        corpus.need(style, "test", 1)
-    if styles:
-        corpus.need(corpus.default, "pool", config.pool.texts - own)
+    needs = [need for style in styles for need in (Need(style, "pool", own), Need(style, "test", 1))]
+    return [*needs, Need(corpus.default, "pool", config.pool.texts - own)] if styles else []

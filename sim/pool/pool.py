@@ -14,7 +14,7 @@ from torch import Tensor
 from sim.common.errors import UserError, nearest
 from sim.corpus.base import Corpus
 from sim.experiment.config import Config
-from sim.experiment.sections import CorpusSection, PoolSection
+from sim.experiment.sections import MOST_PLLMS, CorpusSection, PoolSection
 from sim.llm.adapters.base import Layout
 from sim.llm.adapters.files import check_folder
 
@@ -122,5 +122,10 @@ def own_texts(section: PoolSection) -> int:
 
 
 def pool_size(section: PoolSection, styles: Sequence[str]) -> int:
-    """Number of pLLMs of a pool that is dealt out over these styles."""
+    """Number of pLLMs of a pool that is dealt out over these styles. Raises UserError where 'auto' is out of reach."""
+    if section.size == "auto" and len(styles) > MOST_PLLMS:
+        raise UserError(
+            f"pool.size = 'auto': the corpus has {len(styles):,} styles, and a pool at most {MOST_PLLMS:,} pLLMs; set "
+            "pool.size, or choose styles (corpus.styles)."
+        )
     return len(styles) if section.size == "auto" else section.size

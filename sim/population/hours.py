@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
-from devices import Availability, draw_availability, read_trace
+from devices import Availability, Trace, draw_availability, read_trace
 from devices.basics import Floats
 from sim.common.errors import UserError
 from sim.common.streams import Streams
@@ -22,6 +22,11 @@ class Hours:
     def __init__(self, config: Config) -> None:
         self.seed, self.kind = config.seed, config.population.availability
         self.trace = None if self.kind in (ALWAYS, DAILY) else _trace(self.kind)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What was put right in reading the trace file, and what should be known of it."""
+        return self.trace.remarks if self.trace else ()
 
     def until_done(self, user_ids: Sequence[int], busy_s: Floats) -> Floats:
         """Hours from the pLLM's release, at a random time of each user's days, to the end of the work, both (users,).
@@ -56,7 +61,7 @@ class Hours:
 
 
 @lru_cache(maxsize=2)
-def _trace(file: str) -> Availability:
+def _trace(file: str) -> Trace:
     try:
         return read_trace(file)
     except OSError as error:

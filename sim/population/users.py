@@ -11,7 +11,7 @@ import numpy as np
 from devices import Network, draw_networks, draw_phones
 from sim.common.errors import UserError
 from sim.common.streams import Streams, stream
-from sim.corpus.base import Corpus, Part
+from sim.corpus.base import Corpus, Need, Part
 from sim.experiment.config import Config
 from sim.pool.pool import pool_styles, styles_in_pool
 from sim.population.phones import known_phones, phone_mix
@@ -46,17 +46,16 @@ class User:
 
 
 def possible_styles(config: Config, corpus: Corpus) -> list[str]:
-    """The styles that users can have: named, or those of the pool, or (an empty pool) the corpus's.
+    """The styles that users can have: named, or those of the pool, or (an empty pool) the corpus's."""
+    styles = [corpus.style(s).id for s in config.population.styles]
+    return styles or styles_in_pool(config, corpus) or pool_styles(config.corpus, corpus)
 
-    Raises: UserError where the corpus has fewer texts of a style than a user of that style needs.
-    """
-    population = config.population
-    styles = [corpus.style(s).id for s in population.styles]
-    styles = styles or styles_in_pool(config, corpus) or pool_styles(config.corpus, corpus)
-    for style in styles:
-        corpus.need(style, "user", -(-population.texts // population.styles_per_user))
-        corpus.need(style, "test", -(-population.held_out // population.styles_per_user))
-    return styles
+
+def texts_needed(config: Config, styles: Sequence[str]) -> list[Need]:
+    """What users of these styles take from the corpus: each at most a share, where they mix styles."""
+    population, mixed = config.population, config.population.styles_per_user
+    shares: dict[Part, int] = {"user": -(-population.texts // mixed), "test": -(-population.held_out // mixed)}
+    return [Need(style, part, share) for style in styles for part, share in shares.items()]
 
 
 def draw_users(config: Config, corpus: Corpus, styles: Sequence[str], user_ids: Sequence[int]) -> list[User]:

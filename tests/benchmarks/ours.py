@@ -33,6 +33,9 @@ class Clock:
 
     began = 0.0
 
+    def remark(self, text: str) -> None:
+        pass
+
     def building(self, what: str, done: int, of: int) -> None:
         pass
 

@@ -92,13 +92,13 @@ def test_fedscale_format(tmp_path, suffix):
 def test_broken_traces_are_named(tmp_path):
     path = tmp_path / "trace.json"
     path.write_text(json.dumps({"a": {"state": 1}}))
-    with pytest.raises(ValueError, match="client 'a' is in neither"):
+    with pytest.raises(ValueError, match="client 'a': neither"):
         read_trace(path)
     path.write_text(json.dumps({"a": {"active": [10], "inactive": [5], "finish_time": 50}}))
-    with pytest.raises(ValueError, match="times run backwards"):
+    with pytest.raises(ValueError, match="is earlier than the time before it"):
         read_trace(path)
     path.write_text(json.dumps({"a": {"active": [1], "inactive": [5], "finish_time": 0}}))
-    with pytest.raises(ValueError, match="finish_time must be above 0"):
+    with pytest.raises(ValueError, match="finish_time is under a second"):
         read_trace(path)
     path.write_text("[")
     with pytest.raises(ValueError, match=r"trace.json: no JSON"):

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sim.analysis.explain.explanation import Explanation
-from sim.analysis.look import ACCENT, DARK, LIGHT, MIDDLE, label_value, list_downwards, new_figure, styled
+from sim.analysis.look import ACCENT, DARK, LIGHT, MIDDLE, label, label_value, list_downwards, new_figure, styled
 
 MOST_WORDS = 12
 MOST_CANDIDATES = 12
@@ -23,7 +23,7 @@ def chart(e: Explanation) -> Figure:
         _words(left, e)
         _candidates(right, e)
         figure.suptitle(
-            f"User {e.user_id} (true style: {e.style}), strategy {e.strategy}",
+            label(f"User {e.user_id} (true style: {e.style}), strategy {e.strategy}", most=120),
             fontsize=9.5,
             x=0.01,
             ha="left",
@@ -44,7 +44,7 @@ def _words(axes: Axes, e: Explanation) -> None:
     for i, (name, strengths, colour, hatch) in enumerate(series):
         offset = (i - (len(series) - 1) / 2) * height
         values = [strengths.get(word, 0.0) for word, _ in shown]
-        axes.barh(rows + offset, values, height, color=colour, hatch=hatch, label=name)
+        axes.barh(rows + offset, values, height, color=colour, hatch=hatch, label=label(name))
     axes.axvline(0, color="#222222", linewidth=0.8)
     axes.set_xlabel("how much of that word")
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), handlelength=1.4)
@@ -77,5 +77,5 @@ def _candidates(axes: Axes, e: Explanation) -> None:
 
 
 def _nothing(axes: Axes, text: str) -> None:
-    axes.text(0.5, 0.5, text, ha="center", va="center", color="#666666", transform=axes.transAxes)
+    axes.text(0.5, 0.5, label(text), ha="center", va="center", color="#666666", transform=axes.transAxes)
     axes.set_axis_off()

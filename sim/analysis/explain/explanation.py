@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from sim.analysis.measures import per_user
@@ -138,13 +139,20 @@ def gallery(run: Run, strategy: str, count: int = 5) -> list[Explanation]:
 
 
 def _split(chosen: str, styles: dict[str, str]) -> tuple[str, ...]:
-    if not chosen:
-        return ()
-    return (chosen,) if chosen in styles else tuple(chosen.split("+"))
+    """The pLLMs of a list joined by '+', which may be part of an id as well: the longest that is known comes first."""
+    parts, ids = chosen.split("+") if chosen else [], []
+    while parts:
+        ends = range(len(parts), 1, -1)
+        end = next((end for end in ends if "+".join(parts[:end]) in styles), 1)
+        ids.append("+".join(parts[:end]))
+        parts = parts[end:]
+    return tuple(ids)
 
 
 def _words(words: pd.DataFrame, owner: str) -> Words:
-    mine = words[words["owner"] == owner].sort_values("strength", ascending=False, kind="stable")
+    mine = words[(words["owner"] == owner) & np.isfinite(words["strength"])].sort_values(
+        "strength", ascending=False, kind="stable"
+    )
     return tuple((str(word), float(z)) for word, z in zip(mine["word"], mine["strength"], strict=True))
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sim.analysis.look import new_figure
+from sim.analysis.look import label, new_figure
 from sim.analysis.tables import Run
 from sim.common.errors import UserError
 from sim.corpus import CORPORA, open_corpus
@@ -113,8 +113,9 @@ def _matrix(axes: Axes, title: str, levels: tuple[str, ...], matrix: np.ndarray)
     for (i, j), value in np.ndenumerate(matrix):
         axes.text(j, i, f"{value:.2f}", ha="center", va="center", fontsize=8)
     places = range(len(levels))
-    axes.set_xticks(places, levels, rotation=30, ha="right")
-    axes.set_yticks(places, levels)
+    ticks = [label(level, 24) for level in levels]
+    axes.set_xticks(places, ticks, rotation=30, ha="right")
+    axes.set_yticks(places, ticks)
     axes.tick_params(length=0)
     axes.grid(visible=False)
-    axes.set_title(title, fontsize=8.5)
+    axes.set_title(label(title), fontsize=8.5)

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from sim.analysis.look import list_downwards, looks, new_figure
+from sim.analysis.look import label, list_downwards, looks, new_figure
 from sim.analysis.measures import per_user
 from sim.analysis.tables import Run
 
@@ -17,15 +17,19 @@ MOST_PHONES = 14
 """Phones in the right panel: those of most users."""
 
 
-def by_phone(run: Run) -> pd.DataFrame:
-    """One row a phone, the most frequent first: `users`, `fits` (share), each strategy's median minutes."""
+def by_phone(run: Run) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """One row a phone, the most frequent first: `phone`, `users`, `fits` (share); and each strategy's median minutes.
+
+    Two tables with the same index, for a strategy may have any name.
+    """
     metrics = per_user(run)
     phone = run.users.groupby("user_id")["phone"].first().reindex(run.user_ids)
     minutes = metrics["total_min"].groupby(phone.to_numpy()).median()
     fits = metrics["fits"].max(axis=1).groupby(phone.to_numpy()).mean()
-    table = pd.concat([phone.value_counts().rename("users"), fits.rename("fits"), minutes], axis=1)
+    table = pd.concat([phone.value_counts().rename("users"), fits.rename("fits")], axis=1)
     table = table.rename_axis("phone").reset_index()
-    return table.sort_values(["users", "phone"], ascending=[False, True], ignore_index=True)
+    table = table.sort_values(["users", "phone"], ascending=[False, True], ignore_index=True)
+    return table, minutes.loc[table["phone"]].reset_index(drop=True)
 
 
 def phones(run: Run) -> Figure | None:
@@ -34,26 +38,28 @@ def phones(run: Run) -> Figure | None:
     names = [s for s in run.strategies if minutes[s].notna().any()]
     if not names:
         return None
-    table = by_phone(run)
-    shown = table[table[names].notna().any(axis=1)].head(MOST_PHONES).sort_values(names[0], ignore_index=True)
+    table, medians = by_phone(run)
+    spread = medians.loc[medians[names].notna().any(axis=1), names].head(MOST_PHONES).sort_values(names[0])
+    shown, spread = table.loc[spread.index], spread.clip(lower=LEAST_MIN)
     figure = new_figure(height_in=max(3.1, 1.5 + 0.2 * len(shown)))
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.05))
     for strategy in names:
         look = looks(run.strategies)[strategy]
         ordered = np.sort(minutes[strategy].dropna().clip(lower=LEAST_MIN).to_numpy())
         share = 100 * np.arange(1, len(ordered) + 1) / len(ordered)
-        left.step(ordered, share, where="post", label=strategy, markevery=max(1, len(ordered) // 6), **look.plot)
+        left.step(ordered, share, where="post", label=label(strategy), markevery=max(1, len(ordered) // 6), **look.plot)
     left.set_ylim(0, 101)
     left.set_ylabel("users at or under that time (%)")
     left.set_title("over all users")
     rows = list_downwards(
         right, [f"{phone} ({users})" for phone, users in zip(shown["phone"], shown["users"], strict=True)]
     )
-    spread = shown[names].clip(lower=LEAST_MIN)
     right.hlines(rows, spread.min(axis=1), spread.max(axis=1), color="#cccccc", linewidth=1, zorder=1)
     for strategy in names:
         look = looks(run.strategies)[strategy]
-        right.plot(spread[strategy], rows, label=strategy, **(look.plot | {"linestyle": "none", "markersize": 6}))
+        right.plot(
+            spread[strategy], rows, label=label(strategy), **(look.plot | {"linestyle": "none", "markersize": 6})
+        )
     right.set_title("median by phone (users)")
     for axes in (left, right):
         axes.set_xscale("log")

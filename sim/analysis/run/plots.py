@@ -15,6 +15,7 @@ from sim.analysis.look import (
     ERROR_BARS,
     LIGHT,
     MIDDLE,
+    label,
     label_value,
     list_downwards,
     looks,
@@ -44,10 +45,10 @@ def savings(run: Run) -> Figure | None:
             (f"{what}_saved", LIGHT, "", "fine-tuning only"),
             (f"{what}_saved_total", DARK, "////", "selection included"),
         )
-        for offset, (metric, colour, hatch, label) in zip((-0.19, 0.19), bars, strict=True):
+        for offset, (metric, colour, hatch, part) in zip((-0.19, 0.19), bars, strict=True):
             found = mean_intervals(100 * metrics[metric][names].to_numpy(), run.seed)
             spread = np.nan_to_num(np.abs([found.value - found.low, found.high - found.value]))
-            axes.barh(rows + offset, found.value, 0.36, color=colour, hatch=hatch, label=label, xerr=spread,
+            axes.barh(rows + offset, found.value, 0.36, color=colour, hatch=hatch, label=part, xerr=spread,
                       error_kw=ERROR_BARS)  # fmt: skip
             for row, mean, high in zip(rows + offset, found.value, found.high, strict=True):
                 cut = "\N{BLACK LEFT-POINTING SMALL TRIANGLE} " if mean < -100 else ""
@@ -77,7 +78,7 @@ def learning_curves(run: Run) -> Figure | None:
         if losses.empty:
             continue
         steps, found = losses.columns.to_numpy(dtype=float), mean_intervals(losses.to_numpy(), run.seed)
-        axes.plot(steps, found.value, label=strategy, markevery=max(1, len(steps) // 10), **look.plot)
+        axes.plot(steps, found.value, label=label(strategy), markevery=max(1, len(steps) // 10), **look.plot)
         axes.fill_between(steps, found.low, found.high, color=look.colour, alpha=0.18, linewidth=0)
     target = run.users.groupby("user_id")["target_loss"].first().mean()
     if np.isfinite(target):
@@ -112,9 +113,9 @@ def where_time_goes(run: Run) -> Figure | None:
         ("downloads", metrics["download_s"] / 60, "#f0f0f0", "xxxx"),
         ("fine-tuning", metrics["finetune_min"], MIDDLE, ""),
     )
-    for label, minutes, colour, hatch in parts:
+    for part, minutes, colour, hatch in parts:
         width = minutes[names].mean().fillna(0).to_numpy()
-        with styled(hatch_color="#555555" if label == "downloads" else "white"):
+        with styled(hatch_color="#555555" if part == "downloads" else "white"):
             axes.barh(
                 rows,
                 width,
@@ -122,7 +123,7 @@ def where_time_goes(run: Run) -> Figure | None:
                 left=left,
                 color=colour,
                 hatch=hatch,
-                label=label,
+                label=part,
                 edgecolor="white",
                 linewidth=0.4,
             )
@@ -155,7 +156,7 @@ def data_ladder(run: Run) -> Figure | None:
         spread = np.nan_to_num(np.abs([found.value - found.low, found.high - found.value]))
         amounts = 100 * reached.columns.to_numpy(dtype=float) + dodge * (i - (len(names) - 1) / 2)
         bars = axes.errorbar(
-            amounts, found.value, yerr=spread, label=strategy, elinewidth=0.8, capsize=caps, **look.plot
+            amounts, found.value, yerr=spread, label=label(strategy), elinewidth=0.8, capsize=caps, **look.plot
         )
         for part in (*bars.lines[1], *bars.lines[2]):
             part.set_alpha(1.0 if caps else 0.35)

@@ -114,13 +114,13 @@ def _certainty(run: Run, found: Verdict) -> str:
 
 
 def _costs(run: Run) -> str:
-    table = by_phone(run)
-    names = [s for s in run.strategies if table[s].notna().any()]
+    table, minutes = by_phone(run)
+    names = [s for s in run.strategies if minutes[s].notna().any()]
     if not names:
         return paragraph("No phone of this run can fine-tune the deployed LLM, so nothing is billed.")
     rows: list[list[Cell | str]] = [
-        [str(r["phone"]), _count(r["users"]), _number(100 * r["fits"]), *(_number(r[s]) for s in names)]
-        for r in records(table)
+        [str(r["phone"]), _count(r["users"]), _number(100 * r["fits"]), *(_number(mine[s]) for s in names)]
+        for r, mine in zip(records(table), records(minutes), strict=True)
     ]
     headings = ["phone", "users", "can fine-tune, %", *(f"{s}, min" for s in names)]
     time = "Where the time on the phone goes, mean over users whose phone fits the LLM."

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sim.analysis.look import ERROR_BARS, Look, looks, new_figure
+from sim.analysis.look import ERROR_BARS, Look, label, looks, new_figure
 from sim.analysis.summary import by_key, compare, summarise
 from sim.analysis.sweep.table import Sweep
 from sim.analysis.tables import load_run, records
@@ -89,7 +89,9 @@ def _bars(axes: Axes, shown: pd.DataFrame, column: str, look: Mapping[str, Look]
         mine = shown[shown["strategy"] == name].set_index("styles").reindex(styles)
         at = np.arange(len(styles)) + (i - (len(names) - 1) / 2) * width
         hatch = "///" if i else ""
-        axes.bar(at, mine[column], width * 0.92, color=look[name].colour, hatch=hatch, edgecolor="white", label=name)
+        axes.bar(
+            at, mine[column], width * 0.92, color=look[name].colour, hatch=hatch, edgecolor="white", label=label(name)
+        )
         if column == "share":
             percent = mine["share"] / mine["steps"].where(mine["steps"] > 0)
             ends = [(mine["steps"] - mine["steps_low"]) * percent, (mine["steps_high"] - mine["steps"]) * percent]

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from sim.analysis.look import looks, new_figure
+from sim.analysis.look import label, looks, new_figure
 from sim.analysis.sweep.published import ACCURACY_BY_SIMILARITY
 from sim.analysis.sweep.table import Sweep
 from sim.experiment.names import SCRATCH
@@ -88,13 +88,15 @@ def pareto(sweep: Sweep) -> Figure | None:
     for strategy, look in looks(sweep.strategies).items():
         mine = points[points["strategy"] == strategy]
         if not mine.empty:
-            axes.plot(mine["minutes"], mine["accuracy"], label=strategy, **(look.plot | {"linestyle": "none", "ms": 6}))
+            axes.plot(
+                mine["minutes"], mine["accuracy"], label=label(strategy), **(look.plot | {"linestyle": "none", "ms": 6})
+            )
     best = front(points)
     axes.plot(best["minutes"], best["accuracy"], color="#555555", linewidth=1, zorder=1, label="none is better on both")
     key = sweep.keys[0]
     for row in best.drop_duplicates(["minutes", "accuracy"]).to_dict("records"):
         axes.annotate(
-            f"{key} {row[key]}", (row["minutes"], row["accuracy"]), xytext=(4, -9), textcoords="offset points",
+            label(f"{key} {row[key]}"), (row["minutes"], row["accuracy"]), xytext=(4, -9), textcoords="offset points",
             fontsize=6.5, color="#555555",
         )  # fmt: skip
     if (points["minutes"] > 0).all() and points["minutes"].max() > 20 * points["minutes"].min():
@@ -119,7 +121,7 @@ def front(points: pd.DataFrame) -> pd.DataFrame:
 
 def draw_lines(axes: Axes, sweep: Sweep, key: str, panel: Panel, strategies: Sequence[str] | None = None) -> None:
     """A metric over a key. Runs that differ in other keys are averaged; the bar then spans all their intervals."""
-    metric, label, factor = panel
+    metric, unit, factor = panel
     places, ticks = _places(sweep.rows[key])
     shown = [
         s for s in strategies or sweep.strategies if sweep.rows.loc[sweep.rows["strategy"] == s, metric].notna().any()
@@ -132,21 +134,17 @@ def draw_lines(axes: Axes, sweep: Sweep, key: str, panel: Panel, strategies: Seq
         spread = np.nan_to_num(np.abs([at["mean"] - at["low"], at["high"] - at["mean"]]))
         look = looks(sweep.strategies)[strategy].plot | ({} if ticks is None else {"linestyle": "none"})
         x = at.index.to_numpy(dtype=float) + dodge * (i - (len(shown) - 1) / 2)
-        axes.errorbar(x, factor * at["mean"], yerr=factor * spread, label=strategy,
+        axes.errorbar(x, factor * at["mean"], yerr=factor * spread, label=label(strategy),
                       elinewidth=0.8, capsize=2, **look)  # fmt: skip
     if ticks is None:
         axes.set_xticks(sorted(set(places))) if len(set(places)) <= 8 else None
     else:
-        axes.set_xticks(list(ticks.values()), [shorten(name, 16) for name in ticks], rotation=25, ha="right")
+        axes.set_xticks(list(ticks.values()), [label(name, 16) for name in ticks], rotation=25, ha="right")
         axes.set_xlim(-0.5, len(ticks) - 0.5)
     if metric == "selection_accuracy":
         axes.set_ylim(-4, 104)
-    axes.set_xlabel(key)
-    axes.set_ylabel(label)
-
-
-def shorten(name: str, most: int) -> str:
-    return name if len(name) <= most else f"{name[: most - 1]}\N{HORIZONTAL ELLIPSIS}"
+    axes.set_xlabel(label(key))
+    axes.set_ylabel(unit)
 
 
 def _places(values: pd.Series) -> tuple[pd.Series, Mapping[str, float] | None]:

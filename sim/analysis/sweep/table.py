@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from sim.analysis.summary import SUMMARY_CSV, by_key
-from sim.analysis.tables import read_table
+from sim.analysis.tables import check_names, read_table
 from sim.common.errors import UserError
 from sim.experiment.config import Config
 from sim.records.tables import SUMMARY
@@ -99,15 +99,33 @@ def is_sweep(folder: Path) -> bool:
 def load_sweep(folder: Path) -> Sweep:
     """Read a sweep folder. Raises UserError when its runs.csv is missing or broken."""
     path = folder / RUNS
+    numbers = {"users": "int64"} | {metric + suffix: "float64" for metric in SHOWN for suffix in PARTS}
     try:
-        rows = pd.read_csv(path, dtype={"folder": "str", "strategy": "str"}, keep_default_na=False, na_values=[""])
-    except (OSError, ValueError) as error:
+        columns = [str(column) for column in pd.read_csv(path, nrows=0)]
+        types = dict.fromkeys(columns, "str") | numbers
+        blank = {name: [""] for name in numbers}  # a swept key may well have the value "None"
+        rows = pd.read_csv(path, dtype=types, keep_default_na=False, na_values=blank)
+    except (OSError, ValueError, OverflowError) as error:
         raise UserError(f"{path}: {' '.join(str(error).split()).rstrip('.')}.") from error
-    columns = [str(column) for column in rows]
-    if missing := [c for c in ("folder", "strategy", "users", *SHOWN) if c not in columns]:
+    if missing := [c for c in ("folder", "strategy", *numbers) if c not in columns]:
         raise UserError(f"{path}: column {missing[0]!r} is missing.")
-    keys = columns[columns.index("folder") + 1 : columns.index("strategy")]
-    return Sweep(folder, tuple(keys), rows)
+    keys = tuple(columns[columns.index("folder") + 1 : columns.index("strategy")])
+    check_names(path, rows[["folder", "strategy", *keys]])
+    return Sweep(folder, keys, rows.assign(**{key: _swept(rows[key]) for key in keys}))
+
+
+def _swept(values: pd.Series) -> pd.Series:
+    """The values of a swept key, as numbers where all were written as such: "01" and "true" are text."""
+    try:
+        found = [json.loads(value) for value in values]
+    except (ValueError, RecursionError):
+        return values
+    pairs = zip(found, values, strict=True)
+    if all(
+        type(number) in (int, float) and abs(number) < 1e15 and json.dumps(number) == text for number, text in pairs
+    ):
+        return pd.Series(found, index=values.index)
+    return values
 
 
 def listed(values: Sequence[Any]) -> str:

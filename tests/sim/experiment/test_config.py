@@ -30,7 +30,26 @@ def test_shipped_config_loads(path: Path) -> None:
 
 def test_quickstart_is_the_defaults() -> None:
     quickstart = Config.load(ROOT / "configs" / "quickstart.toml")
-    assert quickstart == Config.load(None, ["pool.size=28"])  # which "auto" is for the built-in corpus
+    assert quickstart == Config.load()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "name"),
+    [
+        ([], "quickstart"),
+        (["corpus.source=persona"], "quickstart"),
+        (["corpus.source=jsonl", "corpus.path=/data/My texts.jsonl"], "My-texts"),
+        (["corpus.source=xpert", "corpus.path=data/xpert/"], "xpert"),
+        (["corpus.source=hf", "corpus.path=allenai/soda"], "soda"),
+        (["corpus.source=weather:Weather"], "weather-Weather"),
+        (["corpus.source=jsonl", "corpus.path=/data/①.jsonl"], "corpus"),
+        (["corpus.source=jsonl", "corpus.path=c.jsonl", "name=mine"], "mine"),
+    ],
+)
+def test_results_of_another_corpus_do_not_land_among_the_quickstart_s(overrides: list[str], name: str) -> None:
+    for path in (None, ROOT / "configs" / "quickstart.toml"):
+        config = Config.load(path, overrides)
+        assert (config.name, config.pool.size) == (name, "auto")
 
 
 @pytest.mark.parametrize(

@@ -115,3 +115,8 @@ def test_shipped_sweeps_are_sound(name: str) -> None:
         if "unknown strategy" not in str(error):
             raise
         pytest.skip(str(error))
+
+
+def test_runs_that_sweep_their_corpus_lie_side_by_side(tmp_path: Path) -> None:
+    points = grid(QUICKSTART, ["corpus.source=jsonl", "corpus.path=a.jsonl,b.jsonl", f"output={tmp_path}"])
+    assert {point.folder.parent for point in points} == {tmp_path / "a"}
