@@ -14,6 +14,7 @@ from sim.cloud.preparation import Preparation, open_texts
 from sim.common.errors import UserError, nearest
 from sim.experiment.config import Config
 from sim.experiment.names import SCRATCH
+from sim.experiment.paths import there
 from sim.experiment.strategies import STRATEGIES, make_strategy
 from sim.llm.adapters import kind_of
 from sim.population.hours import Hours
@@ -56,7 +57,7 @@ def prepare(config: Config) -> Preparation:
         torch.zeros(1, device=config.engine.device)
     for key, value in (("llm.model", config.llm.model), ("llm.summarizer", config.llm.summarizer)):
         looks_local = value.startswith((".", "/", "~")) or value.count("/") > 1
-        if value != "pocket" and looks_local and not Path(value).is_dir():
+        if value != "pocket" and looks_local and not (there(value) and Path(value).is_dir()):
             raise UserError(f"{key}: no model folder {value!r}.")
     return open_texts(config)
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from sim.common.cache import built
+from sim.common.disk import write_whole
 from sim.common.streams import stream
 from sim.corpus import Corpus
 from sim.experiment.config import Config
@@ -41,7 +42,7 @@ def build_group(group: Group, config: Config, corpus: Corpus, lm: LanguageModel,
             name, loss = result.key, result.curve[-1][1]
             layout.save(into / name, result.adapter, group.model, half=True)
             card = Card(name, styles[name], pool.similarity, pool.texts, result.steps, loss)
-            (into / name / CARD).write_text(json.dumps(asdict(card), indent=2) + "\n")
+            write_whole(into / name / CARD, json.dumps(asdict(card), indent=2) + "\n")
 
     return built(group.folder, train)
 
