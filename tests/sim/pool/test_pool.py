@@ -22,13 +22,13 @@ from sim.cloud.building import hand_on, make_pool
 from sim.cloud.check import prepare
 from sim.cloud.offers import make_offers, pool_digest
 from sim.cloud.provider import Provider
-from sim.common.cache import SEAL, folder_digest
+from sim.common.cache import folder_digest
 from sim.common.errors import RunFailed, UserError
 from sim.corpus.persona import PersonaCorpus
 from sim.corpus.rows import RowCorpus
 from sim.experiment.config import Config
 from sim.experiment.strategies import make_strategy
-from sim.llm.adapters.files import WEIGHTS
+from sim.llm.adapters.files import CONFIG, WEIGHTS
 from sim.pocket import DATA, pocket_digest
 from sim.pool.offers import offer_folder
 from sim.pool.plan import GROUP, SHIPPED, Group, plan_pool
@@ -89,13 +89,6 @@ def make(tiny_llm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # ty
         return make_pool(provider(config), nodes, lambda *_: None, math.inf).folder, nodes.groups
 
     return of
-
-
-def changed(pool: Path) -> None:
-    """Other weights, by somebody who says so: without the digest of what was there."""
-    weights = next(pool.rglob(WEIGHTS))
-    weights.write_bytes(weights.read_bytes()[:-4] + bytes(4))
-    (pool / SEAL).unlink()
 
 
 def weights(pool: Path) -> dict[str, bytes]:
@@ -187,6 +180,28 @@ def test_a_group_that_cannot_be_built_is_named(tiny_llm: Path, tmp_path: Path, m
     assert list((tmp_path / "new" / "pllms").iterdir()) == []
 
 
+def test_a_pllm_that_diverges_is_none(tiny_llm: Path, tmp_path: Path) -> None:
+    """Nothing is kept of it: a later run would find a pool that is no better than noise."""
+    config = small_config(tiny_llm, tmp_path, "pool.lr=1e30", "pool.seed=77")
+    own = provider(config)
+    with pytest.raises(UserError, match=r"pLLM '.*' diverged \(its loss is nan\); lower pool\.lr = 1e\+30"):
+        make_pool(own, Inline(), lambda *_: None, time.monotonic() + 600)
+    assert own.pool_plan.missing() == list(own.pool_plan.groups)
+
+
+def test_a_pool_of_another_llm_is_said(tiny_llm: Path, tmp_path: Path) -> None:
+    """Not refused: the same LLM may go by another name."""
+    _, pool = provider_of(small_config(tiny_llm, tmp_path))
+    assert pool.remarks(str(tiny_llm)) == pool.remarks(f"/elsewhere/{tiny_llm.name.upper()}/") == ()
+    folder = Path(shutil.copytree(pool.folder, tmp_path / "pool"))
+    for path in folder.glob(f"*/{CONFIG}"):
+        path.write_text(json.dumps({**json.loads(path.read_text()), "base_model_name_or_path": "org/other"}))
+    given = small_config(tiny_llm, tmp_path, f"pool.path={folder}", "strategies=scratch", "ladder.users=0")
+    serve(given, run := make_folder(given, "run"))
+    said = f"pool: 3 of 3 pLLMs say that they were made for 'org/other', not for llm.model = '{tiny_llm}'."
+    assert json.loads((run / "manifest.json").read_text())["remarks"] == [said]
+
+
 def test_pool_build_makes_the_pool_of_a_run(tiny_llm: Path, tmp_path: Path) -> None:
     settings = [f"llm.model={tiny_llm}", "pool.size=3", "pool.texts=6", "pool.steps=1", "engine.backend=inline"]
     for command in ("build", "list"):
@@ -222,7 +237,8 @@ def test_a_pool_is_not_handed_on_into_another_of_its_name(tiny_llm: Path, tmp_pa
     """Its offers would stay there, and pass for this pool's."""
     made = provider_of(small_config(tiny_llm, tmp_path, "pool.size=1"))[1].folder
     pools = [shutil.copytree(made, tmp_path / place / "pool") for place in ("a", "b")]
-    changed(pools[1])
+    weights = next(pools[1].rglob(WEIGHTS))
+    weights.write_bytes(weights.read_bytes()[:-4] + bytes(4))
     one, other = (
         provider_of(small_config(tiny_llm, tmp_path, "strategies=scratch", f"pool.path={pool}")) for pool in pools
     )
@@ -283,8 +299,9 @@ def test_offers_about_a_given_pool_are_those_of_its_content(tiny_llm: Path, tmp_
     for place in ("a", "b"):
         folder = tmp_path / place / "pool"
         shutil.copytree(made, folder)
+        weights = next(folder.rglob(WEIGHTS))
         if place == "b":
-            changed(folder)
+            weights.write_bytes(weights.read_bytes()[:-4] + bytes(4))
         configs = [small_config(tiny_llm, tmp_path, f"pool.path={folder}", f"pool.seed={seed}") for seed in (1, 0)]
         digests += [pool_digest(*provider_of(config)) for config in configs]
         (folder / "offers" / "x").mkdir(parents=True)
@@ -359,7 +376,7 @@ def test_the_quickstart_s_pool_and_offers_are_the_shipped_ones(tmp_path: Path) -
     config, corpus = Config.load(QUICKSTART), PersonaCorpus()
     llm = folder_digest(DATA / "base")
     plan = plan_pool(config, corpus, llm)
-    assert plan.folder == SHIPPED / "5cab89042f21e639"
+    assert plan.folder == SHIPPED / "c6b0086fa6171a60"
     assert plan.missing() == []
     made_of = {"llm": llm, "summarizer": pocket_digest(corpus)}
     found = {s: offer_folder(plan.folder, tmp_path, make_strategy(s, config), made_of) for s in config.strategies}
