@@ -44,7 +44,7 @@ def read_object(path: Path) -> dict[str, Any]:
     Raises: ValueError naming the file, for anything else than one object in UTF-8. OSError.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_each_once, parse_constant=_no_constant)
+        found = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=once, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not JSON: {error}") from error
     if not isinstance(found, dict):
@@ -52,12 +52,12 @@ def read_object(path: Path) -> dict[str, Any]:
     return found
 
 
-def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in found:
-            raise ValueError(f"{key!r} appears twice")
-        found[key] = value
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON (`object_pairs_hook`), in which no key may be repeated."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"{next(key for key in keys if keys.count(key) > 1)!r} is there twice")
     return found
 
 

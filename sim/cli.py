@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from importlib import metadata
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,8 +18,12 @@ from sim.commands.report import report
 from sim.commands.run import run
 from sim.commands.sweep import sweep
 from sim.commands.terminal import errors
+from sim.common.cache import cache_dir
 from sim.common.disk import no_space
 from sim.common.errors import RunFailed, UserError
+
+LONGEST = 2000
+"""Letters of a message that are printed; a path may have 4,096."""
 
 app = typer.Typer(
     help="Simulate phone users who personalise an LLM from a shared pool, and measure what it costs them.",
@@ -56,6 +61,12 @@ def main() -> None:
     sys.exit(status(app))
 
 
+def _on_one_line(text: str) -> str:
+    """A message as it is, but for what would end its line or steer a terminal: names come from files of others."""
+    text = text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
 def status(commands: typer.Typer, name: str | None = None) -> int:
     """Run the command that `sys.argv` asks for and return its exit status; an error that can be mended is one line.
 
@@ -68,7 +79,7 @@ def status(commands: typer.Typer, name: str | None = None) -> int:
     try:
         return commands(standalone_mode=False, prog_name=name) or 0  # the status of a typer.Exit comes as a value
     except UserError as error:
-        errors.print(f"headstart: {error}")
+        errors.print(f"headstart: {_on_one_line(str(error))}")
         return 2
     except RunFailed as failure:
         errors.print(f"headstart: {failure}")
@@ -77,8 +88,8 @@ def status(commands: typer.Typer, name: str | None = None) -> int:
         errors.print("headstart: interrupted")
         return 130
     except Exception as error:
-        if full := no_space(error):
-            errors.print(f"headstart: {full}")
+        if full := no_space(error, Path.cwd(), cache_dir()):
+            errors.print(f"headstart: {full}; make room, then give the command again")
             return 1
         # click's own usage errors come here too, since standalone mode is off
         show, code = getattr(error, "show", None), getattr(error, "exit_code", None)

@@ -13,6 +13,7 @@ import traceback
 from flwr.app import ConfigRecord, Context, Message, RecordDict
 from flwr.clientapp import ClientApp
 
+from sim.common.cache import cache_dir
 from sim.common.disk import no_space
 from sim.common.errors import UserError
 from sim.messages import Job, Json
@@ -48,8 +49,8 @@ def answer(order: Json, node: str = "") -> dict[str, object]:
         label = Job(**{**order["job"], "users": (error.user_id,)}).label
         return {"error": str(error), "traceback": trace(error), "label": label}
     except Exception as error:
-        if no_space(error):
-            return {"error": f"{no_space(error)} (on {os.uname().nodename})", "traceback": ""}
+        if full := no_space(error, cache_dir()):
+            return {"error": f"{full} (on {os.uname().nodename})", "traceback": ""}
         return {"error": reason(error), "traceback": traceback.format_exc()}
 
 

@@ -39,6 +39,7 @@ from sim.cloud.collect import Watcher  # noqa: E402
 from sim.cloud.preparation import Preparation  # noqa: E402
 from sim.cloud.provider import Provider  # noqa: E402
 from sim.cloud.run import serve_run  # noqa: E402
+from sim.common.cache import cache_dir  # noqa: E402
 from sim.common.disk import no_space  # noqa: E402
 from sim.common.errors import RunFailed, UserError  # noqa: E402
 from sim.experiment.config import Config  # noqa: E402
@@ -60,8 +61,10 @@ def start(preparation: Preparation, folder: Path, watcher: Watcher, shared: Path
     tasks = max(job_count(config), preparation.groups)
     try:
         _on_nodes(config, tasks, lambda nodes: serve_run(preparation, folder, watcher, nodes, shared))
-    except OSError as error:
-        if full := no_space(error, folder):
+    except UserError:
+        raise
+    except Exception as error:
+        if full := no_space(error, folder, cache_dir()):
             raise RunFailed(full) from error
         raise
     if not is_finished(folder):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from sim.cloud.run import serve_run
 from sim.common.errors import UserError
 from sim.display import Log
 from sim.experiment.config import Config
+from sim.experiment.reading import check_values, read_toml, set_key
 from sim.records.folder import discard_unbegun, make_folder, new_run_id
 from sim.transport.nodes import FlowerNodes
 
@@ -45,5 +45,9 @@ def config_of(run_config: Mapping[str, Any]) -> Config:
     """
     given = {key: value for key, value in run_config.items() if value != ""}
     path = given.pop("config", None)
-    overrides = [f"{key}={json.dumps(value)}" for key, value in given.items()]
-    return Config.load(ROOT / str(path) if path else None, overrides)
+    tree = read_toml(ROOT / str(path)) if path else {}
+    tree.pop("sweep", None)
+    for key, value in given.items():
+        check_values(value, key)
+        set_key(tree, key, value)
+    return Config.of(tree)

@@ -11,7 +11,7 @@ from sim.analysis.tables import load_run
 from sim.cloud.check import prepare
 from sim.cloud.cohorts import job_count
 from sim.cloud.collect import Watcher
-from sim.common.disk import write_whole
+from sim.common.disk import no_space, write_whole
 from sim.common.errors import RunFailed, UserError
 from sim.experiment.grid import Point
 from sim.records.folder import is_finished
@@ -60,7 +60,8 @@ def _do(point: Point, watcher: Watcher) -> None:
         write_whole(point.folder / "config.toml", point.config.to_toml())
         (point.folder / SUMMARY_CSV).unlink(missing_ok=True)
     except OSError as error:
-        raise UserError(f"output: cannot write {str(point.folder)!r}: {error.strerror or error}.") from error
+        reason = no_space(error, point.folder) or error.strerror or error
+        raise UserError(f"output: cannot write {str(point.folder)!r}: {reason}.") from error
     start(prepare(point.config), point.folder, watcher, shared)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import unicodedata
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -15,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from sim.common.disk import write_whole, writing
 from sim.experiment.names import ORACLE, SCRATCH
 
 DPI = 200
@@ -107,9 +109,12 @@ def new_figure(width_in: float = WIDTH_IN, height_in: float = 3.4) -> Figure:
 
 def save(figure: Figure, path: Path, dpi: int = DPI) -> Path:
     """Write PNG, or PDF with embedded fonts, by the path's suffix. The bytes depend on the figure alone."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    drawn, kind = io.BytesIO(), path.suffix.removeprefix(".")
     with styled():
-        figure.savefig(path, dpi=dpi, metadata={"CreationDate": None} if path.suffix == ".pdf" else None)
+        figure.savefig(drawn, format=kind, dpi=dpi, metadata={"CreationDate": None} if kind == "pdf" else None)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, drawn.getvalue())
     return path
 
 

@@ -101,7 +101,7 @@ def load_run(folder: Path | str) -> Run:
     if (twice := users.duplicated(["user_id", "strategy"])).any():
         row = users[twice].iloc[0]
         raise UserError(f"{folder / 'users.csv'}: two rows for user {row.user_id} and strategy {row.strategy!r}.")
-    return Run(folder=folder, config=Config.load(toml) if toml.is_file() else None, **tables)
+    return Run(folder=folder, config=Config.of_run(toml) if toml.is_file() else None, **tables)
 
 
 def read_table(path: Path, columns: tuple[Column, ...]) -> pd.DataFrame:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
 from sim.cloud.offers import make_offers
 from sim.cloud.provider import Provider
-from sim.common.cache import folder_digest
+from sim.common.cache import built, known_digest
 from sim.common.errors import UserError
 from sim.pool.plan import Group
-from sim.pool.pool import Pool
+from sim.pool.pool import OFFERS, Pool
 from sim.serving.resident import Progress
 from sim.transport.dispatch import Dispatcher
 from sim.transport.nodes import Nodes
@@ -48,12 +49,21 @@ def hand_on(provider: Provider, pool: Pool, to: Path) -> Path:
     offers = make_offers(provider, pool, provider.config.strategies, lambda *_: None)
     copy = to / pool.folder.name
     if copy.resolve() != pool.folder.resolve():
-        if copy.is_dir() and folder_digest(copy, without="offers") != folder_digest(pool.folder, without="offers"):
+        if os.path.lexists(copy) and known_digest(copy, OFFERS) != known_digest(pool.folder, OFFERS):
             raise UserError(
                 f"--to: {str(copy)!r} holds another pool, or a part of one; remove it or name another folder."
             )
-        shutil.copytree(pool.folder, copy, dirs_exist_ok=True)
+        _copied(pool.folder, copy, OFFERS)
     for offer in offers.folders.values():
-        if not (copy / "offers" / offer.name).is_dir():
-            shutil.copytree(offer, copy / "offers" / offer.name)
+        _copied(offer, copy / OFFERS / offer.name)
     return copy
+
+
+def _copied(source: Path, to: Path, without: str = "") -> None:
+    """Copy a folder that is not there yet, whole or not at all."""
+
+    def copy(into: Path) -> None:
+        shutil.copytree(source, into, dirs_exist_ok=True)
+
+    if source.resolve() != to.resolve():
+        built(to, copy, without)

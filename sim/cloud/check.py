@@ -14,6 +14,7 @@ from sim.cloud.preparation import Preparation, open_texts
 from sim.common.errors import UserError, nearest
 from sim.experiment.config import Config
 from sim.experiment.names import SCRATCH
+from sim.experiment.paths import there
 from sim.experiment.strategies import STRATEGIES, make_strategy
 from sim.llm.adapters import kind_of
 from sim.llm.folders import check_folder
@@ -58,7 +59,7 @@ def prepare(config: Config) -> Preparation:
     for key, value in (("llm.model", config.llm.model), ("llm.summarizer", config.llm.summarizer)):
         if value == "pocket":
             continue
-        if Path(value).is_dir():
+        if there(value) and Path(value).is_dir():
             check_folder(Path(value))
         elif value.startswith((".", "/", "~")) or value.count("/") > 1:
             raise UserError(f"{key}: no model folder {value!r}.")

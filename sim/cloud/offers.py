@@ -8,11 +8,11 @@ from pathlib import Path
 
 from sim.cloud.provider import Provider
 from sim.cloud.view import cloud_view
-from sim.common.cache import built, cache_dir, digest, folder_digest
+from sim.common.cache import built, cache_dir, digest, known_digest
 from sim.experiment.strategies import make_strategy
 from sim.messages import Counts
 from sim.pool.offers import offer_cost, offer_folder, save_offer
-from sim.pool.pool import Pool
+from sim.pool.pool import OFFERS, Pool
 from sim.serving.account import Account
 from sim.serving.desk import Desk
 from sim.serving.resident import Progress
@@ -61,6 +61,6 @@ def pool_digest(provider: Provider, pool: Pool) -> str:
     """
     if not provider.config.pool.path:
         return pool.folder.name
-    content = folder_digest(pool.folder, without="offers")
+    content = known_digest(pool.folder, without=OFFERS)
     fingerprint = provider.resident.corpus.fingerprint()
     return digest({"pool": content, "corpus": fingerprint, "seed": provider.config.pool.seed})

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sim.commands.terminal import console, frame, say_path
+from sim.common.disk import filling, no_space
 from sim.common.errors import UserError
 
 if TYPE_CHECKING:
@@ -24,15 +25,18 @@ Plot = Annotated[Path | None, typer.Option(metavar="FILE", help="also draw a pic
 
 
 @contextmanager
-def _one_line() -> Iterator[None]:
-    """Turns what the library refuses (unknown names, files that cannot be written) into one line for the user."""
+def _one_line(written: Path | None = None) -> Iterator[None]:
+    """Turns what the library refuses (unknown names, a file that cannot be written) into one line for the user."""
     try:
-        yield
+        with filling(written or Path()):
+            yield
     except UserError:
         raise
     except ValueError as error:
         raise UserError(f"devices: {error}.") from None
     except OSError as error:
+        if no_space(error):
+            raise
         raise UserError(f"devices: cannot write {error.filename!r}: {error.strerror}.") from None
 
 
@@ -76,7 +80,7 @@ def list_phones(
     if plot is not None:
         from devices.plots import plot_costs
 
-        with _one_line():
+        with _one_line(plot):
             say_path(plot_costs(plot, cost_table(list(table.phone_id))))
 
 
@@ -114,7 +118,7 @@ def compare(
     _check_picture(plot)
     if len(phones) < 2:
         raise UserError(f"devices compare: two phones or more are expected, not only {phones[0]!r}.")
-    with _one_line():
+    with _one_line(plot):
         table = compare_phones(phones)
         figures = table.rename_axis("").reset_index()
         console.print(frame(figures, {str(name): "g" for name in figures}), highlight=False)
@@ -249,7 +253,7 @@ def validate(plot: Plot = None) -> None:
     if plot is not None:
         from devices.plots import plot_validation
 
-        with _one_line():
+        with _one_line(plot):
             say_path(plot_validation(plot, rows))
 
 
@@ -274,7 +278,7 @@ def calibrate(
 
     before = calibrated()
     path = output or Path(CALIBRATION)
-    with _one_line():
+    with _one_line(path):
         result = calibrate(path)
     rows = [
         {

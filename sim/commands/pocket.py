@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from sim.commands.terminal import console, say_path
+from sim.common.disk import writing
 
 pocket = typer.Typer(help="The built-in small LLMs.", no_args_is_help=True)
 
@@ -33,6 +34,6 @@ def build_pocket(
     corpus = open_corpus(Config.load(None, overrides or []).corpus)
     recipe = QUICK if quick else Recipe()
     console.print(f"about {estimate_s(corpus, recipe) / 60:.0f} minutes on this machine")
-    with shown(console) as watcher:
+    with shown(console) as watcher, writing(folder):
         build(corpus, folder, recipe, watcher.building)
     say_path(folder)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from sim.commands.terminal import QUICKSTART, console, errors, say_path, split_arguments
+from sim.common.disk import no_space
 from sim.common.errors import RunFailed, UserError
 
 
@@ -59,30 +60,33 @@ def run(
         if resume is None or not is_finished(folder):
             with shown(console) as watcher:
                 start(preparation, folder, watcher)
+        finish(folder, plots)
     except RunFailed as failure:
-        errors.print(f"headstart: the run failed: {failure}")
-        _say_resume(folder)
+        _say_resume(f"the run failed: {failure}", folder)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
-        errors.print("headstart: interrupted")
-        _say_resume(folder)
+        _say_resume("interrupted\n", folder)
         raise typer.Exit(130) from None
     except UserError:
         if resume is None:  # another process may be about to begin in a folder that is not ours
             discard_unbegun(folder)
         raise
-    finish(folder, plots)
+    except Exception as error:
+        if not (full := no_space(error, folder)):
+            raise
+        _say_resume(full, folder)
+        raise typer.Exit(1) from None
 
 
-def _say_resume(folder: Path) -> None:
-    errors.print(
-        f"headstart: go on with: headstart run --resume {folder}", highlight=False, markup=False, soft_wrap=True
-    )
+def _say_resume(what: str, folder: Path) -> None:
+    """Say what ended the run and how to go on, on one line unless what happened has several."""
+    between = "\nheadstart: " if "\n" in what else "; "
+    errors.print(f"headstart: {what.rstrip()}{between}go on with: headstart run --resume {folder}")
     say_path(folder)
 
 
 def finish(folder: Path, plots: bool) -> None:
-    """Summary, plots and table of a run that is done, from its files alone."""
+    """Plots, summary and table of a run that is done, from its files alone. What has its summary has all."""
     from sim.analysis.run.plots import draw_all
     from sim.analysis.run.verdict import nobody_chose
     from sim.analysis.summary import table, write_summary
@@ -90,9 +94,9 @@ def finish(folder: Path, plots: bool) -> None:
     from sim.records.tables import FAILED
 
     done = load_run(folder)
-    summary = write_summary(done)
     if plots:
         draw_all(done, folder / "plots")
+    summary = write_summary(done)
     console.print(table(summary))
     if said := nobody_chose(done):
         console.print(said)

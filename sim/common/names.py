@@ -26,3 +26,19 @@ def file_name(name: str, also: str = "(?!)") -> str:
     if len(quoted.encode()) <= LONGEST:
         return quoted
     return f"{quoted.encode()[: LONGEST - 20].decode(errors='ignore')}%{digest({'style': name})}"
+
+
+def wrong_with(name: str) -> str:
+    """Why a name cannot be a file's or folder's, in a folder of ours, on every file system; "": it can."""
+    if not name or name in (".", ".."):
+        return "it names no file of its own"
+    if any(letter in "/\\" for letter in name):
+        return "it holds a slash, and so a path"
+    if any(letter < " " or "\ud800" <= letter <= "\udfff" for letter in name):
+        return "it holds a control character, or half of one"
+    return "it has more than 255 bytes" if len(name.encode()) > 255 else ""
+
+
+def alike(name: str) -> str:
+    """The same for names that some file system takes for one: they differ by case or Unicode form alone."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())

@@ -6,8 +6,7 @@ The defaults are the quickstart. The sections' keys are in `sim/experiment/secti
 from __future__ import annotations
 
 import re
-import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,7 +18,8 @@ from sim.common.cache import digest
 from sim.common.errors import UserError, nearest
 from sim.common.names import has_controls
 from sim.experiment.names import ORACLE, SCRATCH
-from sim.experiment.paths import PathKey
+from sim.experiment.paths import PathKey, there
+from sim.experiment.reading import parse_override, read_toml, set_key, short
 from sim.experiment.sections import (
     BUILT_IN,
     Billing,
@@ -37,6 +37,8 @@ from sim.experiment.sections import (
 QUICKSTART = "quickstart"
 ELSEWHERE = {"backend", "workers", "address", "deadline_s", "retries", "keep_going", "store"}
 """Keys of `engine` that say where and how long, and change no record."""
+ADDED = ("training.adapter",)
+"""Keys that runs on people's disks may lack: 0.1.0 had none of them, and did what is their default."""
 
 
 class Config(Section):
@@ -45,6 +47,7 @@ class Config(Section):
     name: str = Field(
         QUICKSTART,
         pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$",
+        max_length=200,
         description="results land in OUTPUT/NAME/RUN_ID; with a corpus other than the built-in one the default is the "
         "name of its file or folder, or corpus.source",
     )
@@ -93,7 +96,7 @@ class Config(Section):
             if not name.strip() or has_controls(name):
                 raise ValueError(f"strategies: {name!r} is no name (empty, or with control characters)")
         if repeated := {s for s in self.strategies if self.strategies.count(s) > 1}:
-            raise ValueError(f"strategies: {sorted(repeated)[0]!r} is named twice")
+            raise ValueError(f"strategies: {short(sorted(repeated)[0])} is named twice")
         return self
 
     @property
@@ -107,19 +110,23 @@ class Config(Section):
 
         Raises: UserError, one line that names the key, the value and what is allowed.
         """
-        tree: dict[str, object] = {}
-        if path is not None:
-            try:
-                tree = tomllib.loads(path.read_text(encoding="utf-8"))
-            except FileNotFoundError:
-                raise UserError(f"config: no file {str(path)!r}.") from None
-            except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-                raise UserError(f"config: {path}: {error}.") from error
-            tree.pop("sweep", None)
+        tree = {} if path is None else read_toml(path)
+        tree.pop("sweep", None)
         for override in overrides:
-            key, value = parse_override(override)
-            set_key(tree, key, value)
+            set_key(tree, *parse_override(override))
         return cls.of(tree)
+
+    @classmethod
+    def of_run(cls, path: Path) -> Config:
+        """The experiment of the `config.toml` that a run left, which has all keys.
+
+        Raises: UserError where it has not: it was cut off, and its defaults are not what was run.
+        """
+        tree = read_toml(path)
+        config = cls.of(tree)
+        if missing := [key for key in _missing(cls, tree) if key not in ADDED]:
+            raise UserError(f"config: {path}: {missing[0]} is missing, as all keys are that were cut off or left out.")
+        return config
 
     @classmethod
     def of(cls, tree: Mapping[str, object]) -> Config:
@@ -134,8 +141,12 @@ class Config(Section):
         """The same config with relative paths made absolute, so that workers anywhere on this machine agree."""
 
         def fixed(value: str, key: PathKey) -> str:
-            path = root / Path(value).expanduser()
-            return str(path.resolve()) if key.made or path.exists() else value
+            if not key.made and not there(value, root):
+                return value
+            try:
+                return str((root / Path(value).expanduser()).resolve())
+            except (OSError, RuntimeError) as error:
+                raise UserError(f"config: {short(value)} is no path ({error}).") from None
 
         return self.with_paths(fixed)
 
@@ -152,39 +163,27 @@ class Config(Section):
         return tomli_w.dumps(self.model_dump())
 
 
-def parse_override(text: str) -> tuple[str, object]:
-    """Key and value of `key=value`; the value is TOML where it parses as such, else a plain string."""
-    key, equals, value = text.partition("=")
-    if not equals or not key.strip():
-        raise UserError(f"override {text!r}: expected key=value, for example population.users=100.")
-    try:
-        return key.strip(), tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        return key.strip(), value.strip()
-
-
-def set_key(tree: dict[str, object], dotted: str, value: object) -> None:
-    """Set a.b.c in nested dictionaries."""
-    *path, last = dotted.split(".")
-    for part in path:
-        inner = tree.setdefault(part, {})
-        if not isinstance(inner, dict):
-            raise UserError(f"{dotted}: {part!r} is a value, not a section.")
-        tree = inner
-    tree[last] = value
-
-
 def check_keys(model: type[BaseModel], tree: Mapping[str, object], prefix: str = "") -> None:
     """Reject unknown keys with the nearest valid name."""
     for key, value in tree.items():
         field = model.model_fields.get(key)
         if field is None:
-            raise UserError(f"{prefix}{key}: unknown key.{nearest(key, model.model_fields)}")
+            raise UserError(f"{prefix}{key:.80}: unknown key.{nearest(key, model.model_fields)}")
         section = field.annotation
         if isinstance(section, type) and issubclass(section, BaseModel):
             if not isinstance(value, Mapping):
                 raise UserError(f"{prefix}{key}: a section with keys {', '.join(section.model_fields)} is expected.")
             check_keys(section, value, f"{prefix}{key}.")
+
+
+def _missing(model: type[BaseModel], tree: Mapping[str, object], prefix: str = "") -> Iterator[str]:
+    """The keys that a tree lacks."""
+    for key, field in model.model_fields.items():
+        section, inner = field.annotation, tree.get(key)
+        if inner is None:
+            yield prefix + key
+        elif isinstance(section, type) and issubclass(section, BaseModel) and isinstance(inner, Mapping):
+            yield from _missing(section, inner, f"{prefix}{key}.")
 
 
 def _one_line(error: ValidationError) -> str:
@@ -194,7 +193,7 @@ def _one_line(error: ValidationError) -> str:
         return f"{first['msg'].removeprefix('Value error, ')}."
     # a value that may be of two kinds has one error for each
     reasons = [e["msg"][0].lower() + e["msg"][1:] for e in errors if _where(e) == where]
-    return f"{where} = {first['input']!r}: {', or '.join(reasons)}."
+    return f"{where} = {short(first['input'])}: {', or '.join(reasons)}."
 
 
 def _where(error: ErrorDetails) -> str:

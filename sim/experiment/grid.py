@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import json
-import tomllib
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from sim.common.errors import UserError
-from sim.experiment.config import Config, parse_override
+from sim.experiment.config import Config
+from sim.experiment.reading import parse_override, read_toml, set_key
 
 FIXED = ("name", "output")
 """Keys that say where results go: all runs of a sweep lie side by side."""
+MOST = 10_000
+"""Runs that a sweep may have: more are a slip of the pen, and would be checked for hours."""
 OPENING, CLOSING, QUOTES = "[{(", "]})", "\"'"
 
 
@@ -42,29 +46,36 @@ def grid(path: Path, arguments: Sequence[str]) -> list[Point]:
         path: TOML with the base config and perhaps a `[sweep]` table.
         arguments: `key=a,b,c` sweeps a key (in the place of the table's values), `key=a` sets it.
     """
-    axes = dict(_axes(_sweep_table(path)))
-    fixed: list[str] = []
+    tree = read_toml(path)
+    table = tree.pop("sweep", {})
+    if not isinstance(table, Mapping):
+        raise UserError(f"{path}: sweep: a table of keys and lists of values is expected.")
+    axes = dict(_axes(table))
     for argument in arguments:
-        key, _ = parse_override(argument)
+        key, value = parse_override(argument)
         texts = split_values(argument.partition("=")[2])
         if len(texts) > 1:
             axes[key] = [parse_override(f"{key}={text}")[1] for text in texts]
         else:
             axes.pop(key, None)
-            fixed.append(argument)
+            set_key(tree, key, value)
     for key, values in axes.items():
         if key in FIXED or not values:
             raise UserError(f"sweep: {key} {'cannot be swept' if key in FIXED else 'has no values'}.")
     if not axes:
-        Config.load(path, fixed)  # what is wrong with the file comes first
+        Config.of(tree)  # what is wrong with the file comes first
         raise UserError("sweep: nothing to sweep; give key=a,b,c or a [sweep] table.")
+    if (count := math.prod(map(len, axes.values()))) > MOST:
+        raise UserError(f"sweep: {count:,} runs; no more than {MOST:,} are possible.")
     points: list[Point] = []
-    name: list[str] = []
+    name: dict[str, str] = {}
     for combination in itertools.product(*axes.values()):
         at = dict(zip(axes, combination, strict=True))
-        overrides = [*fixed, *(f"{key}={json.dumps(value)}" for key, value in at.items())]
-        config = Config.load(path, [*overrides, *name]).anchored(Path.cwd())
-        name = [f"name={json.dumps(config.name)}"]  # which may follow from a key that is swept
+        changed = copy.deepcopy(tree)
+        for key, value in {**at, **name}.items():
+            set_key(changed, key, value)
+        config = Config.of(changed).anchored(Path.cwd())
+        name = {"name": config.name}  # which may follow from a key that is swept
         points.append(Point({key: _text(value) for key, value in at.items()}, config))
     _all_different(points)
     return points
@@ -94,16 +105,6 @@ def _split(text: str, separator: str) -> Iterator[str]:
     yield text[start:]
 
 
-def _sweep_table(path: Path) -> Mapping[str, object]:
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8")).get("sweep", {})
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
-        return {}  # Config.load says what is wrong
-    if not isinstance(table, Mapping):
-        raise UserError(f"{path}: sweep: a table of keys and lists of values is expected.")
-    return table
-
-
 def _axes(table: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, list[object]]]:
     """Keys may be dotted strings or nested tables."""
     for key, value in table.items():
@@ -116,7 +117,7 @@ def _axes(table: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, 
 
 
 def _text(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+    return value if isinstance(value, str) else json.dumps(value, default=str)
 
 
 def _all_different(points: Sequence[Point]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 
@@ -25,3 +26,11 @@ class PathKey:
     def is_path(self, value: str) -> bool:
         """Whether a value of the key can be a path."""
         return bool(value) and value not in self.words and not (self.url and "://" in value)
+
+
+def there(value: str, root: Path = Path()) -> bool:
+    """Whether a file or folder lies at a path, seen from a folder; nothing does at what can be no path."""
+    try:
+        return (root / Path(value).expanduser()).exists()
+    except (OSError, RuntimeError, ValueError):  # too long, a user who is none, a zero byte
+        return False

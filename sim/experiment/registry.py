@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
@@ -11,6 +12,8 @@ from typing import Generic, TypeVar
 from sim.common.errors import UserError, nearest
 
 T = TypeVar("T")
+REFERENCE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
+"""`package.module:Class`, absolute."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class Registry(Generic[T]):
         if name not in known and ":" not in name:
             if not known:  # the metadata of the installed package is older than its code
                 raise UserError(f"{self.key}: nothing is registered under {self.group!r}; install Headstart again.")
-            raise UserError(f"{self.key}: unknown {self.what} {name!r}.{nearest(name, known)}")
+            raise UserError(f"{self.key}: unknown {self.what} {name!r:.80}.{nearest(name, known)}")
         reference = known.get(name, name)
         found = _imported(reference, self.key)
         if not isinstance(found, type) or not issubclass(found, self.base):
@@ -59,10 +62,13 @@ def _abstract(kind: type) -> frozenset[str]:
 
 
 def _imported(reference: str, key: str) -> object:
-    """The object behind `package.module:name`. Raises UserError."""
+    """The object behind `package.module:name`. Raises UserError, whatever the module does while it is imported."""
+    if not REFERENCE.fullmatch(reference):
+        raise UserError(f"{key}: cannot import {reference!r:.80} (no package.module:Class).")
     module, _, attribute = reference.partition(":")
     try:
         found: object = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, SyntaxError, TypeError, ValueError) as error:
-        raise UserError(f"{key}: cannot import {reference!r} ({error}).") from error
+    except (Exception, SystemExit) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(f"{key}: cannot import {reference!r:.80} ({reason:.200}).") from error
     return found

@@ -6,7 +6,8 @@ import json
 from collections.abc import Callable
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from sim.experiment.paths import PathKey
 
@@ -20,13 +21,22 @@ def _as_list(value: object) -> object:
     if value.lstrip().startswith("["):
         try:
             return json.loads(value)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):
             return value
     return [part.strip() for part in value.split(",") if part.strip()]
 
 
 Names = Annotated[list[str], BeforeValidator(_as_list)]
-Mix = Annotated[str, BeforeValidator(lambda v: ",".join(map(str, v)) if isinstance(v, list) else v)]
+
+
+def _as_text(value: object) -> object:
+    """A comma-separated string, which may come as a list of its parts."""
+    if isinstance(value, list) and all(isinstance(part, str) for part in value):
+        return ",".join(value)
+    return value
+
+
+Mix = Annotated[str, BeforeValidator(_as_text)]
 Count = Annotated[int, Field(ge=1)]
 MOST_PLLMS = 10_000
 BUILT_IN = "persona"
@@ -52,6 +62,17 @@ class Section(BaseModel):
         allow_inf_nan=False,
         ser_json_inf_nan="constants",
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_value_for_a_number(cls, value: object, info: ValidationInfo) -> object:
+        """What is true is no 1: a key that is no truth value takes none, nor a list of them."""
+        wanted = cls.model_fields[info.field_name or ""].annotation
+        if wanted is not bool and any(
+            isinstance(part, bool) for part in (value if isinstance(value, list) else [value])
+        ):
+            raise PydanticCustomError("truth_value", "a truth value is no number or text")
+        return value
 
     def with_paths(self, change: Callable[[str, PathKey], str]) -> Self:
         """A copy in which every value that can be a path, in sections of this one too, is what `change` makes of it."""

@@ -18,7 +18,10 @@ def make_strategy(name: str, config: Config, within: tuple[str, ...] = ()) -> St
     Raises: UserError for an unknown name or setting.
     """
     options = dict(config.options.get(name, {}))
-    kind = STRATEGIES.load(str(options.pop("use", name)))
+    use = options.pop("use", name)
+    if not isinstance(use, str):
+        raise UserError(f"options.{name}.use = {use!r:.80}: a strategy's name, or package.module:Class, is expected.")
+    kind = STRATEGIES.load(use)
     for key in kind.wraps:
         wrapped = options.get(key)
         if not isinstance(wrapped, str) or wrapped in (name, *within):
@@ -26,5 +29,6 @@ def make_strategy(name: str, config: Config, within: tuple[str, ...] = ()) -> St
         options[key] = make_strategy(wrapped, config, (name, *within))
     try:
         return kind(**options)
-    except (TypeError, ValueError) as error:
-        raise UserError(f"options.{name}: {error}.") from error
+    except Exception as error:  # a class of others may raise anything
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(f"options.{name}: {reason}.") from error

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from sim.common.cache import seal
 from sim.common.errors import UserError
 from sim.common.memory import keep_pages
 from sim.common.streams import stream
@@ -56,6 +57,8 @@ def build(corpus: Corpus, folder: Path, recipe: Recipe, progress: Progress = lam
     helper.join()
     if helper.exitcode:
         raise RuntimeError(f"building the summarizer ended with exit status {helper.exitcode}")
+    for name in ("base", "summarizer"):
+        seal(folder / name)
 
 
 def _train_apart(corpus: Corpus, folder: Path, recipe: Recipe, said: Any) -> None:

@@ -9,6 +9,7 @@ from math import isfinite
 from pathlib import Path
 
 from sim.common.cache import built
+from sim.common.disk import write_whole
 from sim.common.errors import UserError
 from sim.common.streams import stream
 from sim.corpus import Corpus
@@ -45,7 +46,7 @@ def build_group(group: Group, config: Config, corpus: Corpus, lm: LanguageModel,
                 raise UserError(f"pool: pLLM {name!r} diverged (its loss is {loss:g}); lower pool.lr = {pool.lr:g}.")
             layout.save(into / name, result.adapter, group.model, half=True)
             card = Card(name, styles[name], pool.similarity, pool.texts, result.steps, loss)
-            (into / name / CARD).write_text(json.dumps(asdict(card), indent=2) + "\n")
+            write_whole(into / name / CARD, json.dumps(asdict(card), indent=2) + "\n")
 
     return built(group.folder, train)
 

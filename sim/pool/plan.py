@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sim.common.cache import built, cache_dir, digest
-from sim.common.names import file_name
+from sim.common.cache import built, cache_dir, damage, digest, require_whole
+from sim.common.disk import write_whole
+from sim.common.names import LONGEST, alike, file_name
 from sim.corpus.base import Corpus, Need
 from sim.experiment.config import Config
 from sim.llm.adapters import kind_of
 from sim.pocket import DATA
-from sim.pool.pool import own_texts, pool_size, pool_styles
+from sim.pool.pool import INDEX, OFFERS, own_texts, pool_size, pool_styles
 
 VERSION = 2
 """Part of the cache's hash: bump it when pLLMs come out differently for the same config."""
@@ -35,7 +36,8 @@ SHIPPED = DATA / "pools"
 class Group:
     """Neighbouring styles in one round of dealing pLLMs out over the styles; a task (`sim.transport.dispatch`).
 
-    `round` counts from 0; `digest` is that of all that makes the pLLMs, `model` the base LLM's name in their configs.
+    `round` counts from 0; `digest` is that of all that makes the pLLMs, `model` the base LLM's name in their configs;
+    `marked` are those of the styles whose names get a mark, for an earlier style's is as good as equal (`_clashing`).
     """
 
     index: int
@@ -43,11 +45,12 @@ class Group:
     round: int
     digest: str
     model: str
+    marked: tuple[str, ...] = ()
 
     @property
     def names(self) -> list[str]:
         """The pLLMs' ids, which name their folders: the style, and from its second pLLM on a number."""
-        return [f"{_quoted(style)}.{self.round + 1}" if self.round else _quoted(style) for style in self.styles]
+        return [f"{name}.{self.round + 1}" if self.round else name for name in _names(self.styles, self.marked)]
 
     @property
     def label(self) -> str:
@@ -69,7 +72,7 @@ class Group:
     @classmethod
     def of(cls, json: Mapping[str, Any]) -> Group:
         """A group from plain values, which know no tuples."""
-        return cls(**{**json, "styles": tuple(json["styles"])})
+        return cls(**{**json, "styles": tuple(json["styles"]), "marked": tuple(json["marked"])})
 
     def order(self) -> dict[str, object]:
         return {"group": asdict(self)}
@@ -89,7 +92,23 @@ class Group:
 
 def _quoted(style: str) -> str:
     """A style as a folder's name: as it is, but for what misleads a file system, a pool, a second pLLM or words.csv."""
-    return file_name(style, also=r"\.(?=\d+$)|^o(?=ffers$)|^p(?=ool\.json$)|^u(?=ser \d+$)")
+    ours = r"(?i:^o(?=ffers$)|^p(?=ool\.json$)|^c(?=ontent\.sha256$))"
+    return file_name(style, also=rf"\.(?=\d+$)|{ours}|^u(?=ser \d+$)")
+
+
+def _marked(name: str, style: str) -> str:
+    return f"{name.encode()[: LONGEST - 20].decode(errors='ignore')}%{digest({'style': style})}"
+
+
+def _names(styles: Sequence[str], marked: Sequence[str]) -> list[str]:
+    """The folders' names of styles, before there is a number to them."""
+    return [_marked(_quoted(style), style) if style in marked else _quoted(style) for style in styles]
+
+
+def _clashing(styles: Sequence[str]) -> tuple[str, ...]:
+    """Styles whose folders some file system would not tell from an earlier style's: case or Unicode form differ."""
+    first: dict[str, str] = {}
+    return tuple(style for style in styles if first.setdefault(alike(_quoted(style)), style) != style)
 
 
 @dataclass(frozen=True)
@@ -106,7 +125,9 @@ class PoolPlan:
 
     def missing(self) -> list[Group]:
         """The groups that have to be built first."""
-        return [] if self.folder.is_dir() else [g for g in self.groups if not g.folder.is_dir()]
+        if self.given or not damage(self.folder, OFFERS):
+            return []
+        return [group for group in self.groups if damage(group.folder)]
 
     def assemble(self) -> Path:
         """The pool's folder, put together from its groups where it is not there."""
@@ -115,9 +136,9 @@ class PoolPlan:
         def copy(into: Path) -> None:
             for name, source in members:
                 shutil.copytree(source, into / name)
-            (into / "pool.json").write_text(json.dumps({"pllms": [name for name, _ in members]}, indent=2) + "\n")
+            write_whole(into / INDEX, json.dumps({"pllms": [name for name, _ in members]}, indent=2) + "\n")
 
-        return self.folder if self.given else built(self.folder, copy)
+        return self.folder if self.given else built(self.folder, copy, OFFERS)
 
 
 def plan_pool(config: Config, corpus: Corpus, lm_digest: str) -> PoolPlan:
@@ -137,14 +158,20 @@ def plan_pool(config: Config, corpus: Corpus, lm_digest: str) -> PoolPlan:
         },
     }
     groups: list[Group] = []
+    clashing = _clashing(styles)
     for first in range(0, size, max(1, len(styles))):
         for at in range(0, min(len(styles), size - first), GROUP):
             some, round_ = tuple(styles[at : at + GROUP]), first // len(styles)
-            name = digest({**made_of, "styles": list(map(_quoted, some)), "round": round_})
-            groups.append(Group(len(groups), some, round_, name, config.llm.model))
+            marked = tuple(style for style in some if style in clashing)
+            name = digest({**made_of, "styles": _names(some, marked), "round": round_})
+            groups.append(Group(len(groups), some, round_, name, config.llm.model, marked))
     name = digest({"size": size, "groups": [g.digest for g in groups]})
-    home = SHIPPED if (SHIPPED / name).is_dir() else cache_dir() / "pools"
-    return PoolPlan(home / name, size, tuple(groups))
+    folder = SHIPPED / name
+    if folder.is_dir():
+        require_whole(folder, "install Headstart again", OFFERS)
+    else:
+        folder = cache_dir() / "pools" / name
+    return PoolPlan(folder, size, tuple(groups))
 
 
 def texts_needed(config: Config, corpus: Corpus) -> list[Need]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from torch import Tensor
 
+from sim.common.cache import SEAL, require_whole
 from sim.common.errors import UserError, nearest
+from sim.common.names import alike, wrong_with
 from sim.corpus.base import Corpus
 from sim.experiment.config import Config
 from sim.experiment.sections import MOST_PLLMS, CorpusSection, PoolSection
@@ -19,6 +21,10 @@ from sim.llm.adapters.base import Layout
 from sim.llm.adapters.files import check_folder
 
 T = TypeVar("T")
+INDEX = "pool.json"
+"""The file that lists a pool's pLLMs."""
+OFFERS = "offers"
+"""A pool's subfolder of offers about it, which are not part of it."""
 CARD = "card.json"
 """The file beside a pLLM's adapter that says what is known of it."""
 
@@ -34,26 +40,44 @@ class Card:
     steps: int
     loss: float
 
+    @classmethod
+    def of(cls, content: Any, name: str) -> Card:
+        """The card of a pLLM of that name. Raises: TypeError, ValueError."""
+        card = cls(**content)
+        for key, kinds in {"id": str, "style": str, "texts": int, "steps": int}.items():
+            if not isinstance(value := getattr(card, key), kinds) or isinstance(value, bool):
+                raise TypeError(f"{key} = {value!r:.60}, which is no {kinds.__name__}")
+        for key in ("similarity", "loss"):
+            if not isinstance(value := getattr(card, key), int | float) or isinstance(value, bool):
+                raise TypeError(f"{key} = {value!r:.60}, which is no number")
+        if card.id != name:
+            raise ValueError(f"id = {card.id!r:.60}, but its folder is {name!r}")
+        if not 0 <= card.similarity <= 1 or min(card.texts, card.steps) < 0 or max(card.texts, card.steps) >= 2**63:
+            raise ValueError("similarity is from 0 to 1, texts and steps from 0 to 2^63")
+        return card
+
 
 class Pool:
-    """A folder of pLLMs in the order of their cards.
+    """A folder of pLLMs in the order of their cards. One that carries the digest of its content is held to it.
 
     Raises: UserError that names the file when a card or an adapter is missing, broken or of a style that is unknown.
     """
 
     def __init__(self, folder: Path, corpus: Corpus) -> None:
         self.folder = folder
-        index = folder / "pool.json"
+        index = folder / INDEX
         if not index.is_file():
-            raise UserError(f"pool.path: {str(folder)!r} is no pool (pool.json is missing).")
+            raise UserError(f"pool.path: {str(folder)!r} is no pool ({INDEX} is missing).")
+        if (folder / SEAL).exists():
+            require_whole(folder, f"bring back what it held, or remove {SEAL} if you changed it yourself", OFFERS)
         self.cards: dict[str, Card] = {}
         self.bases: dict[str, str] = {}
         """The LLM that each pLLM says it was made for; "" where it says none."""
-        for name in _read(index, lambda content: list(map(str, content["pllms"]))):
+        for name in _read(index, _ids):
             path = folder / name / CARD
             if not path.is_file():
                 raise UserError(f"pool: {path} is missing; rebuild the pool or remove the folder {folder}.")
-            card = self.cards[name] = _read(path, lambda content: Card(**content))
+            card = self.cards[name] = _read(path, partial(Card.of, name=name))
             if card.style not in corpus.styles:
                 near = nearest(card.style, corpus.styles)
                 raise UserError(f"pool: {path}: the corpus has no style {card.style!r}.{near}")
@@ -111,6 +135,22 @@ class Pool:
         return [name for name, distance in known.items() if distance == best]
 
 
+def _ids(index: Any) -> list[str]:
+    """The ids that a pool lists, each of which can be a folder's name beside the others. Raises: as `Card.of`."""
+    ids, seen = index["pllms"], {alike(OFFERS), alike(INDEX), alike(SEAL)}
+    if not isinstance(ids, list):
+        raise TypeError("pllms is no list")
+    for name in ids:
+        if not isinstance(name, str):
+            raise TypeError(f"the id {name!r:.60} is no text")
+        if what := wrong_with(name):
+            raise ValueError(f"the id {name!r:.60}: {what}")
+        if alike(name) in seen:
+            raise ValueError(f"the id {name!r:.60} is there twice, but for case, or is the name of another file")
+        seen.add(alike(name))
+    return ids
+
+
 def _last(name: str) -> str:
     """What a folder or a name on the hub ends in: the same LLM may lie in another place."""
     return name.rstrip("/").rpartition("/")[2].lower()
@@ -119,8 +159,8 @@ def _last(name: str) -> str:
 def _read(path: Path, shape: Callable[[Any], T]) -> T:
     """The content of a JSON file in the shape that it should have."""
     try:
-        return shape(json.loads(path.read_text(encoding="utf-8")))
-    except (KeyError, TypeError, ValueError) as error:
+        return shape(json.loads(path.read_text(encoding="utf-8-sig")))
+    except (OSError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise UserError(f"pool: {path} is broken ({type(error).__name__}: {error}).") from error
 
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
+from sim.common.disk import no_space, write_whole
 from sim.common.errors import UserError
 from sim.common.streams import stream
 from sim.experiment.config import ELSEWHERE, Config
 from sim.records.journal import progress
+
+CONFIG = "config.toml"
 
 
 def make_folder(config: Config, run_id: str) -> Path:
@@ -18,9 +22,12 @@ def make_folder(config: Config, run_id: str) -> Path:
     folder = Path(config.output).expanduser() / config.name / run_id
     try:
         folder.mkdir(parents=True, exist_ok=False)
-        (folder / "config.toml").write_text(config.to_toml(), encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"output: cannot write {str(folder)!r}: {error.strerror or error}.") from error
+        write_whole(folder / CONFIG, config.to_toml())
+    except (OSError, UserError) as error:
+        with suppress(OSError):  # nothing is in it, or it is not there
+            folder.rmdir()
+        reason = no_space(error, folder) or getattr(error, "strerror", "") or str(error).rstrip(".")
+        raise UserError(f"output: cannot write {str(folder)!r}: {reason}.") from error
     return folder
 
 
@@ -36,12 +43,13 @@ def reopen_folder(folder: Path, config: Config | None = None, overrides: Sequenc
     Args:
         config: what the caller takes the run for. Raises UserError where the run began as something else.
     """
-    own = folder / "config.toml"
+    own = folder / CONFIG
     if not own.is_file():
-        raise UserError(f"{folder}: no run to resume, for it has no config.toml.")
+        raise UserError(f"{folder}: no run to resume, for it has no {CONFIG}.")
+    as_begun = Config.of_run(own)
     config = config or Config.load(own, overrides)
     identity, _ = progress(folder)
-    began = identity["config"] if identity else Config.load(own).digest()
+    began = identity.get("config") if identity else as_begun.digest()
     if config.digest() != began:
         free = ", ".join(f"engine.{key}" for key in sorted(ELSEWHERE))
         raise UserError(f"{folder}: the config differs from the one this run began with; only {free} may change.")
@@ -51,7 +59,7 @@ def reopen_folder(folder: Path, config: Config | None = None, overrides: Sequenc
 def is_finished(folder: Path) -> bool:
     """Whether every job of the run is recorded."""
     identity, complete = progress(folder)
-    return identity is not None and complete == identity["jobs"]
+    return identity is not None and complete == identity.get("jobs")
 
 
 def new_run_id(config: Config) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
+from sim.common.disk import writing
 from sim.records.tables import TABLES, Rows
 
 
@@ -44,21 +45,27 @@ class Recorder:
             names = [c.name for c in TABLES[table]]
             if unknown := {key for row in some for key in row} - set(names):
                 raise ValueError(f"{table}.csv has no column {sorted(unknown)[0]!r}")
-            writer.writerows([_cell(row.get(name)) for name in names] for row in some)
-            handle.flush()
+            with writing(self._path(table)):
+                writer.writerows([_cell(row.get(name)) for name in names] for row in some)
+                handle.flush()
 
     def _open(self, table: str) -> tuple[TextIO, Any]:
-        handle = (self.folder / f"{table}.csv").open("a", newline="", encoding="utf-8")
+        with writing(self._path(table)):
+            handle = self._path(table).open("a", newline="", encoding="utf-8")
         writer = csv.writer(handle)
         if handle.tell() == 0:
             writer.writerow([c.name for c in TABLES[table]])
         return handle, writer
 
+    def _path(self, table: str) -> Path:
+        return self.folder / f"{table}.csv"
+
     def close(self) -> None:
         for index in sorted(self._waiting):
             self.write(self._waiting.pop(index))
-        for handle, _ in self._files.values():
-            handle.close()
+        for table, (handle, _) in self._files.items():
+            with writing(self._path(table)):
+                handle.close()
         self._files.clear()
 
     def __enter__(self) -> Recorder:

@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 
 from devices import Llm
-from sim.common.cache import folder_digest, signature
+from sim.common.cache import known_digest, signature
 from sim.common.memory import keep_pages
 from sim.corpus import Corpus
 from sim.experiment.config import Config
@@ -79,7 +79,7 @@ class Resident:
         """What the base LLM is, for the pool's hash: contents of a folder, or name and revision on the hub."""
         folder = Path(self.lm.source)
         if folder.is_dir():
-            return folder_digest(folder)
+            return known_digest(folder)
         return f"{self.lm.source}@{getattr(self.lm.config, '_commit_hash', None)}"
 
     @cached_property
@@ -88,7 +88,7 @@ class Resident:
         source = self.config.llm.summarizer
         if source == "pocket":
             return pocket_digest(self.corpus)
-        return folder_digest(Path(source)) if Path(source).is_dir() else source
+        return known_digest(Path(source)) if Path(source).is_dir() else source
 
     @cached_property
     def architecture(self) -> Llm | None:

@@ -1,23 +1,22 @@
 """How LLMs, pools and offers reach workers: once, as files and folders named by a hash of their content.
 
 A store is a folder or any fsspec URL (`engine.store`) that the driver and the workers reach; a worker copies what it
-needs into its own cache, once. Without one the store is the driver's cache and nothing is copied: what is put is only
-linked to, which suits workers on this machine or on a file system that all machines share.
+needs into its own cache, once. Without one nothing is copied: a name then also says where the driver has it, which
+suits workers on this machine or on a file system that all machines share.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
 import shutil
 from pathlib import Path, PurePosixPath
 
 import fsspec
 
-from sim.common.cache import built, cache_dir, folder_digest
+from sim.common.cache import SEAL, built, cache_dir, file_digest, files_of, known_digest
+from sim.common.disk import no_space
 from sim.common.errors import UserError
 from sim.experiment.config import Config
-from sim.experiment.paths import PathKey
+from sim.experiment.paths import PathKey, there
 
 PREFIX = "store:"
 """How a setting begins that names something in the store."""
@@ -26,52 +25,39 @@ DONE = ".complete"
 
 
 class Store:
-    """Args: url: a folder or fsspec URL; "": this machine's cache, by links."""
+    """Args: url: a folder or fsspec URL; "": where things lie."""
 
     def __init__(self, url: str = "") -> None:
-        self.linked = not url or url.startswith(PREFIX)
-        self.url = url or f"{PREFIX}{cache_dir().resolve() / 'store'}"
+        self.url = url
 
     def put(self, what: Path) -> str:
         """Put a file or folder there, unless it is; returns the name to fetch it by. Raises UserError."""
         digest = _digest(what)
-        if self.linked:
-            _link(self._root / digest, what.resolve())
-            return PREFIX + digest
+        if not self.url:
+            return f"{PREFIX}{digest}:{what.resolve()}"
         try:
             files, root = fsspec.core.url_to_fs(self.url)
             there = f"{root}/{digest}"
             if not files.exists(f"{there}/{DONE}"):
-                for file in sorted(f for f in what.rglob("*") if f.is_file()) if what.is_dir() else [what]:
-                    into = f"{there}/{PurePosixPath(what.name, file.relative_to(what))}"
+                for name, file in files_of(what) if what.is_dir() else [("", what)]:
+                    into = f"{there}/{PurePosixPath(what.name, name)}"
                     files.makedirs(into.rpartition("/")[0], exist_ok=True)
                     files.put_file(str(file), into)
                 files.pipe_file(f"{there}/{DONE}", what.name.encode())
         except (OSError, ValueError, ImportError) as error:
-            raise UserError(f"engine.store: cannot write to {self.url!r}: {error}.") from error
+            reason = no_space(error, Path(root)) if isinstance(error, OSError) else ""
+            raise UserError(f"engine.store: cannot write to {self.url!r}: {reason or error}.") from error
         return PREFIX + digest
 
     def fetch(self, name: str) -> Path:
         """The file or folder of a name that `put` returned; anything else is a path. Raises UserError."""
         if not name.startswith(PREFIX):
             return Path(name)
-        digest = name.removeprefix(PREFIX)
-        if self.linked:
-            return self._linked(digest)
+        digest, _, here = name.removeprefix(PREFIX).partition(":")
+        if here:
+            return _there(Path(here))
         holder = built(cache_dir() / "fetched" / digest, lambda folder: self._download(digest, folder))
-        return next(path for path in holder.iterdir() if path.name != DONE)
-
-    @property
-    def _root(self) -> Path:
-        return Path(self.url.removeprefix(PREFIX))
-
-    def _linked(self, digest: str) -> Path:
-        path = self._root / digest
-        if not path.exists():
-            raise UserError(
-                f"engine.store: this worker has no {str(path)!r}; name a folder or URL that all machines reach."
-            )
-        return path.resolve()
+        return next(path for path in holder.iterdir() if path.name not in (DONE, SEAL))
 
     def _download(self, digest: str, folder: Path) -> None:
         try:
@@ -86,16 +72,15 @@ class Store:
 
 
 def _digest(what: Path) -> str:
-    return folder_digest(what) if what.is_dir() else hashlib.sha256(what.read_bytes()).hexdigest()
+    return known_digest(what) if what.is_dir() else file_digest(what)
 
 
-def _link(link: Path, target: Path) -> None:
-    """Lead to where the content was just read: an older place may have changed, or be gone."""
-    link.parent.mkdir(parents=True, exist_ok=True)
-    temporary = link.with_name(f".{link.name}-{os.getpid()}")
-    temporary.unlink(missing_ok=True)
-    temporary.symlink_to(target)
-    temporary.replace(link)
+def _there(path: Path) -> Path:
+    if not path.exists():
+        raise UserError(
+            f"engine.store: this worker has no {str(path)!r}; name a folder or URL that all machines reach."
+        )
+    return path
 
 
 def shipped(config: Config, model: str, summarizer: str, store: Store) -> Config:
@@ -106,7 +91,7 @@ def shipped(config: Config, model: str, summarizer: str, store: Store) -> Config
     """
 
     def put(value: str, key: PathKey) -> str:
-        return store.put(Path(value)) if key.workers != "never" and Path(value).exists() else value
+        return store.put(Path(value)) if key.workers != "never" and there(value) else value
 
     llm = config.llm.model_copy(update={"model": model, "summarizer": summarizer})
     return config.model_copy(update={"llm": llm}).with_paths(put)

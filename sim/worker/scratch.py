@@ -7,20 +7,21 @@ Workers that do not see that folder train everything themselves.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
 
-from sim.common.cache import digest
+from sim.common.cache import built, digest
+from sim.common.disk import write_whole
 from sim.llm.finetune import LaneResult
 from sim.messages import Job
 from sim.worker.workplace import Workplace
 
 FOLDER = "scratch"
 """Folder below a sweep's."""
+RESULTS = "results.json"
 VERSION = 1
 """Part of the name's hash: bump it when users' texts or fine-tuning come out differently for equal settings."""
 Results = list[LaneResult[int]]
@@ -30,15 +31,13 @@ def from_scratch(work: Workplace, shared: Path | None, job: Job, train: Callable
     """What became of a job's users, who start from scratch, in their order: found, or trained now and kept."""
     if shared is None or not shared.is_dir():
         return train()
-    path = shared / f"{digest(_decided_by(work, job))}.json"
-    if path.is_file():
-        rows = json.loads(path.read_text(encoding="utf-8"))
-        return [LaneResult(**{**row, "curve": [(int(s), float(v)) for s, v in row["curve"]]}) for row in rows]
-    done = train()
-    new = path.with_name(f".{path.name}.{os.getpid()}")
-    new.write_text(json.dumps([asdict(result) for result in done]), encoding="utf-8")
-    new.replace(path)  # whole or not at all
-    return done
+
+    def build(into: Path) -> None:
+        write_whole(into / RESULTS, json.dumps([asdict(result) for result in train()]))
+
+    found = built(shared / digest(_decided_by(work, job)), build) / RESULTS
+    rows = json.loads(found.read_text(encoding="utf-8"))
+    return [LaneResult(**{**row, "curve": [(int(s), float(v)) for s, v in row["curve"]]}) for row in rows]
 
 
 def _decided_by(work: Workplace, job: Job) -> dict[str, object]:

@@ -16,6 +16,7 @@ from sim.analysis.run.plots import draw
 from sim.analysis.run.verdict import Verdict, setting, verdict
 from sim.analysis.summary import COLUMNS, DASH, by_key, compare, interval, number, summarise
 from sim.analysis.tables import Run, load_run, records
+from sim.common.disk import write_whole
 
 EXPLAINED_USERS = 5
 
@@ -29,7 +30,7 @@ def report(folder: Path | str) -> Path:
     headline, *rest = found.sentences
     lead = [headline, " ".join(rest)] if rest else [headline]
     title = f"Headstart: {run.name}"
-    path.write_text(document(title, lead, _sections(run, summary, found)), encoding="utf-8")
+    write_whole(path, document(title, lead, _sections(run, summary, found)))
     return path
 
 

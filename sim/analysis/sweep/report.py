@@ -18,6 +18,7 @@ from sim.analysis.sweep.plots import accuracy_by_similarity, cost_by_pool, metri
 from sim.analysis.sweep.published import SOURCE, beside_published
 from sim.analysis.sweep.table import SHOWN, Sweep, listed, load_sweep
 from sim.analysis.tables import records
+from sim.common.disk import write_whole
 from sim.experiment.names import ORACLE, SCRATCH
 
 LEAD_METRICS = (METRIC, "selection_accuracy")
@@ -28,7 +29,7 @@ def report(folder: Path | str) -> Path:
     """Write report.html into a sweep's folder and return its path. Raises UserError when the folder is no sweep."""
     sweep = load_sweep(Path(folder))
     path = sweep.folder / "report.html"
-    path.write_text(document(f"Headstart: sweep {sweep.name}", _lead(sweep), _sections(sweep)), encoding="utf-8")
+    write_whole(path, document(f"Headstart: sweep {sweep.name}", _lead(sweep), _sections(sweep)))
     return path
 
 

@@ -77,7 +77,7 @@ class Sweep:
     def configs(self) -> dict[str, Config]:
         """The config of every run whose folder is there."""
         paths = {name: self.folder / name / "config.toml" for name in self.runs["folder"]}
-        return {name: Config.load(path) for name, path in paths.items() if path.is_file()}
+        return {name: Config.of_run(path) for name, path in paths.items() if path.is_file()}
 
     def has(self, metric: str) -> bool:
         """Whether any run knows the metric."""

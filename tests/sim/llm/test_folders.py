@@ -64,7 +64,7 @@ def shard(folder: Path) -> None:
         (WEIGHTS, None, "model.safetensors is missing .*never from pickles"),
         ("config.json", b"[]", "config.json is not JSON of one object"),
         ("config.json", b"", "config.json is not JSON"),
-        ("config.json", b'{"model_type": "llama", "model_type": "gpt2"}', "'model_type' appears twice"),
+        ("config.json", b'{"model_type": "llama", "model_type": "gpt2"}', "'model_type' is there twice"),
         ("config.json", None, "cannot load"),
         ("tokenizer.json", b"{}", "cannot load"),
         ("tokenizer.json", b"\xff", "cannot load"),

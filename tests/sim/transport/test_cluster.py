@@ -166,11 +166,11 @@ def test_workers_without_the_drivers_folders_say_so(
 
     class Remover(Silent):
         def started(self, jobs: int, users: int) -> None:
-            (Path(os.environ["HEADSTART_CACHE"]) / "store").rename(tmp_path / "hidden")
+            (Path(os.environ["HEADSTART_CACHE"]) / "offers").rename(tmp_path / "hidden")
 
     with pytest.raises(UserError, match="this worker has no"):
         start(prepare(changed), folder, Remover())
-    (tmp_path / "hidden").rename(Path(os.environ["HEADSTART_CACHE"]) / "store")
+    (tmp_path / "hidden").rename(Path(os.environ["HEADSTART_CACHE"]) / "offers")
     assert not is_finished(folder)
     start(prepare(reopen_folder(folder, overrides=["engine.backend=inline"])), folder, Silent())
     assert tables(folder) == expected

@@ -21,9 +21,9 @@ def folder(tmp_path: Path) -> Path:
     return made
 
 
-@pytest.fixture(params=["folder", "file", "memory", "links"])
+@pytest.fixture(params=["folder", "file", "memory", "none"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    urls = {"folder": str(tmp_path / "store"), "file": f"file://{tmp_path}/store", "memory": "memory://s", "links": ""}
+    urls = {"folder": str(tmp_path / "store"), "file": f"file://{tmp_path}/store", "memory": "memory://s", "none": ""}
     return Store(urls[request.param])
 
 
@@ -66,20 +66,30 @@ def test_content_is_put_once_and_fetched_once(folder: Path, tmp_path: Path, monk
     assert Store(str(tmp_path / "again")).put(folder) != name
 
 
-def test_without_a_store_nothing_is_copied(folder: Path) -> None:
-    store = Store()
-    assert Store(store.url).fetch(store.put(folder)) == folder.resolve()
-    assert [p.is_symlink() for p in (cache_dir() / "store").iterdir()][-1]
+def test_without_a_store_nothing_is_copied_or_written(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEADSTART_CACHE", str(tmp_path / "cache"))
+    assert Store("").fetch(Store("").put(folder)) == folder.resolve()
+    assert not cache_dir().exists()
 
 
-def test_a_link_to_what_is_gone_is_renewed(folder: Path, tmp_path: Path) -> None:
+def test_what_is_gone_from_where_it_lay_is_named(folder: Path, tmp_path: Path) -> None:
     store = Store()
     name = store.put(folder)
     moved = folder.rename(tmp_path / "moved")
     with pytest.raises(UserError, match=r"this worker has no .*name a folder or URL that all machines reach"):
         store.fetch(name)
-    assert store.put(moved) == name
-    assert store.fetch(name) == moved.resolve()
+    assert store.fetch(store.put(moved)) == moved.resolve()
+
+
+def test_what_links_lead_to_arrives_too(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "weights").write_text("1")
+    (folder / "linked").symlink_to(tmp_path / "real")
+    store = Store(str(tmp_path / "store"))
+    there = elsewhere(store, tmp_path, monkeypatch).fetch(store.put(folder))
+    assert (there / "linked" / "weights").read_text() == "1"
 
 
 def test_an_interrupted_upload_is_done_again(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -120,7 +120,7 @@ def test_entries_that_are_read_are_held_to_the_layout(
 def test_an_entry_that_stands_twice_is_refused(tmp_path: Path) -> None:
     path = saved(tmp_path, LAYOUTS["lora"]) / CONFIG
     path.write_text(path.read_text().replace("{", '{"use_dora": true, "use_dora": false,', 1))
-    with pytest.raises(UserError, match="'use_dora' appears twice"):
+    with pytest.raises(UserError, match="'use_dora' is there twice"):
         LAYOUTS["lora"].load(tmp_path)
 
 
