@@ -6,7 +6,6 @@ common LLMs are in `llms/`. FLOPs are in `flops.py`, memory in `memory.py`, adap
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 
-from devices.basics import Floats, Numbers, UnknownName, floats
+from devices.basics import Floats, Numbers, UnknownName, floats, read_object
 from devices.configs import read_config
 from devices.constants import stated
 
@@ -202,22 +201,22 @@ def llm(name_or_path: str | Path) -> Llm:
     """The shape of an LLM: a name in `llms/`, a config.json, or a folder that holds one.
 
     Case, publisher, spaces and variant do not matter: "meta-llama/Llama-3.2-1B-Instruct" and "Llama 3.2 1B"
-    find "llama-3.2-1b". Raises UnknownName where nothing is found, ValueError where the file is no config
-    that is supported.
+    find "llama-3.2-1b". Raises UnknownName where nothing is found, ValueError naming the file where it is no
+    config that is supported.
     """
     path = Path(name_or_path)
     if path.is_dir():
         path = path / "config.json"
     if not path.is_file():
+        if str(name_or_path).startswith((".", "/", "~")):
+            raise ValueError(f"no config.json of an LLM at {str(name_or_path)!r}")
         path = LLMS / f"{_shipped(str(name_or_path))}.json"
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not JSON: {error}") from error
-    if not isinstance(config, dict):
-        raise ValueError(f"{path} is no config.json of an LLM")
+    config = read_object(path)
     name = path.stem if path.parent == LLMS else path.parent.name if path.name == "config.json" else path.stem
-    return Llm.from_config(config, name=name)
+    try:
+        return Llm.from_config(config, name=name)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 def _shipped(asked: str) -> str:
@@ -225,7 +224,12 @@ def _shipped(asked: str) -> str:
     known = llm_names()
     name = re.sub(r"[\s_:]+", "-", asked.strip().lower().rsplit("/", maxsplit=1)[-1]).removeprefix("meta-")
     for candidate in (name, VARIANT.sub("", name)):
-        found = [k for k in known if k.replace("-", "") == candidate.replace("-", "")]
-        if found:
-            return found[0]
+        for shape in known:
+            if _spelt(shape) == _spelt(candidate):
+                return shape
     raise UnknownName("LLM", asked, known, get_close_matches(name, known, n=3, cutoff=0.3))
+
+
+def _spelt(name: str) -> str:
+    """A name in one spelling. Words may be joined (openllama, open-llama), numbers not: llama-27b is not llama-2-7b."""
+    return "".join(f" {part} " if part[0].isdigit() else part for part in re.findall(r"\d[^-]*|[^\d-]+", name))

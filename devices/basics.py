@@ -1,9 +1,12 @@
-"""Types that the whole package shares (numbers or arrays of them), and the error for unknown names."""
+"""Types that the whole package shares (numbers or arrays of them), the error for unknown names, JSON files."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,3 +35,31 @@ class UnknownName(ValueError):  # noqa: N818 - it names what is unknown
         few = names if len(names) <= 8 else []
         hint = f"; nearest: {', '.join(close)}" if close else f"; known: {', '.join(few)}" if few else ""
         super().__init__(f"unknown {kind} {name!r}{hint} ({len(names)} known)")
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """The object that a JSON file holds.
+
+    Python's own reader takes the last of several entries of one name, and NaN; here both are refused.
+    Raises: ValueError naming the file, for anything else than one object in UTF-8. OSError.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=once, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is not JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise ValueError(f"{path} is not JSON of one object: it holds {type(found).__name__}")
+    return found
+
+
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON (`object_pairs_hook`), in which no key may be repeated."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"{next(key for key in keys if keys.count(key) > 1)!r} is there twice")
+    return found
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number")

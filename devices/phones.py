@@ -5,14 +5,14 @@ empty cells that the cost model needs and says so in `Phone.filled`:
 
 - a numeric figure: the median of the phones of the same tier that have it; for what grows with the years (CPU
   peak, memory, battery) of those released within two years, unless they are fewer than three;
+- a battery's energy, where only its charge is stated: at 3.87 V, as in the catalogue; memory, where only the variants
+  are: the smallest;
 - usable CPU peak: in-order cores count half (`peak.inorder_weight`), as devices.md section 2 found;
 - flash: by tier and year (`FLASH_BY_TIER`), for no source names the storage of each phone.
 """
 
 from __future__ import annotations
 
-import csv
-import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
@@ -24,17 +24,16 @@ from typing import Any
 
 from devices.basics import UnknownName
 from devices.constants import stated
+from devices.phone_files import CSV, LIMITS, YEARS, check_cores, clusters, figure, read_rows
 
-CSV = Path(__file__).parent / "phones.csv"
 TIERS = ("entry", "low-mid", "mid", "flagship")
-NEEDED = ("phone_id", "release_year", "tier")
-"""Columns that no row leaves empty."""
 FILLED_BY_MEDIAN = (
     "cpu_fp32_peak_gflops", "cpu_fp32_big_mid_gflops", "memory_bandwidth_gb_s", "ram_gb", "battery_wh",
     "cpu_allcore_power_w", "gpu_3dmark_stability_pct",
 )  # fmt: skip
 NO_TREND = ("cpu_allcore_power_w", "gpu_3dmark_stability_pct")
 """Filled from the whole tier: the recent phones that have these figures are nearly all of one SoC line."""
+BATTERY_V = 3.87
 OPTIONAL_WORDS = ("galaxy", "moto", "snapdragon", "4g", "5g")
 """Words of a phone's name that people leave out, as they do with the brand."""
 FLASH_BY_TIER: dict[str, tuple[tuple[int, str], ...]] = {
@@ -108,9 +107,9 @@ class Phone:
             return 1.0
         weight, big = stated()["peak.inorder_weight"], self.cpu_fp32_big_mid_gflops
         cores: list[float] = []
-        for count, ghz, flop in re.findall(r"(\d+)\*([\d.]+)\*([\d.]+)", self.cpu_peak_derivation):
+        for count, gflops in clusters(self.cpu_peak_derivation):
             little = sum(cores) > big - 0.1  # clusters are listed from big to little
-            cores += [float(ghz) * float(flop) * (weight if little else 1.0)] * int(count)
+            cores += [gflops * (weight if little else 1.0)] * count
         cores = sorted(cores or [1.0] * 8, reverse=True)
         return sum(cores[:threads]) / sum(cores)
 
@@ -131,79 +130,55 @@ def read_phones(path: str | Path = CSV) -> dict[str, Phone]:
     Use it for a phone of your own: one row with phone_id, release_year and tier is enough. Raises ValueError
     naming the file, the row and the column at fault.
     """
-    rows = _rows(Path(path))
-    known = [row for _, row in (rows if Path(path) == CSV else _rows(CSV))]
+    rows = read_rows(Path(path))
+    known = [row for _, row in (rows if Path(path) == CSV else read_rows(CSV))]
     found: dict[str, Phone] = {}
+    taken: set[str] = set()
     for line, row in rows:
         where = f"{path}: row {line} ({row['phone_id'] or 'unnamed'})"
         try:
             phone = _phone(row, known)
         except ValueError as error:
             raise ValueError(f"{where}, column {error}") from error
-        if phone.phone_id in found:
+        if phone.phone_id.lower() in taken:
             raise ValueError(f"{where}, column phone_id: appears twice")
+        taken.add(phone.phone_id.lower())
         found[phone.phone_id] = phone
     return found
 
 
-def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
-    """Rows with their line in the file, where the header is line 1."""
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, restkey="", restval="")
-            rows = [(reader.line_num, row) for row in reader]
-            columns = reader.fieldnames or []
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"{path}: no CSV in UTF-8: {error}") from error
-    if missing := [name for name in NEEDED if name not in columns]:
-        raise ValueError(f"{path}: row 1, column {missing[0]}: is missing")
-    if path != CSV:
-        with CSV.open(encoding="utf-8") as file:
-            allowed = [*next(csv.reader(file)), "flash"]
-        if unknown := [name for name in columns if name not in allowed]:
-            raise ValueError(f"{path}: row 1, column {unknown[0]!r}: is none of those of phones.csv")
-    if not rows:
-        raise ValueError(f"{path}: no phone in it")
-    if longer := [line for line, row in rows if "" in row]:
-        raise ValueError(f"{path}: row {longer[0]}, column {len(columns) + 1}: has no name in row 1")
-    return [(line, {name: value.strip() for name, value in row.items()}) for line, row in rows]
-
-
 def _phone(row: Mapping[str, str], known: list[dict[str, str]]) -> Phone:
     """Raises ValueError beginning with the column at fault."""
-    if not row["phone_id"] or row["phone_id"] == "market" or set(row["phone_id"]) & set(",:"):
-        raise ValueError(f"phone_id: {row['phone_id']!r} cannot name a phone")
+    name = row["phone_id"]
+    if not name or name == "market" or set(name) & set(",:") or not name.isprintable():
+        raise ValueError(f"phone_id: {name!r} cannot name a phone")
     if row["tier"] not in TIERS:
         raise ValueError(f"tier: {row['tier']!r} is none of {', '.join(TIERS)}")
-    if not row["release_year"].isdecimal():
-        raise ValueError(f"release_year: {row['release_year']!r} is no year")
+    if row["release_year"] not in map(str, YEARS):
+        raise ValueError(f"release_year: {row['release_year']!r} is no year from {YEARS[0]} to {YEARS[-1]}")
     year = int(row["release_year"])
-    figures = {name: _figure(name, row[name]) if row.get(name) else None for name in _numeric_fields()}
+    figures = {column: figure(column, row[column]) if row.get(column) else None for column in LIMITS}
+    options = tuple(
+        figure("ram_gb", part, "ram_options_gb") for part in row.get("ram_options_gb", "").split("/") if part
+    )
+    if options and min(options) < (figures["ram_gb"] or 0):
+        raise ValueError(f"ram_options_gb: {min(options):g} is below ram_gb, {figures['ram_gb']:g}")
+    _, charge = figures.pop("gpu_fp16_peak_gflops"), figures.pop("battery_mah")
+    figures["battery_wh"] = figures["battery_wh"] or (charge and charge * BATTERY_V / 1000)
+    figures["ram_gb"] = figures["ram_gb"] or min(options, default=None)
     filled = set() if row.get("flash") else {"flash"}
-    for name in FILLED_BY_MEDIAN:
-        if figures[name] is None:
-            figures[name] = _median_of_peers(name, row["tier"], year, known)
-            filled.add(name)
+    for column in FILLED_BY_MEDIAN:
+        if figures[column] is None:
+            figures[column] = _median_of_peers(column, row["tier"], year, known)
+            filled.add(column)
     _match_peaks(figures, filled)
-    options = tuple(_figure("ram_options_gb", part) for part in row.get("ram_options_gb", "").split("/") if part)
     flash = row.get("flash") or [kind for since, kind in FLASH_BY_TIER[row["tier"]] if year >= since][-1]
     if f"flash.{flash}" not in stated():
         raise ValueError(f"flash: {flash!r} is none of {', '.join(stated().under('flash'))}")
-    if any(not part.split("GHz")[-1].strip() for part in row.get("cpu_clusters", "").split("+") if "GHz" in part):
-        raise ValueError(f"cpu_clusters: {row['cpu_clusters']!r} is not of the form '4x2.5 GHz A75 + 4x1.6 GHz A55'")
+    check_cores(row)
     text = {f.name: row.get(f.name, "") for f in fields(Phone) if f.type == "str"} | {"flash": flash}
     values: dict[str, Any] = {**text, **figures, "release_year": year, "ram_options_gb": options}
     return Phone(**values, filled=frozenset(filled))
-
-
-def _figure(name: str, cell: str) -> float:
-    try:
-        value = float(cell)
-    except ValueError:
-        raise ValueError(f"{name}: {cell!r} is no number") from None
-    if not 0 < value < math.inf:
-        raise ValueError(f"{name}: {cell} must be above 0")
-    return value
 
 
 def _match_peaks(figures: dict[str, float | None], filled: set[str]) -> None:
@@ -214,10 +189,6 @@ def _match_peaks(figures: dict[str, float | None], filled: set[str]) -> None:
             raise ValueError(f"{big}: {figures[big]:g} is above {every}, {figures[every]:g}")
         wrong, right = (big, every) if big in filled else (every, big)
         figures[wrong] = figures[right]
-
-
-def _numeric_fields() -> list[str]:
-    return [f.name for f in fields(Phone) if f.type in ("float", "float | None")]
 
 
 def _median_of_peers(column: str, tier: str, year: int, known: list[dict[str, str]]) -> float:

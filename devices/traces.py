@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from devices.availability import DAY_S, Availability
-from devices.basics import UnknownName
+from devices.basics import UnknownName, once
 
 LONGEST_S = 366 * DAY_S
 """The longest trace that is believed. A longer one is in milliseconds, since 1970, or has a clock that was set."""
@@ -102,7 +102,7 @@ def _clients(path: Path) -> dict[str, Mapping[str, Any]]:
     """The entries of a file by client."""
     with path.open("rb") as file:
         try:
-            content = json.load(file, object_pairs_hook=_once) if path.suffix == ".json" else _Plain(file).load()
+            content = json.load(file, object_pairs_hook=once) if path.suffix == ".json" else _Plain(file).load()
         except Exception as error:  # a broken pickle raises anything
             kind = "JSON" if path.suffix == ".json" else "pickle of plain data (JSON needs a name in .json)"
             raise ValueError(f"{path}: no {kind}: {error}") from error
@@ -118,15 +118,6 @@ def _clients(path: Path) -> dict[str, Mapping[str, Any]]:
             raise ValueError(f"{path}: client {str(client)!r} is {_what(entry)}, not an object")
         clients[str(client)] = entry
     return clients
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object of JSON, in which no key may be repeated."""
-    entry = dict(pairs)
-    if len(entry) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"{next(key for key in keys if keys.count(key) > 1)!r} is there twice")
-    return entry
 
 
 class _Plain(pickle.Unpickler):

@@ -21,6 +21,7 @@ import pytest  # noqa: E402
 import torch  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
+from sim.llm.rendering import answer  # noqa: E402
 from sim.pocket.tokenizer import build_tokenizer  # noqa: E402
 
 torch.set_num_threads(1)
@@ -45,6 +46,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests neither read nor fill the user's cache."""
     monkeypatch.setenv("HEADSTART_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+@pytest.fixture
+def rendered_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chat templates are rendered in this process, without limits: harmless ones, and many of them."""
+    monkeypatch.setattr("sim.llm.chat._elsewhere", answer)
 
 
 @pytest.fixture(scope="session")

@@ -36,7 +36,9 @@ def make_pool(provider: Provider, nodes: Nodes, progress: Progress, ends: float)
             group.keep(provider.store.fetch(name))
             there += len(group.names)
             progress("pool", there, needed)
-    return provider.resident.open_pool(plan.assemble())
+    pool = provider.resident.open_pool(plan.assemble())
+    pool.check(provider.resident.lanes.layout)
+    return pool
 
 
 def hand_on(provider: Provider, pool: Pool, to: Path) -> Path:

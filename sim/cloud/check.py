@@ -17,6 +17,7 @@ from sim.experiment.names import SCRATCH
 from sim.experiment.paths import there
 from sim.experiment.strategies import STRATEGIES, make_strategy
 from sim.llm.adapters import kind_of
+from sim.llm.folders import check_folder
 from sim.population.hours import Hours
 from sim.population.phones import known_phones, phone_mix
 
@@ -56,8 +57,11 @@ def prepare(config: Config) -> Preparation:
     with _naming("engine.device"):
         torch.zeros(1, device=config.engine.device)
     for key, value in (("llm.model", config.llm.model), ("llm.summarizer", config.llm.summarizer)):
-        looks_local = value.startswith((".", "/", "~")) or value.count("/") > 1
-        if value != "pocket" and looks_local and not (there(value) and Path(value).is_dir()):
+        if value == "pocket":
+            continue
+        if there(value) and Path(value).is_dir():
+            check_folder(Path(value))
+        elif value.startswith((".", "/", "~")) or value.count("/") > 1:
             raise UserError(f"{key}: no model folder {value!r}.")
     return open_texts(config)
 

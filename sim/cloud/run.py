@@ -49,6 +49,9 @@ def serve_run(
     provider = Provider(preparation, watcher.building)
     text_tokens = _text_tokens(provider)
     pool = make_pool(provider, nodes, watcher.building, ends)
+    foreign = pool.remarks(config.llm.model) if config.pool.path else ()
+    for remark in foreign:
+        watcher.remark(remark)
     offers = make_offers(provider, pool, dict.fromkeys([*config.strategies, SCRATCH]), watcher.building)
     meter = _meter(provider, offers, text_tokens)
     plans = plan(config, {name: provider.store.put(path) for name, path in offers.folders.items()})
@@ -63,7 +66,7 @@ def serve_run(
         "llm": {"source": provider.resident.lm.source, "parameters": provider.resident.lm.parameters},
         "pool": str(pool.folder),
         "mean_text_tokens": text_tokens,
-        "remarks": preparation.remarks,
+        "remarks": (*preparation.remarks, *foreign),
     }
     with Journal(folder) as journal:
         write_manifest(folder, config, **found)

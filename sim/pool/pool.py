@@ -71,6 +71,8 @@ class Pool:
         if (folder / SEAL).exists():
             require_whole(folder, f"bring back what it held, or remove {SEAL} if you changed it yourself", OFFERS)
         self.cards: dict[str, Card] = {}
+        self.bases: dict[str, str] = {}
+        """The LLM that each pLLM says it was made for; "" where it says none."""
         for name in _read(index, _ids):
             path = folder / name / CARD
             if not path.is_file():
@@ -79,7 +81,7 @@ class Pool:
             if card.style not in corpus.styles:
                 near = nearest(card.style, corpus.styles)
                 raise UserError(f"pool: {path}: the corpus has no style {card.style!r}.{near}")
-            check_folder(folder / name)
+            self.bases[name] = str(check_folder(folder / name).get("base_model_name_or_path") or "")
         self._adapter = lru_cache(maxsize=256)(self._load)
 
     @property
@@ -99,6 +101,20 @@ class Pool:
     def adapter(self, name: str, layout: Layout) -> Tensor:
         """The flat adapter (size,) of a pLLM."""
         return self._adapter(name, layout)
+
+    def check(self, layout: Layout) -> None:
+        """Read every pLLM's weights once. Raises UserError where one is broken, or none of this layout."""
+        for name in self.cards:
+            layout.load(self.folder / name)
+
+    def remarks(self, model: str) -> tuple[str, ...]:
+        """A sentence where pLLMs say that they were made for another LLM than this one, by its name."""
+        others = {base for base in self.bases.values() if base and _last(base) != _last(model)}
+        if not others:
+            return ()
+        count, named = sum(base in others for base in self.bases.values()), ", ".join(map(repr, sorted(others)[:3]))
+        said = f"pool: {count} of {len(self.bases)} pLLMs say that they were made for {named}"
+        return (f"{said}, not for llm.model = {model!r}.",)
 
     def _load(self, name: str, layout: Layout) -> Tensor:
         self.card(name)
@@ -133,6 +149,11 @@ def _ids(index: Any) -> list[str]:
             raise ValueError(f"the id {name!r:.60} is there twice, but for case, or is the name of another file")
         seen.add(alike(name))
     return ids
+
+
+def _last(name: str) -> str:
+    """What a folder or a name on the hub ends in: the same LLM may lie in another place."""
+    return name.rstrip("/").rpartition("/")[2].lower()
 
 
 def _read(path: Path, shape: Callable[[Any], T]) -> T:

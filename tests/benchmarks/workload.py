@@ -19,8 +19,9 @@ from sim.common.streams import stream
 from sim.corpus import open_corpus
 from sim.experiment.config import Config
 from sim.llm.adapters.lora import Lora as LoraKind
+from sim.llm.chat import Template
 from sim.llm.finetune import epochs
-from sim.llm.model import Encoded, Template
+from sim.llm.model import Encoded
 from sim.population.users import User, draw_user, possible_styles
 from strategies.base import Text
 
@@ -154,7 +155,8 @@ def encode(tokenizer: Any, texts: list[Text], config: Config) -> list[Encoded]:
     template, longest = Template.of(tokenizer), config.training.max_tokens
     out = []
     for text in texts:
-        prompt = tokenizer(template.question(text.prompt), add_special_tokens=False)["input_ids"][-(longest // 2) :]
+        asked = f"{template.before}{text.prompt}{template.between}"
+        prompt = tokenizer(asked, add_special_tokens=False)["input_ids"][-(longest // 2) :]
         answer = tokenizer(text.answer + template.after, add_special_tokens=False)["input_ids"]
         out.append(Encoded(np.array((prompt + answer)[:longest], dtype=np.int32), len(prompt)))
     return out

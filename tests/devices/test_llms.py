@@ -1,10 +1,15 @@
 """Shapes of LLMs: the shipped ones count to the published sizes; configs are read, or refused in one line."""
 
+import dataclasses
 import json
+from typing import Any
 
 import pytest
+import torch
 
 from devices import Ia3, Llm, Lora, UnknownName, llm, llm_names
+from devices.architecture import LLMS
+from devices.configs import DEFAULTS, SUPPORTED
 
 PUBLISHED_BILLIONS = {
     # model cards and papers; Gemma 3 and Qwen count the embedding once where it is tied
@@ -51,13 +56,39 @@ def test_every_shipped_shape_has_its_published_size():
         ("openai-community/gpt2", "gpt2"),
         ("facebook/MobileLLM-125M", "mobilellm-125m"),
         ("SmolLM2-135M-Instruct-Q4_K_M", "smollm2-135m"),
+        ("gpt-2", "gpt2"),
+        ("Qwen/Qwen3-0.6B-Base", "qwen3-0.6b"),
+        ("gemma 2 2b", "gemma-2-2b"),
+        ("openllama-3b", "open-llama-3b"),
     ],
 )
 def test_names_ignore_publisher_case_and_variant(name, shipped):
     assert llm(name) == llm(shipped)
 
 
-@pytest.mark.parametrize("name", ["gpt2-xxl", "phi-2.7b", "qwen2.5-14b", "llama-3.2-1b-vision", "gemma-2-27b-it"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "gpt2-xxl",
+        "phi-2.7b",
+        "qwen2.5-14b",
+        "llama-3.2-1b-vision",
+        "gemma-2-27b-it",
+        "llama-27b",
+        "gemma-22b",
+        "qwen-34b",
+        "llama-213b",
+        "Llama 38B",
+        "llama-3.21b",
+        "llama-3.2-11b",
+        "qwen2.5-05b",
+        "qwen25-0.5b",
+        "phi-15",
+        "smollm2135m",
+        "gpt2.0",
+        "llama-3.2",
+    ],
+)
 def test_another_size_is_never_taken_for_one_that_is_shipped(name):
     with pytest.raises(UnknownName, match=f"unknown LLM '{name}'; nearest: "):
         llm(name)
@@ -83,6 +114,8 @@ def test_errors_are_one_clear_line(tmp_path):
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(ValueError, match="is not JSON"):
         llm(tmp_path)
+    with pytest.raises(ValueError, match=r"no config\.json of an LLM at './gpt2'"):
+        llm("./gpt2")  # a folder that is missing, not the shipped one of that name
     with pytest.raises(ValueError, match="'t5' is not supported"):
         Llm.from_config({"model_type": "t5"})
     with pytest.raises(ValueError, match="lacks 'hidden_size'"):
@@ -111,3 +144,98 @@ def test_sizes():
 @pytest.mark.parametrize("parameters", [1.25e8, 1e9, 7e9, 1.3e10])
 def test_shape_of_a_given_size(parameters):
     assert Llm.of_size(parameters).parameters == pytest.approx(parameters, rel=0.05)
+
+
+# ---------------------------------------------------------------- configs, held to transformers
+
+CONFIGS = {path.stem: json.loads(path.read_text()) for path in LLMS.glob("*.json")}
+LLAMA = {"model_type": "llama", "hidden_size": 64, "intermediate_size": 96, "num_attention_heads": 8,
+         "num_hidden_layers": 2, "vocab_size": 100}  # fmt: skip
+GPT2 = {"model_type": "gpt2", "n_embd": 64, "n_head": 8, "n_layer": 2, "vocab_size": 100}
+SIZES = sorted({*LLAMA, *GPT2} - {"model_type"})
+FAMILIES = [kind for kind in SUPPORTED if kind != "gemma3"]  # which has its language model's sizes in a text_config
+
+
+def transformers_count(config: dict[str, Any]) -> int:
+    """Parameters of the LLM that transformers makes of a config, without their memory; tied ones once."""
+    from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
+
+    kind = AutoModel if config["model_type"] == "bert" else AutoModelForCausalLM
+    with torch.device("meta"):
+        model = kind.from_config(AutoConfig.for_model(**config), trust_remote_code=False)
+    return sum(p.numel() for p in model.parameters())
+
+
+@pytest.mark.parametrize("kind", FAMILIES)
+def test_what_a_config_leaves_out_is_what_transformers_takes(kind):
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+    theirs = {field.name: field.default for field in dataclasses.fields(CONFIG_MAPPING[kind])}
+    assert dict(DEFAULTS[kind]) == {key: theirs.get(key) for key in DEFAULTS[kind]}
+    sparse = Llm.from_config({"model_type": "llava", "text_config": {"model_type": kind}})
+    assert sparse.parameters == transformers_count({"model_type": kind})
+
+
+@pytest.mark.parametrize("name", ["llama-3.2-1b", "mistral-7b", "qwen2.5-0.5b", "qwen3-0.6b", "smollm3-3b",
+                                  "phi-4-mini", "gemma-2b", "gemma-2-2b", "gemma-3-270m", "gpt2-medium", "pythia-160m",
+                                  "opt-125m", "phi-1.5", "mobilellm-125m"])  # fmt: skip
+def test_sizes_are_those_of_transformers_with_the_options_of_a_config_and_without(name):
+    """Of every family one: as shipped, and without each entry that a config may leave out, or with its opposite."""
+    config = CONFIGS[name]
+    optional = ("num_key_value_heads", "head_dim", "tie_word_embeddings", "attention_bias", "mlp_bias", "enable_bias")
+    known = DEFAULTS[config["model_type"]]
+    variants = [config] + [{k: v for k, v in config.items() if k != key} for key in optional if key in config]
+    variants += [{**config, key: not known[key]} for key in optional if isinstance(known.get(key), bool)]
+    for variant in variants:
+        heads = variant.get("num_attention_heads", 1)
+        if heads % (variant.get("num_key_value_heads", known.get("num_key_value_heads")) or heads):
+            continue  # transformers makes an LLM of it that cannot run
+        assert Llm.from_config(variant).parameters == pytest.approx(transformers_count(variant), rel=0.005), variant
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CONFIGS)
+def test_every_shipped_shape_counts_as_in_transformers(name):
+    assert llm(name).parameters == pytest.approx(transformers_count(CONFIGS[name]), rel=0.005)
+
+
+def test_the_sparse_config_of_gemma_3():
+    """As in google/gemma-3-4b-it: the language model's config names only what differs from the family's defaults."""
+    text = {"hidden_size": 2560, "intermediate_size": 10240, "num_hidden_layers": 34, "model_type": "gemma3_text"}
+    shape = Llm.from_config({"model_type": "gemma3", "text_config": text, "vision_config": {"hidden_size": 1152}})
+    assert (shape.heads, shape.kv_heads, shape.head_dim, shape.vocab, shape.tied) == (8, 4, 256, 262_208, True)
+    assert shape.parameters == transformers_count(text)
+
+
+@pytest.mark.parametrize("value", [0, -4, 4.5, 64.0, "64", True, [64], {}, 1e30, 10**30, float("nan"), float("inf")])
+@pytest.mark.parametrize("key", [*SIZES, "num_key_value_heads", "head_dim", "n_inner", "n_positions"])
+def test_sizes_that_no_llm_has_are_refused(key, value):
+    config = GPT2 if key.startswith("n_") else LLAMA
+    with pytest.raises(ValueError, match=f"{key} is .*; a whole number from 1 to [0-9,]+ is expected"):
+        Llm.from_config({**config, key: value})
+
+
+@pytest.mark.parametrize(
+    ("entries", "said"),
+    [
+        ({"num_attention_heads": 6}, "6 attention heads do not divide the width 64, and no head_dim is given"),
+        ({"num_key_value_heads": 16}, "16 key-value heads do not divide 8 attention heads"),
+        ({"num_key_value_heads": 3}, "3 key-value heads do not divide 8 attention heads"),
+        ({"hidden_size": None}, "hidden_size is null"),
+        ({"tie_word_embeddings": "false"}, "tie_word_embeddings is 'false'; true or false is expected"),
+        ({"attention_bias": 1}, "attention_bias is 1; true or false is expected"),
+        ({"model_type": ["llama"]}, "is not supported; supported: llama"),
+    ],
+)
+def test_a_config_that_makes_no_llm_is_refused_with_its_file(tmp_path, entries, said):
+    (tmp_path / "config.json").write_text(json.dumps({**LLAMA, **entries}))
+    with pytest.raises(ValueError, match=said) as refused:
+        llm(tmp_path)
+    assert str(tmp_path / "config.json") in str(refused.value)
+
+
+@pytest.mark.parametrize("content", ['{"hidden_size": 64, "hidden_size": 32}', '{"a": NaN}', "[1]", "", "[" * 100_000])
+def test_a_file_that_is_no_config_is_refused(tmp_path, content):
+    (tmp_path / "config.json").write_text(content)
+    with pytest.raises(ValueError, match=r"config\.json is not JSON"):
+        llm(tmp_path)

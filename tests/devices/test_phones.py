@@ -164,6 +164,36 @@ def test_a_phone_of_ones_own(tmp_path):
         ("", "2024,mid,6", "row 2, column 4: has no name in row 1"),
         ("", "2024,mid\nmine,2024,mid", "row 3 (mine), column phone_id: appears twice"),
         ("", '2024,mid\n"a,b",2024,mid', "row 3 (a,b), column phone_id: 'a,b' cannot name a phone"),
+        ("", "2024,mid\nMine,2024,mid", "row 3 (Mine), column phone_id: appears twice"),
+        ("", "2024,mid\n\n  \t", "row 4, column release_year: the row ends before it"),
+        ("", "2024,mid\n,,", "row 3 (unnamed), column phone_id: '' cannot name a phone"),
+        ("", "24,mid", "row 2 (mine), column release_year: '24' is no year from 2007 to 2049"),
+        ("", "1999,mid", "row 2 (mine), column release_year: '1999' is no year from 2007"),
+        ("", "2024.0,mid", "row 2 (mine), column release_year: '2024.0' is no year"),
+        ("", "\u0662\u0660\u0662\u0664,mid", "row 2 (mine), column release_year: '"),
+        (",ram_gb,ram_gb", "2024,mid,8,2", "row 1, column 'ram_gb': appears twice"),
+        (
+            ",ram_gb",
+            "2024,mid,8192",
+            "row 2 (mine), column ram_gb: 8192 is not from 0.25 to 64; is it in another unit?",
+        ),
+        (",ram_options_gb", "2024,mid,4/6144", "row 2 (mine), column ram_options_gb: 6144 is not from 0.25 to 64"),
+        (",memory_bandwidth_gb_s", "2024,mid,51200", "row 2 (mine), column memory_bandwidth_gb_s: 51200 is not from 1"),
+        (",memory_bandwidth_gb_s", "2024,mid,0.0512", "row 2 (mine), column memory_bandwidth_gb_s: 0.0512 is not"),
+        (",cpu_fp32_peak_gflops", "2024,mid,0.28", "row 2 (mine), column cpu_fp32_peak_gflops: 0.28 is not from 5"),
+        (",battery_wh", "2024,mid,5000", "row 2 (mine), column battery_wh: 5000 is not from 1 to 100"),
+        (",battery_mah", "2024,mid,5", "row 2 (mine), column battery_mah: 5 is not from 500 to 30000"),
+        (",cpu_allcore_power_w", "2024,mid,4500", "row 2 (mine), column cpu_allcore_power_w: 4500 is not from 0.1"),
+        (",gpu_3dmark_stability_pct", "2024,mid,0.9", "row 2 (mine), column gpu_3dmark_stability_pct: 0.9 is not"),
+        (",ram_gb", '2024,mid,"8,5"', "row 2 (mine), column ram_gb: '8,5' is no number such as 8 or 8.5"),
+        (",battery_mah", '2024,mid,"5,000"', "row 2 (mine), column battery_mah: '5,000' is no number"),
+        (",battery_mah", "2024,mid,5_000", "row 2 (mine), column battery_mah: '5_000' is no number"),
+        (",ram_gb", "2024,mid,inf", "row 2 (mine), column ram_gb: inf is not from 0.25 to 64"),
+        (",ram_gb", "2024,mid,1e400", "row 2 (mine), column ram_gb: 1e400 is not from"),
+        (",ram_gb,ram_options_gb", "2024,mid,8,4/6", "row 2 (mine), column ram_options_gb: 4 is below ram_gb, 8"),
+        (",ram_gb,wifi", "2024,mid,8", "row 2, column wifi: the row ends before it; an empty cell has its comma"),
+        (",cpu_peak_derivation", "2024,mid,4*2.8.1*8", "row 2 (mine), column cpu_peak_derivation: '4*2.8.1*8' is not"),
+        (",cpu_peak_derivation", "2024,mid,99999999*2*8", "row 2 (mine), column cpu_peak_derivation: '99999999*2*8'"),
     ],
 )
 def test_a_bad_row_is_named_with_its_column(tmp_path, header, cells, said):
@@ -176,13 +206,30 @@ def test_a_bad_row_is_named_with_its_column(tmp_path, header, cells, said):
 @pytest.mark.parametrize(
     ("content", "said"),
     [(b"", "phone_id"), (b"phone_id,tier\n", "release_year"), (b"phone_id,release_year,tier\n", "no phone"),
-     (b"\xff\xfe\x00", "UTF-8")],
+     (b"\xff\xfe\x00", "UTF-8"), ("phone_id,release_year,tier\nme,2024,mid\n".encode("utf-16"), "UTF-8"),
+     (b"phone_id;release_year;tier\nme;2024;mid\n", "column phone_id: is missing; columns are separated by ';'"),
+     (b"phone_id\trelease_year\ttier\nme\t2024\tmid\n", r"columns are separated by '\\t', where ',' is expected"),
+     (b'phone_id,release_year,tier\n"me,2024,mid\nyou,2023,mid\n', "no CSV in UTF-8: unexpected end of data")],
 )  # fmt: skip
 def test_a_file_without_phones_is_refused(tmp_path, content, said):
     path = tmp_path / "mine.csv"
     path.write_bytes(content)
     with pytest.raises(ValueError, match=said):
         read_phones(path)
+
+
+def test_marks_and_blank_lines_of_an_export_do_no_harm(tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_bytes("\ufeffphone_id,release_year,tier,ram_gb\r\n\r\nmine,2024,mid, 8 \r\n\r\n".encode())
+    assert read_phones(path)["mine"].ram_gb == 8
+
+
+def test_what_follows_from_other_figures_is_no_median(tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_text("phone_id,release_year,tier,battery_mah,ram_options_gb\nmine,2024,mid,5000,6/8\n")
+    mine = read_phones(path)["mine"]
+    assert (mine.battery_wh, mine.ram_gb) == (pytest.approx(19.35), 6)
+    assert not {"battery_wh", "ram_gb"} & mine.filled
 
 
 def test_own_phones_are_drawn_beside_the_catalogue(tmp_path):

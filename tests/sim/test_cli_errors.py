@@ -11,6 +11,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from sim.cli import main
 from sim.common.errors import UserError
@@ -208,6 +209,12 @@ def spoil_weights(pllm: Path) -> None:
     (pllm / "adapter_model.safetensors").write_bytes(b"cut")
 
 
+def spoil_values(pllm: Path) -> None:
+    """Broken in what no header says: only who reads the weights can find it."""
+    tensors = load_file(pllm / "adapter_model.safetensors")
+    save_file({name: tensor * float("nan") for name, tensor in tensors.items()}, pllm / "adapter_model.safetensors")
+
+
 def remove(name: str) -> Callable[[Path], None]:
     return lambda pllm: (pllm / name).unlink()
 
@@ -224,8 +231,20 @@ def remove(name: str) -> Callable[[Path], None]:
         (spoil_card, "card.json"),
         (spoil_style, "martian"),
         (spoil_weights, "adapter_model.safetensors"),
+        (spoil_values, "not finite"),
     ],
-    ids=["weights", "config", "card", "pLLM", "index", "broken index", "broken card", "foreign style", "cut weights"],
+    ids=[
+        "weights",
+        "config",
+        "card",
+        "pLLM",
+        "index",
+        "broken index",
+        "broken card",
+        "foreign style",
+        "cut weights",
+        "NaN",
+    ],
 )
 def test_pool_folder_with_something_missing_or_broken(
     command: Command, tiny: list[str], tmp_path: Path, spoil: Callable[[Path], object], said: str

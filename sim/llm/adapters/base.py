@@ -24,6 +24,7 @@ from torch import Tensor, nn
 import devices
 from sim.common.errors import UserError
 from sim.experiment.sections import Training
+from sim.llm.adapters.checks import check_tensor, named, shown, unread
 from sim.llm.adapters.files import CONFIG, PREFIX, broken, check_folder, read_weights, write_folder
 
 ALL = ("all-linear",)
@@ -123,7 +124,8 @@ class Layout(ABC):
     def refusal(self, config: Mapping[str, Any]) -> str:
         """Why an adapter of this kind with this `adapter_config.json` is none of this layout; "" where it is one.
 
-        Reads as what follows the folder's name in an error. May raise KeyError, TypeError or ValueError.
+        Asked of the entries that `config` writes; all others are checked for every kind. Reads as what follows the
+        folder's name in an error. May raise KeyError, TypeError or ValueError.
         """
         return ""
 
@@ -194,12 +196,10 @@ class Layout(ABC):
         """The adapter (size,) of PEFT's tensors. Raises KeyError or ValueError where they do not fit."""
         flat, expected = torch.empty(self.size), [p for parts in self._parts for p in parts]
         for part in expected:
-            tensor = tensors[part.key]
-            if tuple(tensor.shape) != part.shape:
-                raise ValueError(f"{part.key} has shape {tuple(tensor.shape)}, not {part.shape}")
-            flat[part.start : part.end].view(part.shape).copy_(tensor)
+            check_tensor(part.key, tensors[part.key], part.shape)
+            flat[part.start : part.end].view(part.shape).copy_(tensors[part.key])
         if more := sorted(set(tensors) - {part.key for part in expected}):
-            raise ValueError(f"it also has {more[0]}")
+            raise ValueError(f"it also has {shown(more[0])}")
         return flat
 
     # ------------------------------------------------------------ PEFT folders
@@ -224,15 +224,17 @@ class Layout(ABC):
     def load(self, folder: Path) -> Tensor:
         """Read a PEFT folder as an adapter (size,).
 
-        Raises: UserError when a file is missing or broken, or the adapter is of another kind, size or other targets.
+        Raises: UserError when a file is missing or broken, or says anything that this layout does not do: another
+            kind, size, scale or other targets, an entry or a tensor that nobody here uses, numbers that are none.
         """
         config, path = check_folder(folder), folder / CONFIG
         if config["peft_type"] != self.peft_type:
             raise UserError(
-                f"pool: {path} is that of a {config['peft_type']} adapter; training.adapter expects {self.peft_type}."
+                f"pool: {path} is that of a {shown(config['peft_type'])} adapter; "
+                f"training.adapter expects {self.peft_type}."
             )
         try:
-            refusal = self.refusal(config)
+            refusal = unread(config, self.config()) or self._untargeted(config) or self.refusal(config)
         except (KeyError, TypeError, ValueError) as error:
             raise broken(path, error) from error
         if refusal:
@@ -241,6 +243,13 @@ class Layout(ABC):
             return self.from_state_dict(read_weights(folder))
         except (KeyError, ValueError) as error:
             raise UserError(f"pool: {folder} does not fit the model's targets ({error}).") from error
+
+    def _untargeted(self, config: Mapping[str, Any]) -> str:
+        names = [site.name for site in self.sites]
+        meant = named(config, "target_modules", names)
+        if meant is None or len(meant) == len(names):
+            return ""
+        return f"has no {next(name for name in names if name not in meant)} among its target_modules, which is adapted"
 
 
 def sites_of(model: nn.Module, targets: Sequence[str]) -> tuple[Site, ...]:

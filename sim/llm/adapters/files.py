@@ -1,4 +1,4 @@
-"""Plain PEFT adapter folders: their two files, written, checked and read. Any kind of adapter."""
+"""Plain PEFT adapter folders: their two files, written and read. Any kind of adapter."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from devices.basics import read_object
 from sim.common.errors import UserError
 
 PREFIX = "base_model.model."
@@ -34,20 +35,24 @@ def check_folder(folder: Path) -> dict[str, Any]:
         if not needed.is_file():
             raise UserError(f"pool: {needed} is missing; rebuild the pool or remove the folder {folder}.")
     try:
-        config = dict(json.loads((folder / CONFIG).read_text(encoding="utf-8")))
-        config["peft_type"] = str(config["peft_type"])
-    except (KeyError, TypeError, ValueError) as error:
+        config = read_object(folder / CONFIG)
+        if not isinstance(config.get("peft_type"), str):
+            raise ValueError("peft_type is missing, or no text")
+    except (OSError, ValueError) as error:
         raise broken(folder / CONFIG, error) from error
     try:
         with safe_open(folder / WEIGHTS, "pt"):  # compares the header with the file's length
             return config
-    except SafetensorError as error:
-        raise UserError(f"pool: {folder / WEIGHTS} is broken ({error}).") from error
+    except (OSError, SafetensorError) as error:
+        raise broken(folder / WEIGHTS, error) from error
 
 
 def read_weights(folder: Path) -> dict[str, Tensor]:
-    """The tensors of an adapter's folder, by PEFT's names."""
-    return load_file(folder / WEIGHTS)
+    """The tensors of an adapter's folder, by PEFT's names. Raises UserError."""
+    try:
+        return load_file(folder / WEIGHTS)
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise broken(folder / WEIGHTS, error) from error
 
 
 def broken(path: Path, error: Exception) -> UserError:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 import devices
 from sim.experiment.sections import Training
 from sim.llm.adapters.base import ALL, AdapterKind, Layout, Site, sites_of
+from sim.llm.adapters.checks import named, shown
 
 FEEDFORWARD = ("down_proj", "fc2", "fc_out", "dense_4h_to_h", "mlp.c_proj", "w2")
 """How the names of layers end that leave the MLP (stage 3 in `devices`; PEFT's table for (IA)3 has them too): they are
@@ -86,6 +87,12 @@ class Ia3Layout(Layout):
 
     def config(self) -> dict[str, Any]:
         return {"feedforward_modules": sorted(self._endings[0])}
+
+    def refusal(self, config: Mapping[str, Any]) -> str:
+        meant = named(config, "feedforward_modules", [site.name for site in self.sites])
+        if meant is None or meant == {site.name for site in self.feedforward}:
+            return ""
+        return f"has feedforward_modules = {shown(config['feedforward_modules'])}; expected {self.config()}"
 
     @cached_property
     def _endings(self) -> tuple[set[str], set[str]]:

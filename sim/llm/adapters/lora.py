@@ -13,6 +13,7 @@ from torch import Tensor, nn
 import devices
 from sim.experiment.sections import Training
 from sim.llm.adapters.base import ALL, AdapterKind, Layout, Site, sites_of
+from sim.llm.adapters.checks import number, whole
 from sim.llm.kernels.low_rank import low_rank
 
 
@@ -90,7 +91,7 @@ class LoraLayout(Layout):
         return {"r": self.rank, "lora_alpha": self.alpha, "lora_dropout": 0.0, "bias": "none"}
 
     def refusal(self, config: Mapping[str, Any]) -> str:
-        rank, alpha = int(config["r"]), float(config["lora_alpha"])
+        rank, alpha = whole(config, "r"), number(config, "lora_alpha")
         if rank == self.rank and abs(alpha - self.alpha) <= 1e-6:
             return ""
         return (

@@ -61,4 +61,4 @@ class GenerateHandler(ReadingHandler[Generate]):
 
 def _lengths(lm: LanguageModel, texts: Sequence[str]) -> list[int]:
     """Tokens of each text."""
-    return [len(ids) for ids in lm.tokenizer(list(texts), add_special_tokens=False)["input_ids"]] if texts else []
+    return [len(ids) for ids in lm.ids(texts)]

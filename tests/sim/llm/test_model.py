@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from transformers import AutoTokenizer
 
-from sim.llm.model import Template
+from sim.llm.chat import Template
 
+pytestmark = pytest.mark.usefixtures("rendered_here")
 TODAY = """{%- if not date_string is defined %}
     {%- set date_string = strftime_now("%d %b %Y") %}
 {%- endif %}

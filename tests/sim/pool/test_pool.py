@@ -28,7 +28,7 @@ from sim.corpus.persona import PersonaCorpus
 from sim.corpus.rows import RowCorpus
 from sim.experiment.config import Config
 from sim.experiment.strategies import make_strategy
-from sim.llm.adapters.files import WEIGHTS
+from sim.llm.adapters.files import CONFIG, WEIGHTS
 from sim.pocket import DATA, pocket_digest
 from sim.pool.offers import offer_folder
 from sim.pool.plan import GROUP, SHIPPED, Group, plan_pool
@@ -185,6 +185,28 @@ def test_a_group_that_cannot_be_built_is_named(tiny_llm: Path, tmp_path: Path, m
     with pytest.raises(RunFailed, match=f"pLLMs {STYLES[0]} to {STYLES[3]}: ZeroDivisionError"):
         make_pool(provider(config), Inline(), Silent().building, math.inf)
     assert list((tmp_path / "new" / "pllms").iterdir()) == []
+
+
+def test_a_pllm_that_diverges_is_none(tiny_llm: Path, tmp_path: Path) -> None:
+    """Nothing is kept of it: a later run would find a pool that is no better than noise."""
+    config = small_config(tiny_llm, tmp_path, "pool.lr=1e30", "pool.seed=77")
+    own = provider(config)
+    with pytest.raises(UserError, match=r"pLLM '.*' diverged \(its loss is nan\); lower pool\.lr = 1e\+30"):
+        make_pool(own, Inline(), lambda *_: None, time.monotonic() + 600)
+    assert own.pool_plan.missing() == list(own.pool_plan.groups)
+
+
+def test_a_pool_of_another_llm_is_said(tiny_llm: Path, tmp_path: Path) -> None:
+    """Not refused: the same LLM may go by another name."""
+    _, pool = provider_of(small_config(tiny_llm, tmp_path))
+    assert pool.remarks(str(tiny_llm)) == pool.remarks(f"/elsewhere/{tiny_llm.name.upper()}/") == ()
+    folder = Path(shutil.copytree(pool.folder, tmp_path / "pool"))
+    for path in folder.glob(f"*/{CONFIG}"):
+        path.write_text(json.dumps({**json.loads(path.read_text()), "base_model_name_or_path": "org/other"}))
+    given = small_config(tiny_llm, tmp_path, f"pool.path={folder}", "strategies=scratch", "ladder.users=0")
+    serve(given, run := make_folder(given, "run"))
+    said = f"pool: 3 of 3 pLLMs say that they were made for 'org/other', not for llm.model = '{tiny_llm}'."
+    assert json.loads((run / "manifest.json").read_text())["remarks"] == [said]
 
 
 def test_pool_build_makes_the_pool_of_a_run(tiny_llm: Path, tmp_path: Path) -> None:
