@@ -83,6 +83,7 @@ def _say_resume(folder: Path) -> None:
 
 def finish(folder: Path, plots: bool) -> None:
     """Summary, plots and table of a run that is done, from its files alone."""
+    from sim.analysis.run.demanded import write_demanded
     from sim.analysis.run.plots import draw_all
     from sim.analysis.run.verdict import nobody_chose
     from sim.analysis.summary import table, write_summary
@@ -91,6 +92,7 @@ def finish(folder: Path, plots: bool) -> None:
 
     done = load_run(folder)
     summary = write_summary(done)
+    write_demanded(done)
     if plots:
         draw_all(done, folder / "plots")
     console.print(table(summary))

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from sim.common.errors import UserError
-from sim.records.tables import TABLES
+from sim.records.tables import DERIVED, TABLES
 
 NAME = "progress.jsonl"
-RECORDED = tuple(table for table in TABLES if table != "summary")
+RECORDED = tuple(table for table in TABLES if table not in DERIVED)
 """Tables that a run writes; the summary is the analysis's."""
 
 Note = Mapping[str, object]
