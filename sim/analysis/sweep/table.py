@@ -136,7 +136,10 @@ def load_sweep(folder: Path) -> Sweep:
     rows = rows.assign(**{key: _swept(rows[key]) for key in keys})
     if old:
         runs = records(rows[["folder", *keys]].drop_duplicates())
-        rows = runs_table([(folder / row["folder"], {key: row[key] for key in keys}) for row in runs])
+        try:
+            rows = runs_table([(folder / row["folder"], {key: row[key] for key in keys}) for row in runs])
+        except UserError as error:
+            raise UserError(f"{path}: from before savings had rules, and cannot be made anew. {error}") from error
     return Sweep(folder, keys, rows.copy())  # in one piece: pandas keeps a hundred columns read apart
 
 
