@@ -22,6 +22,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from sim.analysis.rules import RESTART, Tuning, restart
 from sim.experiment.names import SCRATCH
 from sim.messages import Job
 from sim.records.savings import share_saved
@@ -29,9 +30,10 @@ from sim.records.tables import FITTING, Row
 
 
 class Savings:
-    """Running mean, by strategy, of the FLOPs of fine-tuning saved against the same users from scratch.
+    """Running mean, by strategy, of the FLOPs saved against the same users from scratch, choosing included.
 
-    The `compute_saved` of summary.csv as far as it is known: over users who trained and whose phone fits the LLM.
+    The `compute_saved_total` of summary.csv under the rule RESTART, as far as it is known: over users who trained and
+    whose phone fits the LLM.
     """
 
     MOST = 10_000
@@ -51,7 +53,10 @@ class Savings:
             if job.strategy == SCRATCH:
                 self._scratch[user] = flops
                 continue
-            saved = float(share_saved(flops, self._scratch.get(user, math.nan)))
+            scratch = self._scratch.get(user, math.nan)
+            counted, steps = (float(row[name] or 0) for name in ("steps_to_target", "steps"))
+            paid = restart(Tuning.of(flops, counted, steps, row["censored"] is True, scratch))
+            saved = float(share_saved(float(row["selection_flops"] or 0) + paid, scratch))
             if not math.isnan(saved):
                 sums = self._saved.setdefault(job.strategy, [0.0, 0.0])
                 sums[0] += saved
@@ -64,9 +69,9 @@ class Savings:
 
 
 def _pace(users: int, began: float, savings: Savings) -> str:
-    """How fast a run goes and what it shows so far: '12.5 users/s, saved in fine-tuning: xpert 80%'."""
+    """How fast a run goes and what it shows so far."""
     rate = f"{users / max(time.monotonic() - began, 1e-9):.1f} users/s"
-    return f"{rate}, saved in fine-tuning: {savings}" if str(savings) else rate
+    return f"{rate}, compute saved, choosing included (rule {RESTART}): {savings}" if str(savings) else rate
 
 
 class Log:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from sim.analysis.summary import SUMMARY_CSV, write_summary
+from sim.analysis.run.demanded import write_demanded
+from sim.analysis.summary import SUMMARY_CSV, is_summarised, write_summary
 from sim.analysis.sweep.table import RUNS, runs_table
 from sim.analysis.tables import load_run
 from sim.cloud.check import prepare
@@ -69,8 +70,9 @@ def _write_runs(points: Sequence[Point]) -> None:
     """Summarise what is finished and write runs.csv, in the order of the grid."""
     done = [point for point in points if is_finished(point.folder)]
     for point in done:
-        if not (point.folder / SUMMARY_CSV).is_file():
-            write_summary(load_run(point.folder))
+        if not is_summarised(point.folder):
+            write_summary(run := load_run(point.folder))
+            write_demanded(run)
     if done:
         table = runs_table([(point.folder, point.values) for point in done])
         write_whole(points[0].folder.parent / RUNS, table.to_csv(index=False))

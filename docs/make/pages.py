@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
 from docs.make import house
-from docs.make.results import README, filled
-from sim.analysis.measures import METRICS
+from docs.make.results import FILLED, filled
+from sim.analysis.measures import COSTS, METRICS, Metric
+from sim.analysis.rules import RULES
 from sim.experiment.config import Config
 from sim.records.tables import describe
 
@@ -73,17 +75,20 @@ What a run leaves in its folder. Made from `sim/records/tables.py` and `sim/anal
 `manifest.json` (versions, machine, commit, workers, and `remarks`: what was dropped or put right in the corpus and the
 availability trace), `progress.jsonl` (how far the run is, for `--resume`), `plots/`.
 
-The mean compute saved and a plot of the minutes, from `users.csv` alone:
+The mean compute saved under the rule *restart* (below) and a plot of the minutes, from `users.csv` alone:
 
 ```python
 import pandas as pd
 
 users = pd.read_csv("results/reference/quickstart/users.csv", keep_default_na=False, na_values=[""])
 users = users[users["fits"].isin(["yes", "streamed"])]  # phones that have the memory; the others have no bill
-users["flops"] = users["selection_flops"] + users["finetune_flops"]
-wide = users.pivot(index="user_id", columns="strategy", values="flops")
-print((1 - wide.div(wide["scratch"], axis=0)).mean())
-minutes = users.groupby("strategy")[["selection_s", "download_s", "finetune_s"]].mean() / 60
+wide = users.pivot(index="user_id", columns="strategy")
+tuning, missed = wide["finetune_flops"], wide["censored"].astype(bool)
+trained = tuning * wide["steps"] / wide["steps_to_target"].where(missed)  # a step costs as much after the target
+restarted = trained.add(tuning["scratch"], axis=0)
+total = wide["selection_flops"] + tuning.where(~missed, restarted)
+print((1 - total.div(total["scratch"], axis=0)).mean())
+minutes = users.groupby("strategy")[["selection_s", "download_s", "finetune_s"]].mean() / 60  # misses at the budget
 minutes.plot.barh(stacked=True).figure.savefig("minutes.png", bbox_inches="tight")
 ```
 
@@ -99,19 +104,50 @@ like.
 MEASURES = """
 ### Metrics of summary.csv
 
-Also the columns of a sweep's `runs.csv`. In the rows NAME_median `mean` is the median over users, and `low` to `high`
-its interval. Savings are taken user by user and then averaged; there is none for a user who is at the target before the
-first step from scratch.
+Also the columns of a sweep's `runs.csv`, there under the rule *restart*. In the rows NAME_median `mean` is the median
+over users, and `low` to `high` its interval. Savings are taken user by user and then averaged; there is none for a
+user who is at the target before the first step from scratch. Rows NAME_of_means are 1 - mean cost / mean cost from
+scratch instead.
 
 | metric | unit | meaning |
 |---|---|---|
+"""
+CHARGED = """
+These also follow from a rule, which says what a user costs who misses the target; column `rule` names it. `any` stands
+there for the metrics above.
+
+{rules}
+
+| metric | unit | meaning |
+|---|---|---|
+"""
+INTERVALS = """
+Intervals cover what varies. Users of one style start from the same pLLM, so their errors go together: the bootstrap
+draws styles with all of their users, and where several runs differ in nothing but `seed` or `pool.seed` it draws runs
+first. Column `effect` (design effect) is how many times the variance is that of as many users with nothing in common.
+Intervals of shares are exact (Clopper and Pearson), for the number of users divided by that effect; those of a median
+are values at ranks, likewise. Where all users have one style, users are drawn. Differences between strategies are
+taken user by user, and their p-values corrected for the number of strategies (Holm). No interval covers the error of
+the cost model.
+
+A break-even is in the unit of `billing.scratch_steps`: choosing costs the same whatever that is, and what fine-tuning
+saves grows with it. For strategies that train while they choose (`hyperband`) it is approximate, since their trials
+grow with it too.
+
+Data saved: the least share of a user's texts that reaches the target, interpolated by loss between two rungs of the
+ladder, against that from scratch, which reaches it with less than all too, by the tolerance and by luck.
 """
 
 
 def describe_records() -> str:
     """Files, columns and metrics of a run as Markdown."""
-    metrics = "".join(f"| `{m.name}` | {m.unit} | {m.meaning} |\n" for m in METRICS.values())
-    return RECORDS + "\n" + describe() + MEASURES + metrics
+
+    def rows(metrics: Iterable[Metric]) -> str:
+        return "".join(f"| `{m.name}` | {m.unit} | {m.meaning} |\n" for m in metrics)
+
+    rules = "\n".join(f"- *{name}*: {(rule.__doc__ or '').strip()}" for name, rule in RULES.items())
+    charged = CHARGED.format(rules=rules) + rows(COSTS.values())
+    return RECORDS + "\n" + describe() + MEASURES + rows(METRICS.values()) + charged + INTERVALS
 
 
 def pages() -> dict[str, str]:
@@ -125,5 +161,6 @@ def main(folder: Path = DOCS) -> None:
         print(folder / name)
     house.PICTURE.write_text(house.picture(), encoding="utf-8")
     print(house.PICTURE)
-    README.write_text(filled(README.read_text(encoding="utf-8")), encoding="utf-8")
-    print(README)
+    for page in FILLED:
+        page.write_text(filled(page.read_text(encoding="utf-8")), encoding="utf-8")
+        print(page)

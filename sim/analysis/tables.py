@@ -14,7 +14,7 @@ import pandas as pd
 from sim.common.errors import UserError, nearest
 from sim.common.names import has_controls
 from sim.experiment.config import Config
-from sim.records.tables import TABLES, Column
+from sim.records.tables import FAILED, FITTING, TABLES, Column
 
 KEYS = ("user_id", "amount", "texts", "step", "rank")
 """Columns of numbers that are in no row empty."""
@@ -73,6 +73,18 @@ class Run:
         grid = np.full((len(self.user_ids), len(self.strategies)), np.nan)
         grid[self._places] = series.to_numpy(dtype=float, na_value=np.nan)
         return pd.DataFrame(grid, index=pd.Index(self.user_ids, name="user_id"), columns=list(self.strategies))
+
+    @cached_property
+    def fits(self) -> pd.DataFrame:
+        """1 where the phone can choose and fine-tune the deployed LLM, 0 where not; NaN: not known."""
+        fits = self.users["fits"]
+        known = (fits != "") & ~fits.str.startswith(FAILED)
+        return self.wide(fits.isin(FITTING).where(known))
+
+    @cached_property
+    def styles(self) -> np.ndarray:
+        """The true style of each of `user_ids`, or styles joined by '+', shape (users,)."""
+        return self.users.groupby("user_id")["style"].first().reindex(self.user_ids).to_numpy(dtype=str)
 
     def require(self, strategy: str) -> None:
         """Raise UserError unless the run has results of the strategy."""

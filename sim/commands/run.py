@@ -87,6 +87,7 @@ def _say_resume(what: str, folder: Path) -> None:
 
 def finish(folder: Path, plots: bool) -> None:
     """Plots, summary and table of a run that is done, from its files alone. What has its summary has all."""
+    from sim.analysis.run.demanded import write_demanded
     from sim.analysis.run.plots import draw_all
     from sim.analysis.run.verdict import nobody_chose
     from sim.analysis.summary import table, write_summary
@@ -94,6 +95,7 @@ def finish(folder: Path, plots: bool) -> None:
     from sim.records.tables import FAILED
 
     done = load_run(folder)
+    write_demanded(done)
     if plots:
         draw_all(done, folder / "plots")
     summary = write_summary(done)

@@ -42,10 +42,13 @@ def sweep(
     folder = points[0].folder.parent
     if len(failures) < len(points):
         from sim.analysis.sweep.table import load_sweep
+        from sim.analysis.sweep.verdict import verdict
 
         found = load_sweep(folder)
-        metrics = ["selection_accuracy", "steps_to_target", "time_saved_total", "total_min", "total_kj", "down_mb"]
+        metrics = ["selection_accuracy", "reached", "compute_saved_total", "time_saved_total", "total_min", "down_mb"]
         console.print(frame(found.rows[[*found.keys, "strategy", *metrics]]), highlight=False)
+        for sentence in verdict(found):
+            console.print(sentence, highlight=False, markup=False)
     for failure in failures:
         errors.print(f"headstart: a run failed: {failure}")
     say_path(folder)

@@ -25,10 +25,10 @@ from typing import Any
 from sim.common.cache import READ, signature
 from sim.common.disk import writing
 from sim.common.errors import UserError
-from sim.records.tables import TABLES
+from sim.records.tables import DERIVED, TABLES
 
 NAME = "progress.jsonl"
-RECORDED = tuple(table for table in TABLES if table != "summary")
+RECORDED = tuple(table for table in TABLES if table not in DERIVED)
 """Tables that a run writes; the summary is the analysis's."""
 OF_JOBS = ("users", "ladder", "curves", "choices", "failures")
 """Tables of which nothing is written before the journal has its first line."""

@@ -120,12 +120,26 @@ traceback | str   |       | where it was raised; empty: only a consequence of an
 SUMMARY = _columns("""
 strategy | str   |  | strategy
 metric   | str   |  | what is summarised
+rule     | str   |  | what a missed target is charged: 'restart', 'as trained', 'at budget'; 'any': it does not matter
 unit     | str   |  | its unit
 mean     | float |  | mean over users
 low      | float |  | lower end of the 95 % interval of the mean
 high     | float |  | upper end
 median   | float |  | median over users
 users    | int   |  | users that the metric is defined for
+effect   | float |  | variance of the mean over that of as many users who have nothing in common
+""")
+
+DEMANDED = _columns("""
+strategy | str   |       | strategy
+above    | float | share | the loss demanded, above the best that the same user reaches from scratch
+rule     | str   |       | what a user is charged who does not reach it
+metric   | str   |       | steps_saved, time_saved_total or energy_saved_total, as in summary.csv
+mean     | float | share | mean over users; no row: not known, for training was ended at a higher loss
+low      | float | share | lower end of the 95 % interval of the mean
+high     | float | share | upper end
+users    | int   |       | users that the saving is defined for
+reached  | float | share | users who reach the loss demanded
 """)
 
 TABLES: dict[str, tuple[Column, ...]] = {
@@ -138,7 +152,10 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "cloud": CLOUD,
     "failures": FAILURES,
     "summary": SUMMARY,
+    "demanded": DEMANDED,
 }
+DERIVED = ("summary", "demanded")
+"""Tables that are made from the others, when a run is done."""
 FITTING = ("yes", "streamed")
 """Values of `fits` of a phone that can choose and fine-tune the deployed LLM."""
 DOES_NOT_FIT = "does_not_fit: "

@@ -104,7 +104,7 @@ def test_any_bytes(tmp_path_factory: pytest.TempPathFactory, name: str, data: by
     accepted(lambda: read_table(path, TABLES[name]), UserError, str(path))
 
 
-RUN = {"folder": "f", "pool.size": "28", "strategy": "xpert", "users": "2"}
+RUN = {"folder": "f", "pool.size": "28", "strategy": "xpert", "rule": "restart", "users": "2"}
 RUN |= {metric + part: "1.5" for metric in SHOWN for part in ("", "_low", "_high", "_median")}
 
 

@@ -27,13 +27,15 @@ def as_recorded(row: dict[str, Any]) -> dict[str, Any]:
 
 def test_savings_so_far_are_those_of_the_summary(tmp_path: Path) -> None:
     scratch = rows("scratch", *({"finetune_flops": flops} for flops in (100.0, 200.0, 0.0, 100.0)), SMALL, FAILED)
-    xpert = rows("xpert", *({"finetune_flops": 50.0} for _ in range(3)), FAILED, SMALL, {"finetune_flops": 1.0})
+    missed = {"censored": True, "steps": 4, "steps_to_target": 10, "finetune_flops": 302.5}  # 121 for what was trained
+    bills = ({"finetune_flops": 50.0}, missed, {"finetune_flops": 50.0}, FAILED, SMALL, {"finetune_flops": 1.0})
+    xpert = rows("xpert", *({"selection_flops": 10.0} | bill for bill in bills))
     savings = Savings()
     for strategy, some in (("scratch", scratch), ("xpert", xpert)):
         savings.add(Job(0, strategy, tuple(range(6))), [as_recorded(row) for row in some])
-    assert str(savings) == "xpert 62%"
-    saved = per_user(load_run(write_run(tmp_path / "run", users=[*scratch, *xpert])))["compute_saved"]["xpert"]
-    assert saved.mean() == pytest.approx((0.5 + 0.75) / 2)
+    assert str(savings) == "xpert -13%"
+    saved = per_user(load_run(write_run(tmp_path / "run", users=[*scratch, *xpert])))["compute_saved_total"]["xpert"]
+    assert saved.mean() == pytest.approx((0.4 + (1 - (10 + 121 + 200) / 200)) / 2)
 
 
 def test_savings_forget_users_of_long_ago() -> None:
@@ -55,4 +57,4 @@ def test_a_line_says_what_the_savings_are_of(capsys: pytest.CaptureFixture[str])
     _, first, second = capsys.readouterr().out.splitlines()
     assert "1/2 jobs" in first
     assert "saved" not in first
-    assert second.endswith("users/s, saved in fine-tuning: xpert 80%")
+    assert second.endswith("users/s, compute saved, choosing included (rule restart): xpert 80%")

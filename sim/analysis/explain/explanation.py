@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from sim.analysis.measures import per_user
+from sim.analysis.rules import Tuning, restart
 from sim.analysis.tables import Run, records
 from sim.common.errors import UserError
 from sim.experiment.names import SCRATCH
@@ -31,7 +33,10 @@ class Candidate:
 
 @dataclass(frozen=True)
 class PhoneBill:
-    """What one phone was billed: minutes, kilojoules, megabytes; steps to the target (None: not measured)."""
+    """What one phone was billed by the rule RESTART: minutes, kilojoules, megabytes.
+
+    `steps`: to the target, or where it was missed until training ended (None: not measured).
+    """
 
     selection_min: float
     download_min: float
@@ -39,7 +44,7 @@ class PhoneBill:
     energy_kj: float
     down_mb: float
     steps: int | None
-    censored: bool
+    missed: bool
 
     @property
     def total_min(self) -> float:
@@ -117,8 +122,8 @@ def explain(run: Run, user_id: int, strategy: str = "xpert") -> Explanation:
         words=_words(words, f"user {user_id}"),
         chosen_words={pllm: found for pllm in chosen if (found := _words(words, pllm))},
         candidates=_candidates(run, user_id, strategy, styles),
-        cost=_bill(row),
-        scratch=_bill(rows[SCRATCH]) if SCRATCH in rows and strategy != SCRATCH else None,
+        cost=_bill(row, rows.get(SCRATCH)),
+        scratch=_bill(rows[SCRATCH], rows[SCRATCH]) if SCRATCH in rows and strategy != SCRATCH else None,
     )
 
 
@@ -164,13 +169,22 @@ def _candidates(run: Run, user_id: int, strategy: str, styles: dict[str, str]) -
     )
 
 
-def _bill(row: dict[str, Any]) -> PhoneBill:
+def _bill(row: dict[str, Any], scratch: dict[str, Any] | None) -> PhoneBill:
+    missed = not pd.isna(row["censored"]) and bool(row["censored"])
+    steps = row["steps"] if missed else row["steps_to_target"]
+
+    def tuning(column: str) -> float:
+        if not missed or row["strategy"] == SCRATCH:
+            return float(row[column])
+        base = scratch[column] if scratch else math.nan
+        return float(restart(Tuning.of(row[column], row["steps_to_target"], row["steps"], missed, base)))
+
     return PhoneBill(
         selection_min=float(row["selection_s"]) / 60,
         download_min=float(row["download_s"]) / 60,
-        finetune_min=float(row["finetune_s"]) / 60,
-        energy_kj=float(row["selection_j"] + row["download_j"] + row["finetune_j"]) / 1e3,
+        finetune_min=tuning("finetune_s") / 60,
+        energy_kj=float(row["selection_j"] + row["download_j"] + tuning("finetune_j")) / 1e3,
         down_mb=float(row["bytes_down"]) / 1e6,
-        steps=int(row["steps_to_target"]) if not pd.isna(row["steps_to_target"]) else None,
-        censored=bool(row["censored"]) if not pd.isna(row["censored"]) else True,
+        steps=None if pd.isna(row["steps_to_target"]) else int(steps),
+        missed=missed,
     )

@@ -100,9 +100,9 @@ def _cost(e: Explanation) -> str:
     if c.steps is None:
         text = "Nobody trained in this run, so the steps to the target are not known; those of the config are billed. "
     else:
-        text = f"The target was {'not reached in' if c.censored else 'reached after'} {c.steps} measured steps. "
+        text = f"The target was {'not reached in' if c.missed else 'reached after'} {c.steps} measured steps. "
     if e.scratch and e.scratch.steps is not None:
-        text += f"From scratch it takes {e.scratch.steps}. "
+        text += f"From scratch it takes {e.scratch.steps}{', which are paid too (rule restart)' if c.missed else ''}. "
     if not e.billed:
         why = e.fits.removeprefix(DOES_NOT_FIT)
         return _fill(f"{text} Nothing is billed, for this phone has too little memory: {why}.")

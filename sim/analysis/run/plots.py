@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from sim.analysis.bootstrap import mean_intervals
+from sim.analysis.bootstrap import Interval, mean_intervals, share_intervals
+from sim.analysis.everyone import Everyone
 from sim.analysis.look import (
     DARK,
     ERROR_BARS,
@@ -24,6 +25,8 @@ from sim.analysis.look import (
     styled,
 )
 from sim.analysis.measures import climbed, per_user
+from sim.analysis.rules import MEANING, RESTART
+from sim.analysis.run.demanded import demanded_loss
 from sim.analysis.run.latent import latent_levels
 from sim.analysis.run.phones import phones
 from sim.analysis.summary import number
@@ -32,7 +35,7 @@ from sim.experiment.names import SCRATCH
 
 
 def savings(run: Run) -> Figure | None:
-    """Compute, time and energy saved against scratch by strategy, with and without selection, in %."""
+    """Compute, time and energy saved against scratch by strategy (rule RESTART), with and without selection, in %."""
     metrics = per_user(run)
     names = [s for s in run.strategies if s != SCRATCH and metrics["compute_saved"][s].notna().any()]
     if not names:
@@ -42,11 +45,11 @@ def savings(run: Run) -> Figure | None:
     for axes, what in zip(panels, ("compute", "time", "energy"), strict=True):
         rows = list_downwards(axes, names)
         bars = (
-            (f"{what}_saved", LIGHT, "", "fine-tuning only"),
             (f"{what}_saved_total", DARK, "////", "selection included"),
+            (f"{what}_saved", LIGHT, "", "fine-tuning alone"),
         )
         for offset, (metric, colour, hatch, part) in zip((-0.19, 0.19), bars, strict=True):
-            found = mean_intervals(100 * metrics[metric][names].to_numpy(), run.seed)
+            found = mean_of(run, 100 * metrics[metric][names])
             spread = np.nan_to_num(np.abs([found.value - found.low, found.high - found.value]))
             axes.barh(rows + offset, found.value, 0.36, color=colour, hatch=hatch, label=part, xerr=spread,
                       error_kw=ERROR_BARS)  # fmt: skip
@@ -62,7 +65,8 @@ def savings(run: Run) -> Figure | None:
         axes.set_xlim(lowest, 122)
         axes.set_xticks([t for t in (-100, -50, 0, 50, 100) if t >= lowest])
     handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper right", ncols=2)
+    title = f"rule {RESTART}: {MEANING}"
+    figure.legend(handles, labels, loc="outside upper right", ncols=2, title=title, title_fontsize=8)
     return figure
 
 
@@ -77,7 +81,7 @@ def learning_curves(run: Run) -> Figure | None:
         losses = held(curves[curves["strategy"] == strategy], int(curves["step"].max()))
         if losses.empty:
             continue
-        steps, found = losses.columns.to_numpy(dtype=float), mean_intervals(losses.to_numpy(), run.seed)
+        steps, found = losses.columns.to_numpy(dtype=float), mean_of(run, losses)
         axes.plot(steps, found.value, label=label(strategy), markevery=max(1, len(steps) // 10), **look.plot)
         axes.fill_between(steps, found.low, found.high, color=look.colour, alpha=0.18, linewidth=0)
     target = run.users.groupby("user_id")["target_loss"].first().mean()
@@ -88,6 +92,11 @@ def learning_curves(run: Run) -> Figure | None:
     axes.set_xlim(left=-0.015 * float(curves["step"].max()))
     figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper")
     return figure
+
+
+def mean_of(run: Run, table: pd.DataFrame) -> Interval:
+    """Means of the columns of a table that has a row for some users."""
+    return mean_intervals(table.reindex(run.user_ids).to_numpy(), Everyone((run,)).sample, run.seed)
 
 
 def held(curves: pd.DataFrame, last: int) -> pd.DataFrame:
@@ -128,13 +137,13 @@ def where_time_goes(run: Run) -> Figure | None:
                 linewidth=0.4,
             )
         left += width
-    total = mean_intervals(metrics["total_min"][names].to_numpy(), run.seed)
+    total = mean_of(run, metrics["total_min"][names])
     spread = np.nan_to_num(np.abs([total.value - total.low, total.high - total.value]))
     axes.errorbar(total.value, rows, xerr=spread, fmt="none", **ERROR_BARS)
     for row, mean, high in zip(rows, total.value, total.high, strict=True):
         label_value(axes, np.nanmax([mean, high]), row, number(mean))
     axes.set_xlim(0, 1.1 * np.nanmax([total.value, total.high]))
-    axes.set_xlabel("minutes on the phone, mean over users with its 95 % interval")
+    axes.set_xlabel(f"minutes on the phone, mean over users with its 95 % interval; rule {RESTART}")
     figure.legend(*axes.get_legend_handles_labels(), loc="outside upper right", ncols=3)
     return figure
 
@@ -152,11 +161,12 @@ def data_ladder(run: Run) -> Figure | None:
         look = looks(run.strategies)[strategy]
         mine = rungs[rungs["strategy"] == strategy].astype({"reached": float})
         reached = mine.pivot(index="user_id", columns="amount", values="reached").cummax(axis=1)
-        found = mean_intervals(100 * reached.to_numpy(), run.seed)
-        spread = np.nan_to_num(np.abs([found.value - found.low, found.high - found.value]))
+        found = share_intervals(reached.reindex(run.user_ids).to_numpy(), Everyone((run,)).sample)
+        value = 100 * found.value
+        spread = 100 * np.nan_to_num(np.abs([found.value - found.low, found.high - found.value]))
         amounts = 100 * reached.columns.to_numpy(dtype=float) + dodge * (i - (len(names) - 1) / 2)
         bars = axes.errorbar(
-            amounts, found.value, yerr=spread, label=label(strategy), elinewidth=0.8, capsize=caps, **look.plot
+            amounts, value, yerr=spread, label=label(strategy), elinewidth=0.8, capsize=caps, **look.plot
         )
         for part in (*bars.lines[1], *bars.lines[2]):
             part.set_alpha(1.0 if caps else 0.35)
@@ -170,6 +180,7 @@ def data_ladder(run: Run) -> Figure | None:
 
 FIGURES: dict[str, Callable[[Run], Figure | None]] = {
     "savings": savings,
+    "demanded_loss": demanded_loss,
     "learning_curves": learning_curves,
     "where_time_goes": where_time_goes,
     "data_ladder": data_ladder,

@@ -6,17 +6,20 @@ from pathlib import Path
 
 import pandas as pd
 
+from sim.analysis.everyone import Everyone
 from sim.analysis.explain.chart import chart
 from sim.analysis.explain.explanation import gallery
 from sim.analysis.explain.text import page
-from sim.analysis.measures import METRICS
+from sim.analysis.measures import COSTS, METRICS
 from sim.analysis.page import Cell, Section, document, folded, html_table, paragraph, picture, verbatim
+from sim.analysis.rules import MEANING, RESTART
 from sim.analysis.run.phones import by_phone
 from sim.analysis.run.plots import draw
 from sim.analysis.run.verdict import Verdict, setting, verdict
-from sim.analysis.summary import COLUMNS, DASH, by_key, compare, interval, number, summarise
+from sim.analysis.summary import COLUMNS, DASH, by_key, interval, number, summarise
 from sim.analysis.tables import Run, load_run, records
 from sim.common.disk import write_whole
+from sim.experiment.names import SCRATCH
 
 EXPLAINED_USERS = 5
 
@@ -89,29 +92,43 @@ def _setting(run: Run) -> str:
 
 def _results(run: Run, summary: pd.DataFrame) -> str:
     caption = "Mean savings against scratch with 95 % intervals. A bar cut at the left has its value beside it."
+    demand = (
+        "Savings by the loss that is demanded. A line begins where that is no lower than the target at which training "
+        "was ended."
+    )
     return (
-        paragraph("Means over users; the small print is the 95 % interval. A click on a heading sorts.")
+        paragraph(
+            f"Means over users; the small print is the 95 % interval. Rule {RESTART!r}: {MEANING}. Compute and time "
+            "saved include choosing and downloads; choosing pays where it takes more steps from scratch "
+            "(billing.scratch_steps) than it breaks even at. A click on a heading sorts."
+        )
         + _summary(summary)
         + _figure(run, "savings", caption)
+        + _figure(run, "demanded_loss", demand)
     )
 
 
 def _certainty(run: Run, found: Verdict) -> str:
     text = paragraph(
-        "Intervals are percentile bootstraps over the users, 2000 resamples. Every strategy had the same "
-        "users, texts and random seeds, so differences are taken user by user. Where all users are alike the "
-        "bootstrap sees no spread: with n users alike, a share may still be off by about 3/n. The intervals "
-        "cover the draw of users, not the error of the cost model, which all strategies of a run share."
+        "Intervals cover the draw of styles and of users: users of one style start from the same pLLM, so they are "
+        "drawn together (percentile bootstrap, 2000 resamples); shares have exact intervals, for as many users as "
+        "their styles are worth. Every strategy had the same users, texts and seeds, so differences are taken user by "
+        "user; their p-values are corrected for the number of strategies. Not covered are another pool (that takes "
+        "runs with other seeds: a sweep over seed or pool.seed) and the error of the cost model, which all share."
     )
     if not found.best:
         return text
     rows = []
-    for r in records(compare(run, found.metric, found.best)):
-        mean, low, high = (100 * r[part] for part in ("mean", "low", "high"))
-        rows.append([r["strategy"], Cell(number(mean), interval(low, high), mean), _count(r["users"])])
-    heading = f"{found.best} saves more by, percentage points"
-    meaning = METRICS[found.metric].meaning
-    return text + paragraph(f"Compared by: {meaning}.") + html_table(["than", heading, "users"], rows)
+    everyone = Everyone((run,))
+    for to in dict.fromkeys((found.best, SCRATCH)):
+        for r in records(everyone.compare(found.metric, to)):
+            mean, low, high = (100 * r[part] for part in ("mean", "low", "high"))
+            cells = [Cell(number(mean), interval(low, high), mean), _number(r["p"]), _count(r["users"])]
+            rows.append([to, r["strategy"], *cells])
+    headings = ["strategy", "saves more than", "by, percentage points", "p after Holm", "users"]
+    return (
+        text + paragraph(f"Compared by: {COSTS[found.metric].meaning}; rule {RESTART!r}.") + html_table(headings, rows)
+    )
 
 
 def _costs(run: Run) -> str:
@@ -125,8 +142,11 @@ def _costs(run: Run) -> str:
     ]
     headings = ["phone", "users", "can fine-tune, %", *(f"{s}, min" for s in names)]
     time = "Where the time on the phone goes, mean over users whose phone fits the LLM."
-    spread = "Time from selection to the target: over all users, and the median by phone."
-    every = folded("All phones: median minutes from selection to the target", html_table(headings, rows))
+    spread = (
+        "Time from selection to the target: over all users, where who misses it never arrives and a curve ends at the "
+        f"share that does; and the median by phone, where a miss is charged by the rule {RESTART!r}."
+    )
+    every = folded(f"All phones: median minutes to the target, rule {RESTART!r}", html_table(headings, rows))
     return _figure(run, "where_time_goes", time) + _figure(run, "phones", spread) + every
 
 
@@ -139,7 +159,7 @@ def _learning(run: Run) -> str:
 def _users(run: Run, found: Verdict) -> str:
     if not found.explained:
         return ""
-    parts = [paragraph("From the user who saved most time, selection included, to the one who saved least.")]
+    parts = [paragraph(f"From who saved most time, selection included (rule {RESTART!r}), to who saved least.")]
     for e in gallery(run, found.explained, EXPLAINED_USERS):
         caption = f"User {e.user_id}: the style in words, and the candidates."
         parts.append(f"<h3>User {e.user_id}</h3>")
@@ -164,7 +184,7 @@ def _latent(run: Run) -> str:
 
 
 def _meanings() -> str:
-    rows = [[m.name, m.unit, m.meaning] for m in METRICS.values()]
+    rows = [[m.name, m.unit, m.meaning] for m in (METRICS | COSTS).values()]
     return folded("Every metric of summary.csv", html_table(["metric", "unit", "meaning"], rows))
 
 

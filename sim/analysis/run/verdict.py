@@ -1,26 +1,34 @@
-"""The verdict on a run, in sentences: which strategy won, by how much, and under which conditions."""
+"""The verdict on a run, in sentences: which strategy is best, by how much, and under which conditions."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from sim.analysis.summary import by_key, compare, interval, number
+from sim.analysis.everyone import OF_MEANS, Everyone
+from sim.analysis.measures import TOTALS
+from sim.analysis.rules import MEANING, RESTART
+from sim.analysis.summary import by_key, design_effect, interval, number
 from sim.analysis.tables import Run, records
 from sim.experiment.names import ORACLE, SCRATCH
 
-METRIC = "time_saved_total"
-"""What decides who won: time to the target on the phone, selection and downloads included."""
-
 Found = Mapping[tuple[str, str], dict[str, Any]]
+
+WHAT = {
+    "compute_saved_total": "compute",
+    "time_saved_total": "time on the phone",
+    "energy_saved_total": "energy",
+}
+"""The savings that decide who is best, choosing and downloads included, in words."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Who won ('': nobody), by which metric, which strategy to explain, and it all in sentences."""
+    """Who is best ('': nobody), by which metric, which strategy to explain, and it all in sentences."""
 
     best: str
     metric: str
@@ -37,26 +45,38 @@ def nobody_chose(run: Run) -> str:
 
 
 def verdict(run: Run, summary: pd.DataFrame) -> Verdict:
-    """Name the strategy that saves most time in all. Scratch, and the oracle that sees the truth, are out."""
+    """Rank all strategies, scratch too, by what they save in all; the oracle, which sees the truth, cannot be best.
+
+    Of compute, time and energy that one decides by which strategies look worst.
+    """
     honest = [s for s in run.strategies if s not in (SCRATCH, ORACLE)]
     in_words = [s for s in honest if (run.words["strategy"] == s).any()]
     found = by_key(summary)
-    rivals = [s for s in honest if (s, METRIC) in found]
     if empty := nobody_chose(run):
-        return Verdict("", METRIC, (honest or [""])[0], (empty,))
+        return Verdict("", TOTALS[0], (honest or [""])[0], (empty,))
+    rivals = [s for s in honest if (s, TOTALS[0]) in found]
     if not rivals:
         why = "there is no result from scratch on a phone that fits the LLM" if honest else "no strategy ran"
         explained = (in_words or honest or [""])[0]
-        return Verdict("", METRIC, explained, (f"Nothing can be compared: {why}.",))
-    best = max(rivals, key=lambda s: float(found[s, METRIC]["mean"]))
+        return Verdict("", TOTALS[0], explained, (f"Nothing can be compared: {why}.",))
+    metric = min(TOTALS, key=lambda m: max(found[s, m]["mean"] for s in rivals))
+    order = ranked(found, metric, [SCRATCH, *rivals])
+    best = order[0]
     sentences = (
-        _headline(found, best),
-        _parts(found, best),
-        _next(run, best, rivals),
-        _accuracy(found, best),
+        _headline(found, metric, order),
+        f"The rule is {RESTART!r}: {MEANING}.",
+        _ranking(found, metric, order),
+        _next(run, metric, order),
+        _parts(found, metric, next(s for s in order if s != SCRATCH)),
+        design_effect(summary),
     )
-    explained = best if best in in_words or not in_words else in_words[0]
-    return Verdict(best, METRIC, explained, tuple(s for s in sentences if s))
+    explained = next((s for s in order if s in in_words), (in_words or [s for s in order if s != SCRATCH])[0])
+    return Verdict(best, metric, explained, tuple(s for s in sentences if s))
+
+
+def ranked(found: Found, metric: str, strategies: Sequence[str]) -> list[str]:
+    """Strategies by the mean of a metric, the highest first; of equals the one that is named first."""
+    return sorted(strategies, key=lambda s: -float(found[s, metric]["mean"]))
 
 
 def setting(run: Run) -> list[str]:
@@ -90,44 +110,58 @@ def _pool(run: Run) -> str:
     return f"The pool has {count} pLLM{'s' if count > 1 else ''} at {at} % similarity."
 
 
-def _headline(found: Found, best: str) -> str:
-    row = found[best, METRIC]
-    if row["mean"] <= 0:
+def _headline(found: Found, metric: str, order: Sequence[str]) -> str:
+    best, second = order[0], order[1]
+    if best == SCRATCH:
+        row = found[second, metric]
+        more = {"mean": -row["mean"], "low": -row["high"], "high": -row["low"]}
         return (
-            f"No strategy saves time once its selection is paid for; {best} comes closest and saves "
-            f"{_percent(row)} of the time from scratch."
+            f"scratch is best: once choosing is paid for, no start saves {WHAT[metric]}. {second} comes closest and "
+            f"takes {_percent(more)} more."
         )
-    return (
-        f"{best} won: to reach the loss of fine-tuning from scratch it takes {_percent(row)} less time on "
-        "the phone, selection and downloads included."
-    )
+    saves = _percent(found[best, metric])
+    return f"{best} is best: it saves {saves} of the {WHAT[metric]}, choosing and downloads included."
 
 
-def _parts(found: Found, best: str) -> str:
-    parts = {
-        "compute_saved": "of the compute of fine-tuning",
-        "compute_saved_total": "of the compute with selection included",
-        "energy_saved_total": "of the energy",
+def _ranking(found: Found, metric: str, order: Sequence[str]) -> str:
+    text = ", ".join(f"{s} {number(100 * found[s, metric]['mean'])} %" for s in order)
+    if (ORACLE, metric) not in found:
+        return f"In order: {text}."
+    place = ranked(found, metric, [*order, ORACLE]).index(ORACLE) + 1
+    mean = number(100 * found[ORACLE, metric]["mean"])
+    return f"In order: {text}. The oracle, which is told the style, would be number {place} with {mean} %."
+
+
+def _next(run: Run, metric: str, order: Sequence[str]) -> str:
+    (behind,) = [row for row in records(Everyone((run,)).compare(metric, order[0])) if row["strategy"] == order[1]]
+    mean = f"{number(100 * behind['mean'])} percentage points{_in_brackets(behind)}"
+    if behind["p"] < 0.05:
+        return f"The next, {order[1]}, is behind by {mean}."
+    p = f"p = {number(behind['p'], 2)} after Holm"
+    return f"{order[1]} is as good within the uncertainty ({p}): it is behind by {mean}."
+
+
+def _parts(found: Found, metric: str, best: str) -> str:
+    """What else is to be known of the best start: other costs, least flattering first; break-even; misses; accuracy."""
+    parts = {what: found[best, m] for m, what in WHAT.items() if m != metric} | {
+        f"{WHAT[metric]} as a ratio of means": found[best, metric + OF_MEANS],
+        "steps of fine-tuning alone": found[best, "steps_saved"],
     }
-    shown = [f"{_percent(found[best, m])} {what}" for m, what in parts.items() if (best, m) in found]
-    return f"It saves {'; '.join(shown)}." if shown else ""
-
-
-def _next(run: Run, best: str, rivals: list[str]) -> str:
-    behind = [row for row in records(compare(run, METRIC, best)) if row["strategy"] in rivals]
-    if not behind:
-        return ""
-    row = min(behind, key=lambda row: float(row["mean"]))
-    mean = f"{number(100 * row['mean'])} percentage points{_in_brackets(row)}"
-    if row["low"] > 0:
-        return f"The next, {row['strategy']}, is behind by {mean}."
-    return f"{row['strategy']} is as good within the uncertainty: it is behind by {mean}."
-
-
-def _accuracy(found: Found, best: str) -> str:
-    if (row := found.get((best, "selection_accuracy"))) is None:
-        return ""
-    return f"It chose a truly closest pLLM for {number(100 * row['mean'])} % of {row['users']} users."
+    ordered = sorted(parts.items(), key=lambda part: float(part[1]["mean"]))
+    text = [f"{best} saves {'; '.join(f'{_percent(row)} of the {what}' for what, row in ordered)}."]
+    even = found[best, metric.replace("_saved_total", "_break_even")]
+    text.append(
+        f"Choosing pays from {number(even['mean'])} steps from scratch on (billing.scratch_steps)."
+        if math.isfinite(even["mean"])
+        else "Choosing never pays, however many steps it takes from scratch (billing.scratch_steps)."
+    )
+    missed = 100 * (1 - found[best, "reached"]["mean"])
+    if missed > 0:
+        gap = 100 * found[best, "loss_gap_share"]["mean"]
+        text.append(f"{number(missed)} % of its users miss the target, by {number(gap)} % of the loss on average.")
+    if (row := found.get((best, "selection_accuracy"))) is not None:
+        text.append(f"It chose a truly closest pLLM for {number(100 * row['mean'])} % of {row['users']} users.")
+    return " ".join(text)
 
 
 def _percent(row: Mapping[str, Any]) -> str:

@@ -9,8 +9,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from sim.analysis.everyone import Everyone
 from sim.analysis.look import ERROR_BARS, Look, label, looks, new_figure
-from sim.analysis.summary import by_key, compare, summarise
+from sim.analysis.rules import RESTART
+from sim.analysis.summary import by_key, summarise
 from sim.analysis.sweep.table import Sweep
 from sim.analysis.tables import load_run, records
 from sim.experiment.names import SCRATCH
@@ -19,7 +21,7 @@ MIXED_SOURCE = (
     'Wang et al., "Never Start from Scratch", MobiSys 2025, doi 10.1145/3711875.3729132, steps to converge, read off a '
     "chart and so approximate."
 )
-KEY, METRIC, MERGED = "population.styles_per_user", "steps_to_target", "xpert_merge"
+KEY, METRIC, MERGED = "population.styles_per_user", "steps", "xpert_merge"
 PUBLISHED = {("xpert", 1): 25.0, ("xpert", 2): 60.0, ("xpert", 3): 75.0} | {
     (MERGED, 1): 25.0,
     (MERGED, 2): 45.0,
@@ -31,8 +33,9 @@ PUBLISHED = {("xpert", 1): 25.0, ("xpert", 2): 60.0, ("xpert", 3): 75.0} | {
 def beside_mixed(sweep: Sweep) -> pd.DataFrame:
     """One row for each run and strategy of a sweep over styles per user that has a merging strategy; else empty.
 
-    Columns: folder, styles, strategy; steps, steps_low, steps_high (measured, mean and its 95 % interval); more,
-    more_low, more_high (steps more than the merge's, user by user); share (of the steps from scratch, %), published.
+    Columns: folder, styles, strategy; steps, steps_low, steps_high (measured, rule RESTART, mean and 95 % interval);
+    more, more_low, more_high (steps more than the merge's, user by user); share (of the steps from scratch, %),
+    published.
     """
     if KEY not in sweep.keys or MERGED not in sweep.strategies:
         return pd.DataFrame()
@@ -42,7 +45,9 @@ def beside_mixed(sweep: Sweep) -> pd.DataFrame:
         if not {SCRATCH, MERGED} <= set(run.strategies):
             continue
         found = by_key(summarise(run))
-        more = {row["strategy"]: row for row in records(compare(run, METRIC, MERGED))}  # merge - other, in the negative
+        more = {
+            row["strategy"]: row for row in records(Everyone((run,)).compare(METRIC, MERGED))
+        }  # merge - other, in the negative
         for strategy in run.strategies:
             mine, apart = found[strategy, METRIC], more.get(strategy, {})
             rows.append(
@@ -76,7 +81,7 @@ def mixed_styles(table: pd.DataFrame) -> Figure | None:
         axes.set_xlabel("styles that a user mixes")
         axes.axhline(100, color="#7a7a7a", linewidth=0.9)
         axes.grid(axis="x", visible=False)
-    left.set_ylabel("steps to the target (% of scratch)")
+    left.set_ylabel(f"steps (% of scratch), {RESTART}")
     handles, labels = left.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper right", ncols=len(labels))
     return figure

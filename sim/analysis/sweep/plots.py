@@ -12,6 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from sim.analysis.look import label, looks, new_figure
+from sim.analysis.measures import SHARES
+from sim.analysis.rules import RESTART
 from sim.analysis.sweep.published import ACCURACY_BY_SIMILARITY
 from sim.analysis.sweep.table import Sweep
 from sim.experiment.names import SCRATCH
@@ -22,10 +24,10 @@ Panel = tuple[str, str, float]
 """Metric, label of the axis with its unit, factor from the metric's unit to the label's."""
 
 MAIN: tuple[Panel, ...] = (
-    ("time_saved_total", "time saved, all included (%)", 100.0),
-    ("steps_to_target", "steps to the target (measured)", 1.0),
+    ("compute_saved_total", f"compute saved in all (%), {RESTART}", 100.0),
+    ("time_saved_total", f"time saved in all (%), {RESTART}", 100.0),
+    ("reached", "users who reach the target (%)", 100.0),
     ("selection_accuracy", "right pLLM chosen (%)", 100.0),
-    ("total_min", "minutes in all", 1.0),
 )
 SELECTION: tuple[Panel, ...] = (
     ("download_s", "communication (min)", 1 / 60),
@@ -141,7 +143,7 @@ def draw_lines(axes: Axes, sweep: Sweep, key: str, panel: Panel, strategies: Seq
     else:
         axes.set_xticks(list(ticks.values()), [label(name, 16) for name in ticks], rotation=25, ha="right")
         axes.set_xlim(-0.5, len(ticks) - 0.5)
-    if metric == "selection_accuracy":
+    if metric in SHARES:
         axes.set_ylim(-4, 104)
     axes.set_xlabel(label(key))
     axes.set_ylabel(unit)

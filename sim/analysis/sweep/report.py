@@ -9,27 +9,24 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from sim.analysis.look import styled
-from sim.analysis.measures import METRICS
+from sim.analysis.measures import COSTS, METRICS
 from sim.analysis.page import Cell, Section, document, folded, html_table, paragraph, picture, verbatim
-from sim.analysis.run.verdict import METRIC
+from sim.analysis.rules import MEANING, RESTART
 from sim.analysis.summary import COLUMNS, DASH, interval, number
 from sim.analysis.sweep.mixed import MERGED, MIXED_SOURCE, beside_mixed, mixed_styles
 from sim.analysis.sweep.plots import accuracy_by_similarity, cost_by_pool, metrics_by_key, pareto
 from sim.analysis.sweep.published import SOURCE, beside_published
-from sim.analysis.sweep.table import SHOWN, Sweep, listed, load_sweep
+from sim.analysis.sweep.table import REPLICATED, SHOWN, Sweep, listed, load_sweep
+from sim.analysis.sweep.verdict import verdict
 from sim.analysis.tables import records
 from sim.common.disk import write_whole
-from sim.experiment.names import ORACLE, SCRATCH
-
-LEAD_METRICS = (METRIC, "selection_accuracy")
-"""What the headline is about: the first that the sweep has."""
 
 
 def report(folder: Path | str) -> Path:
     """Write report.html into a sweep's folder and return its path. Raises UserError when the folder is no sweep."""
     sweep = load_sweep(Path(folder))
     path = sweep.folder / "report.html"
-    write_whole(path, document(f"Headstart: sweep {sweep.name}", _lead(sweep), _sections(sweep)))
+    write_whole(path, document(f"Headstart: sweep {sweep.name}", verdict(sweep), _sections(sweep)))
     return path
 
 
@@ -37,11 +34,12 @@ def _sections(sweep: Sweep) -> list[Section]:
     sections = [
         Section("What was swept", _setting(sweep)),
         *(Section(f"By {key}", _by_key(sweep, key)) for key in sweep.keys if sweep.rows[key].nunique() > 1),
-        Section("Cost by pool size", _figure(lambda: cost_by_pool(sweep), _COST)),
-        Section("Accuracy by similarity", _figure(lambda: accuracy_by_similarity(sweep), _ACCURACY)),
+        Section("Cost by pool size", _figure(lambda: cost_by_pool(sweep.pooled), _COST)),
+        Section("Accuracy by similarity", _figure(lambda: accuracy_by_similarity(sweep.pooled), _ACCURACY)),
         Section("Cost against accuracy", _figure(lambda: pareto(sweep), _PARETO)),
         Section("Beside the published costs", _published(sweep)),
         Section("Users who mix styles", _mixed(sweep)),
+        *([] if sweep.pooled is sweep else [Section("All runs of one question together", _table(sweep.pooled))]),
         Section("All runs", _table(sweep)),
     ]
     return [section for section in sections if section.html]
@@ -56,23 +54,6 @@ _PARETO = (
 )
 
 
-def _lead(sweep: Sweep) -> list[str]:
-    """Who was best how often, and over what range."""
-    first = f"{len(sweep.runs)} runs over {listed(sweep.keys)}; strategies: {listed(sweep.strategies)}."
-    metric = next((m for m in LEAD_METRICS if sweep.has(m)), None)
-    rivals = sweep.rows[~sweep.rows["strategy"].isin([SCRATCH, ORACLE])]
-    if metric is None or rivals[metric].isna().all():
-        return [first]
-    best = rivals.loc[rivals.dropna(subset=[metric]).groupby("folder")[metric].idxmax()]
-    name, wins = best["strategy"].value_counts().index[0], int(best["strategy"].value_counts().iloc[0])
-    mine = 100 * rivals.loc[rivals["strategy"] == name, metric]
-    what = "time saved, selection and downloads included" if metric == METRIC else "right choices"
-    return [
-        f"By {what}, {name} is best in {wins} of {len(best)} runs: {number(mine.min())} to {number(mine.max())} %.",
-        first,
-    ]
-
-
 def _setting(sweep: Sweep) -> str:
     rows = [[key, listed(list(dict.fromkeys(sweep.rows[key].tolist())))] for key in sweep.keys]
     html = html_table(["key", "values"], rows)
@@ -80,12 +61,13 @@ def _setting(sweep: Sweep) -> str:
         name, config = next(iter(sweep.configs.items()))
         html += folded(f"The whole config of the first run ({name})", verbatim(config.to_toml()))
     return html + paragraph(
-        "Within a run every strategy has the same users, texts and seeds. Intervals are 95 % bootstraps over the users "
-        "of a run."
+        "Within a run every strategy has the same users, texts and seeds. 95 % intervals cover the draw of styles and "
+        "of users; where seeds are swept, runs that differ in nothing else are taken together, which covers theirs."
     )
 
 
 def _by_key(sweep: Sweep, key: str) -> str:
+    sweep = sweep if key in REPLICATED else sweep.pooled
     others = [k for k in sweep.keys if k != key]
     note = f" Runs that differ in {listed(others)} are averaged, and a bar spans all their intervals." if others else ""
     return _figure(lambda: metrics_by_key(sweep, key), f"Means over users with 95 % intervals, by {key}.{note}")
@@ -148,16 +130,17 @@ def _mixed(sweep: Sweep) -> str:
         ]
         for r in records(table)
     ]
-    headings = ["styles a user", "strategy", "steps to the target", f"more than {MERGED}", "of scratch, %"]
+    headings = ["styles a user", "strategy", "steps", f"more than {MERGED}", "of scratch, %"]
     chart = _figure(
         lambda: mixed_styles(table),
-        "Steps to the target by number of styles, measured and published; the line is scratch.",
+        "Steps by number of styles, measured and published; the line is scratch.",
     )
     return (
         chart
         + html_table([*headings, "of scratch, published, %"], rows)
         + paragraph(
-            f"Measured steps, means over users with 95 % intervals; differences to {MERGED} are taken user by user. "
+            f"Measured steps, means over users with 95 % intervals, rule {RESTART!r}: {MEANING}; differences to "
+            f"{MERGED} are taken user by user. "
             f"Published: {MIXED_SOURCE}"
         )
     )
@@ -177,9 +160,13 @@ def _table(sweep: Sweep) -> str:
             cells.append(Cell(number(mean), interval(low, high), mean) if not pd.isna(mean) else Cell(DASH))
         rows.append([*cells, r["folder"]])
     heads = [*sweep.keys, "strategy", "users", *((headings | extra)[m] for m in shown), "folder"]
-    meanings = html_table(["metric", "unit", "meaning"], [[m, METRICS[m].unit, METRICS[m].meaning] for m in SHOWN])
+    known = METRICS | COSTS
+    meanings = html_table(["metric", "unit", "meaning"], [[m, known[m].unit, known[m].meaning] for m in SHOWN])
     return (
-        paragraph("Means over users; the small print is the 95 % interval. A click on a heading sorts.")
+        paragraph(
+            f"Means over users; the small print is the 95 % interval. Rule {RESTART!r}: {MEANING}. A click on a "
+            "heading sorts."
+        )
         + html_table(heads, rows)
         + folded("Every metric of runs.csv", meanings)
     )

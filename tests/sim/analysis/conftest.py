@@ -150,8 +150,8 @@ def run_folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def new_run(tmp_path: Path) -> Callable[..., Path]:
-    """Write a run folder from given tables: `new_run(users=[...], ladder=[...])`."""
-    return lambda **tables: write_run(tmp_path / "given", **tables)
+    """Write a run folder from given tables: `new_run(users=[...], ladder=[...])`, perhaps with a config and a name."""
+    return lambda config=None, name="given", **tables: write_run(tmp_path / name, config, **tables)
 
 
 @pytest.fixture

@@ -41,6 +41,16 @@ def test_explain_cost_by_hand(new_run, row) -> None:
     assert "75.0 % less energy" in page(e)
 
 
+def test_who_misses_pays_for_scratch_too(new_run, row) -> None:
+    """Five of the ten steps of the budget, billed 600 s, were trained; from scratch it takes another 600 s."""
+    e = explain(load_run(new_run(users=[row(0, "scratch"), row(0, "xpert", censored=True, steps=5)])), 0)
+    assert (e.cost.steps, e.cost.missed) == (5, True)
+    assert e.cost.finetune_min == (300 + 600) / 60
+    said = " ".join(page(e).split())
+    assert "not reached in 5 measured steps. From scratch it takes 10, which are paid too (rule restart)." in said
+    assert "50.0 % more time than from scratch" in said
+
+
 def test_explain_a_merge_and_a_strategy_without_reasons(new_run, row) -> None:
     pool = [{"pllm": p, "style": s, "similarity": 0.8, "texts": 1, "steps": 1, "loss": 1.0, "bytes": 1.0}
             for p, s in (("a", "x"), ("b", "y"), ("c+d", "z"))]  # fmt: skip

@@ -74,9 +74,9 @@ def test_report_is_one_file(run_folder: Path) -> None:
     assert checker.open == []
     assert all(s.startswith(("data:image/png;base64,", "#")) for s in checker.sources)
     assert not re.search(r"https?://|@import|url\(", html)
-    assert "xpert won" in html
+    assert "xpert is best" in html
     assert len(re.findall("<h3>User", html)) == 5
-    assert html.count("<img") == 10
+    assert html.count("<img") == 11
 
 
 def test_report_of_very_little(new_run, row) -> None:

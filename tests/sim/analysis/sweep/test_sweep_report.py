@@ -9,12 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from sim.analysis.rules import RESTART
 from sim.analysis.sweep.plots import front
 from sim.analysis.sweep.published import beside_published
 from sim.analysis.sweep.report import report
 from sim.analysis.sweep.table import SHOWN, load_sweep, runs_table
 from sim.common.errors import UserError
 from sim.experiment.config import Config
+from sim.records.tables import SUMMARY
 
 
 def fake_sweep(folder: Path, **cells: Any) -> Path:
@@ -26,11 +28,11 @@ def fake_sweep(folder: Path, **cells: Any) -> Path:
         run.mkdir(parents=True)
         (run / "config.toml").write_text(Config.of(tree).to_toml())
         rows = [
-            (strategy, metric, "", 60.0, 30.0, 90.0, 60.0, 5)
+            (strategy, metric, RESTART, "", 60.0, 30.0, 90.0, 60.0, 5, 1.0)
             for strategy in ("scratch", "exhaustive")
             for metric in SHOWN
         ]
-        columns = ["strategy", "metric", "unit", "mean", "low", "high", "median", "users"]
+        columns = [c.name for c in SUMMARY]
         pd.DataFrame(rows, columns=columns).to_csv(run / "summary.csv", index=False)
         runs.append((run, {"pool.size": str(size)}))
     runs_table(runs).assign(**cells).to_csv(folder / "runs.csv", index=False)
