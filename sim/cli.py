@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -58,6 +59,7 @@ app.add_typer(devices, name="devices")
 
 def main() -> None:
     """Entry point of `headstart`."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a SIGTERM ends what is done as Ctrl-C does
     sys.exit(status(app))
 
 
