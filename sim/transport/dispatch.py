@@ -129,7 +129,7 @@ class Dispatcher(Generic[T, R]):
         for ticket, (_, task, sent) in flying.items():
             allowed = self._task_s or max(PATIENCE_S, SLACK * self._slowest.get(task.kind, float("inf")) * task.size)
             if time.monotonic() - sent > allowed and ticket not in self._hung:
-                self._hung[ticket] = f"no answer within {allowed:.0f} s (engine.job_deadline_s)"
+                self._hung[ticket] = f"no answer within {allowed:.3g} s (engine.job_deadline_s)"
                 self._nodes.replace(ticket)
 
     def _urgency(self, task: T) -> tuple[float, int]:

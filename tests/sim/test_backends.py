@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from sim.cloud.check import prepare
@@ -71,27 +73,36 @@ def test_flower_gives_the_records_of_inline(
 
 
 class Killer(Silent):
-    """Kills a worker as soon as the first cohort is done."""
+    """Sends a signal to a worker as soon as the first cohort is done."""
 
     killed = 0
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
 
     def finished(self, job: Job, rows: object) -> None:
         if not self.killed:
             for pid in [p for p in processes("ray::ClientAppActor") if descends(p)][:1]:
-                os.kill(pid, signal.SIGKILL)
+                os.kill(pid, self.number)
                 self.killed = pid
 
 
 @linux
 @pytest.mark.cluster
-def test_a_killed_worker_changes_nothing(inline: tuple[Config, dict[str, str]], tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_worker_that_dies_or_hangs_changes_nothing(
+    inline: tuple[Config, dict[str, str]], tmp_path: Path, number: int
+) -> None:
     config, expected = inline
-    engine = config.engine.model_copy(update={"backend": "flower", "workers": 2})
-    changed = config.model_copy(update={"output": str(tmp_path), "engine": engine})
-    folder, killer = make_folder(changed, "killed"), Killer()
+    update = {"backend": "flower", "workers": 2, "job_deadline_s": 15.0, "retries": 9}
+    changed = config.model_copy(update={"output": str(tmp_path), "engine": config.engine.model_copy(update=update)})
+    folder, killer = make_folder(changed, "killed"), Killer(number)
     start(prepare(changed), folder, killer)
     assert killer.killed
+    assert not psutil.pid_exists(killer.killed)
     assert tables(folder) == expected
+    assert json.loads((folder / "manifest.json").read_text())["resent"] >= 1
 
 
 @linux
