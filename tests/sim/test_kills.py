@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from sim.records.folder import is_finished
+from sim.records.journal import progress
 from tests.runs import same_tables, tiny_overrides
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,21 +45,20 @@ def overrides(tiny_llm: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 @pytest.fixture(scope="module")
-def whole(overrides: list[str], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float]:
-    """An undisturbed run, and how long its second half took."""
+def whole(overrides: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An undisturbed run."""
     output = tmp_path_factory.mktemp("whole")
     process = headstart(*overrides, f"output={output}")
-    folder = begun(output, process)
-    began = time.monotonic()
-    assert process.wait(timeout=600) == 0
-    return folder, time.monotonic() - began
+    said, _ = process.communicate(timeout=600)
+    assert process.returncode == 0, said
+    return next(output.glob("quickstart/*"))
 
 
-def begun(output: Path, process: subprocess.Popen[str]) -> Path:
-    """The folder of a run, once it has recorded something."""
+def once_recorded(output: Path, process: subprocess.Popen[str], jobs: int) -> Path:
+    """The folder of a run, as soon as that many jobs are recorded."""
     while process.poll() is None:
         for folder in output.glob("quickstart/*"):
-            if (folder / "users.csv").is_file():
+            if progress(folder)[1] >= jobs:
                 return folder
         time.sleep(0.02)
     raise AssertionError(process.communicate()[0])
@@ -75,22 +75,21 @@ def victims(driver: int, whom: str, rng: random.Random) -> list[int]:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_a_kill_changes_nothing(overrides: list[str], whole: tuple[Path, float], tmp_path: Path, seed: int) -> None:
-    undisturbed, duration_s = whole
+def test_a_kill_changes_nothing(overrides: list[str], whole: Path, tmp_path: Path, seed: int) -> None:
     whom, rng = WHOM[seed % len(WHOM)], random.Random(seed)
     process = headstart(*overrides, f"output={tmp_path}")
-    folder = begun(tmp_path, process)
-    time.sleep(rng.uniform(0, 0.8 * duration_s))
+    folder = once_recorded(tmp_path, process, rng.randint(0, int(0.8 * progress(whole)[1])))
+    time.sleep(rng.uniform(0, 0.3))
     killed = victims(process.pid, whom, rng)
     for pid in killed:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     assert killed, "the run was over too soon"
     said, _ = process.communicate(timeout=600)
-    assert process.returncode == {"driver": -signal.SIGKILL, "raylet": 1}.get(whom, 0), said
+    assert process.returncode in {"driver": [-signal.SIGKILL], "raylet": [0, 1]}.get(whom, [0]), said
     if process.returncode:
         resumed = headstart("--resume", folder)
         said, _ = resumed.communicate(timeout=600)
         assert resumed.returncode == 0, said
     assert is_finished(folder)
-    same_tables(folder, undisturbed)
+    same_tables(folder, whole)
