@@ -22,6 +22,7 @@ from sim.transport.session import MARK, session_folder
 
 LOCAL = "local"
 """The address of a Ray of one's own."""
+CLOSED = "; no Ray is there, or its token is not that of RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH (docs/deployment.md)"
 
 
 @contextmanager
@@ -51,7 +52,8 @@ def joined(address: str, cpus: int, variables: Mapping[str, str]) -> Iterator[in
         except (ConnectionError, ValueError, RuntimeError, OSError) as error:
             if no_space(error):
                 raise
-            raise UserError(_said(address, error)) from None
+            closed = isinstance(error, ConnectionError) and address != LOCAL
+            raise UserError(_said(address, error) + CLOSED * closed) from None
         host = ray.util.get_node_ip_address()
         if address == LOCAL and not ipaddress.ip_address(host).is_loopback:
             raise RunFailed(f"Ray {ray.__version__} listens on {host}, where other machines can reach it")
@@ -70,7 +72,7 @@ def _closed(folder: Path) -> Iterator[None]:
     reachable = ray_constants.ENABLE_RAY_CLUSTER
     os.environ.update(variables)
     ray_constants.ENABLE_RAY_CLUSTER = False
-    _read_again()
+    read_again()
     try:
         yield
     finally:
@@ -79,10 +81,10 @@ def _closed(folder: Path) -> Iterator[None]:
             os.environ.pop(name)
             if value is not None:
                 os.environ[name] = value
-        _read_again()
+        read_again()
 
 
-def _read_again() -> None:
+def read_again() -> None:
     """Make Ray read from the environment whether it wants a token, and which."""
     ray._raylet.AuthenticationTokenLoader.instance().reset_cache()
     ray._raylet.Config.initialize("")
