@@ -88,7 +88,7 @@ def test_a_kill_changes_nothing(overrides: list[str], whole: Path, tmp_path: Pat
     said, _ = process.communicate(timeout=600)
     assert process.returncode in {"driver": [-signal.SIGKILL], "raylet": [0, 1]}.get(whom, [0]), said
     if process.returncode:
-        resumed = headstart("--resume", folder)
+        resumed = headstart("--resume", folder, "engine.backend=inline")
         said, _ = resumed.communicate(timeout=600)
         assert resumed.returncode == 0, said
     assert is_finished(folder)
