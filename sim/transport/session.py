@@ -73,14 +73,14 @@ def _take(place: Path) -> tuple[Path, IO[str]]:
     with (place / "lock").open("w") as gate:  # nobody clears away a folder that is not held yet
         fcntl.flock(gate, fcntl.LOCK_EX)
         for folder in filter(Path.is_dir, place.iterdir()):
-            with suppress(BlockingIOError), _hold(folder):
+            with suppress(OSError), _hold(folder):
                 _clear(folder)
         folder = Path(tempfile.mkdtemp(prefix="", dir=place))
         return folder, _hold(folder)
 
 
 def _hold(folder: Path) -> IO[str]:
-    """Lock a folder until the file is closed or this process ends. Raises BlockingIOError where it is held."""
+    """Lock a folder until the file is closed or this process ends. Raises OSError where another holds it."""
     held = (folder / "held").open("w")
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)

