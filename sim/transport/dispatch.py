@@ -64,7 +64,8 @@ class Dispatcher(Generic[T, R]):
         retries: times that a lost task is sent again.
         ends: when (`time.monotonic`) the run ends with an error.
         task_s: seconds after which a task hangs: its worker is replaced, and it is lost. 0: by what its kind has taken
-            (`SLACK`, `PATIENCE_S`); a kind that was not seen yet may take as long as the run.
+            (`SLACK`, `PATIENCE_S`); a kind that was not seen yet may take as long as the run. Each time that a task is
+            lost it may take twice as long.
 
     Attributes: `resent` counts lost tasks, `workers` the tasks done by each (host, node, process id).
     """
@@ -128,6 +129,7 @@ class Dispatcher(Generic[T, R]):
         """Have the workers replaced whose tasks take too long; the tasks then arrive as lost."""
         for ticket, (_, task, sent) in flying.items():
             allowed = self._task_s or max(PATIENCE_S, SLACK * self._slowest.get(task.kind, float("inf")) * task.size)
+            allowed *= 2 ** self._lost.get(task.index, 0)  # the new worker has to load everything again
             if time.monotonic() - sent > allowed and ticket not in self._hung:
                 self._hung[ticket] = f"no answer within {allowed:.3g} s (engine.job_deadline_s)"
                 self._nodes.replace(ticket)
