@@ -284,7 +284,7 @@ def running(tiny_llm: Path, output: Path, *more: str) -> tuple[subprocess.Popen[
         cwd=ROOT,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored by what a shell runs behind itself
     )
-    for _ in range(3000):
+    for _ in range(15_000):
         found = list(output.glob("quickstart/*/progress.jsonl"))
         if (found and progress(found[0].parent)[1] > 0) or process.poll() is not None:
             break

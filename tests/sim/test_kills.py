@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 WHOM = ("driver", "worker", "workers", "raylet")
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.timeout(3600),  # where Ray never tells of a loss, the job's own deadline does, after ten minutes
     pytest.mark.cluster,
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="knows Ray's processes by their names on Linux"),
 ]
@@ -85,7 +86,7 @@ def test_a_kill_changes_nothing(overrides: list[str], whole: Path, tmp_path: Pat
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     assert killed, "the run was over too soon"
-    said, _ = process.communicate(timeout=600)
+    said, _ = process.communicate(timeout=3000)
     assert process.returncode in {"driver": [-signal.SIGKILL], "raylet": [0, 1]}.get(whom, [0]), said
     if process.returncode:
         resumed = headstart("--resume", folder, "engine.backend=inline")
