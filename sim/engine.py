@@ -38,7 +38,7 @@ from sim.cloud.provider import Provider  # noqa: E402
 from sim.cloud.run import serve_run  # noqa: E402
 from sim.common.cache import cache_dir  # noqa: E402
 from sim.common.disk import no_space  # noqa: E402
-from sim.common.errors import RunFailed  # noqa: E402
+from sim.common.errors import RunFailed, UserError  # noqa: E402
 from sim.experiment.config import Config  # noqa: E402
 from sim.pool.pool import Pool  # noqa: E402
 from sim.records.folder import is_finished  # noqa: E402
