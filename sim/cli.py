@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -24,6 +25,8 @@ from sim.common.errors import RunFailed, UserError
 
 LONGEST = 2000
 """Letters of a message that are printed; a path may have 4,096."""
+INTERRUPTED = 130
+"""The status that typer gives a KeyboardInterrupt."""
 
 app = typer.Typer(
     help="Simulate phone users who personalise an LLM from a shared pool, and measure what it costs them.",
@@ -58,6 +61,7 @@ app.add_typer(devices, name="devices")
 
 def main() -> None:
     """Entry point of `headstart`."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a SIGTERM ends what is done as Ctrl-C does
     sys.exit(status(app))
 
 
@@ -70,23 +74,23 @@ def _on_one_line(text: str) -> str:
 def status(commands: typer.Typer, name: str | None = None) -> int:
     """Run the command that `sys.argv` asks for and return its exit status; an error that can be mended is one line.
 
-    0: done; 1: the run failed, or the disk is full; 2: the user is to mend what the line names; 130: Ctrl-C.
+    0: done; 1: the run failed, or the disk is full; 2: the user is to mend what the line names; 130: Ctrl-C or SIGTERM.
 
     Args:
         commands: the app.
         name: what its usage lines begin with; default: the program's name.
     """
     try:
-        return commands(standalone_mode=False, prog_name=name) or 0  # the status of a typer.Exit comes as a value
+        code = commands(standalone_mode=False, prog_name=name) or 0  # the status of a typer.Exit comes as a value
+        if code == INTERRUPTED:
+            errors.print("headstart: interrupted")
+        return code
     except UserError as error:
         errors.print(f"headstart: {_on_one_line(str(error))}")
         return 2
     except RunFailed as failure:
         errors.print(f"headstart: {failure}")
         return 1
-    except KeyboardInterrupt:
-        errors.print("headstart: interrupted")
-        return 130
     except Exception as error:
         if full := no_space(error, Path.cwd(), cache_dir()):
             errors.print(f"headstart: {full}; make room, then give the command again")

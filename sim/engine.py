@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
-import socket
 import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from queue import SimpleQueue
 
 # Read by Flower and Ray when they are imported or start: no telemetry, no update check, one thread a worker.
 QUIET = {
@@ -101,7 +98,7 @@ def worker_count(config: Config, tasks: int, cores: int) -> int:
 
 
 def _on_flower(config: Config, tasks: int, serve: Callable[[Nodes], object]) -> None:
-    """Flower's simulation on Ray.
+    """Flower's simulation on Ray. Flower runs in a thread of its own, so that Ctrl-C interrupts what serves.
 
     `run_simulation` is deprecated in favour of `flwr run`, which however can pass neither a Ray address nor
     `max_restarts` (without which a dead worker fails every later message).
@@ -109,103 +106,44 @@ def _on_flower(config: Config, tasks: int, serve: Callable[[Nodes], object]) -> 
     from flwr.simulation import run_simulation
 
     from sim.transport import actors
+    from sim.transport.cluster import joined
 
-    stopped = False
-    workers = _join_ray(config, tasks)
-    actors.install(workers)
-    failure: list[BaseException] = []
-    nodes: list[FlowerNodes] = []
+    for name in ("flwr", "ray"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    # workers find the code where this process finds it, and what keeps them quiet
+    variables = {name: os.environ[name] for name in QUIET} | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    resources = {"num_cpus": 1, "num_gpus": 0.0, "max_restarts": -1, "max_task_retries": 0}
+    grids: SimpleQueue[Grid | None] = SimpleQueue()
+    served = threading.Event()
+    ended = ""
     server = ServerApp()
 
     @server.main()
     def main(grid: Grid, context: Context) -> None:
-        nodes.append(FlowerNodes(grid))
-        try:
-            if not stopped:
-                serve(nodes[0])
-        except BaseException as error:  # Flower would log it and hide its type
-            failure.append(error)
-            actors.end()  # nobody waits for what is still in work
+        grids.put(grid)
+        served.wait()
 
-    def stop(reason: str) -> None:
-        nonlocal stopped
-        stopped = True
-        for some in nodes:
-            some.stop(reason)
-        actors.end()
-
-    with _interrupted(stop) as interrupted, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    def fly(workers: int) -> None:
+        nonlocal ended
         try:
-            run_simulation(
-                server,
-                client_app,
-                workers,
-                backend_config={
-                    "client_resources": {"num_cpus": 1, "num_gpus": 0.0, "max_restarts": -1, "max_task_retries": 0}
-                },
-            )
+            run_simulation(server, client_app, workers, backend_config={"client_resources": resources})
         except Exception as error:
-            stop("Flower ended")  # or the cloud's thread would wait for replies, and the process for the thread
-            failure.append(RunFailed(f"Flower ended: {error}"))
-    if interrupted:
-        raise KeyboardInterrupt
-    if failure:
-        raise failure[0]
+            ended = f"Flower ended: {error}"
+        ended = ended or "Flower ended"
+        grids.put(None)
 
-
-def _join_ray(config: Config, tasks: int) -> int:
-    """Start Ray, or join the cluster at `engine.address`; returns the number of workers for tasks. Raises UserError."""
-    import ray
-
-    for name in ("flwr", "ray"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    address, here = config.engine.address, worker_count(config, tasks, os.cpu_count() or 1)
-    # workers find the code where this process finds it, and what keeps them quiet
-    variables = {name: os.environ[name] for name in QUIET} | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    settings: dict[str, Any] = {"num_cpus": here, "include_dashboard": False} if address == "local" else {}
-    try:
-        _check_there(address)
-        ray.init(address, runtime_env={"env_vars": variables}, logging_level="ERROR", log_to_driver=False, **settings)
-    except (ConnectionError, ValueError, RuntimeError, OSError) as error:
-        raise UserError(f"engine.address = {address!r}: {str(error).strip().splitlines()[0]}") from None
-    return here if address == "local" else worker_count(config, tasks, int(ray.cluster_resources().get("CPU", 1)))
-
-
-def _check_there(address: str) -> None:
-    """Raise OSError where nobody listens at host:port, for which Ray would wait ten minutes."""
-    host, _, port = address.rpartition(":")
-    if not port.isdigit():
-        return
-    try:
-        socket.create_connection((host, int(port)), timeout=10).close()
-    except OSError:
-        if host not in ("127.0.0.1", "localhost"):
-            raise
-        from ray.util import get_node_ip_address  # which Ray uses instead
-
-        socket.create_connection((get_node_ip_address(), int(port)), timeout=10).close()
-
-
-@contextmanager
-def _interrupted(stop: Callable[[str], None]) -> Iterator[list[int]]:
-    """Within, the first Ctrl-C (or SIGTERM) calls `stop` and is noted in the list; a second one acts as ever."""
-    signals: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield signals
-        return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def note(number: int, frame: object) -> None:
-        signals.append(number)
-        for each, handler in before.items():
-            signal.signal(each, handler)
-        threading.Thread(target=stop, args=("interrupted",)).start()  # a handler must not wait for locks
-
-    for number in before:
-        signal.signal(number, note)
-    try:
-        yield signals
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    here = worker_count(config, tasks, os.cpu_count() or 1)
+    with joined(config.engine.address, here, variables) as cpus, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        workers = worker_count(config, tasks, cpus)
+        actors.install(workers)
+        flower = threading.Thread(target=fly, args=(workers,), daemon=True)
+        flower.start()
+        try:
+            if (grid := grids.get()) is None:
+                raise RunFailed(ended)
+            serve(FlowerNodes(grid, lambda: ended, actors.replace))
+        finally:
+            actors.end()  # nobody waits for what is still in work
+            served.set()
+            flower.join()

@@ -27,7 +27,10 @@ def make_pool(provider: Provider, nodes: Nodes, progress: Progress, ends: float)
     plan = provider.pool_plan
     missing = plan.missing()
     if missing:
-        dispatcher: Dispatcher[Group, str] = Dispatcher(nodes, provider.orders, provider.config.engine.retries, ends)
+        engine = provider.config.engine
+        dispatcher: Dispatcher[Group, str] = Dispatcher(
+            nodes, provider.orders, engine.retries, ends, engine.job_deadline_s
+        )
         dispatcher.add(missing)
         needed = sum(len(g.names) for g in plan.groups)
         there = needed - sum(len(g.names) for g in missing)

@@ -61,7 +61,9 @@ def serve_run(
         "shared": str(shared.resolve()) if shared else "",
         "text_tokens": text_tokens,
     }
-    dispatcher: Dispatcher[Job, list[Outcome]] = Dispatcher(nodes, orders, config.engine.retries, ends)
+    dispatcher: Dispatcher[Job, list[Outcome]] = Dispatcher(
+        nodes, orders, config.engine.retries, ends, config.engine.job_deadline_s
+    )
     found = {
         "llm": {"source": provider.resident.lm.source, "parameters": provider.resident.lm.parameters},
         "pool": str(pool.folder),

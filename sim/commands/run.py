@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -66,7 +67,7 @@ def run(
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         _say_resume("interrupted\n", folder)
-        raise typer.Exit(130) from None
+        sys.exit(130)  # not as a typer.Exit, which would be said to be an interruption once more
     except UserError:
         if resume is None:  # another process may be about to begin in a folder that is not ours
             discard_unbegun(folder)

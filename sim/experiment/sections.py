@@ -222,6 +222,12 @@ class Engine(Section):
         gt=0,
         description="a run that takes longer, its pool and offers included, ends with an error; --resume begins anew",
     )
+    job_deadline_s: float = Field(
+        0,
+        ge=0,
+        description="a cohort that takes longer hangs: its worker is replaced, and it is sent again; 0: 20 times what "
+        "the slowest of its kind has taken, at least 600 s; nothing interrupts the backend 'inline'",
+    )
     retries: int = Field(3, ge=0, description="times that a lost cohort is sent again")
     keep_going: bool = Field(False, description="record users whose simulation raises as failed, and go on")
     store: Annotated[str, PathKey(made=True, url=True, workers="never")] = Field(

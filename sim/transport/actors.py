@@ -23,7 +23,7 @@ START_S = 120.0
 
 
 class ActorPool(BasicActorPool):
-    """Flower's pool, with the two methods that matter when an actor is lost."""
+    """Flower's pool, with what matters when an actor is lost or hangs."""
 
     made: list[ActorPool] = []  # noqa: RUF012 - Flower makes the pool and keeps it to itself
 
@@ -31,6 +31,7 @@ class ActorPool(BasicActorPool):
         super().__init__(*args, **kwargs)
         self._change = threading.Condition()
         self._ended = False
+        self._tickets: dict[Any, str] = {}
         self.made.append(self)
 
     def submit(self, actor_fn: Any, job: Any) -> Any:
@@ -39,11 +40,15 @@ class ActorPool(BasicActorPool):
             self._change.wait_for(lambda: self.pool or not self.num_actors or self._ended)
             if self._ended or not self.pool:
                 raise RuntimeError("no worker is left")
-            return super().submit(actor_fn, job)
+            future = super().submit(actor_fn, job)
+            self._tickets[future] = job[1].metadata.message_id
+            return future
 
     def add_actor_back_to_pool(self, future: Any) -> None:
         """Take an actor back, once it answers; Flower calls this after a result and after a failure."""
-        actor = self._future_to_actor.pop(future, None)
+        with self._change:
+            self._tickets.pop(future, None)
+            actor = self._future_to_actor.pop(future, None)
         if actor is None:
             return
         if self._answers(actor):
@@ -52,6 +57,13 @@ class ActorPool(BasicActorPool):
             ray.kill(actor)
         with self._change:
             self._change.notify_all()
+
+    def replace(self, ticket: str) -> None:
+        """Kill the actor that works on a message; Ray starts it again, and the message is lost."""
+        with self._change:
+            for future, message in self._tickets.items():
+                if message == ticket:
+                    ray.kill(self._future_to_actor[future], no_restart=False)
 
     def end(self) -> None:
         """Kill every actor, in the middle of its work too."""
@@ -102,3 +114,9 @@ def end() -> None:
     """Kill the workers of every pool that Flower has made."""
     for pool in ActorPool.made:
         pool.end()
+
+
+def replace(ticket: str) -> None:
+    """Replace the worker that works on a message, whichever pool it is in."""
+    for pool in ActorPool.made:
+        pool.replace(ticket)

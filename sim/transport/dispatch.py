@@ -1,4 +1,4 @@
-"""Tasks to nodes and back: one task a node at a time, longest first, lost ones sent again, a deadline for all."""
+"""Tasks to nodes and back: one a node at a time, longest first, lost ones sent again, a deadline for each and all."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from sim.common.errors import RunFailed, UserError
 from sim.transport.nodes import Nodes, Reply
 
 POLL_S = 0.02
-
+SLACK = 20.0
+"""A task hangs that takes this many times as long as the slowest of its kind and size so far,"""
+PATIENCE_S = 600.0
+"""and at least this long: a new worker loads the LLM first, and may have to fetch it."""
 
 Result = TypeVar("Result", covariant=True)
 
@@ -60,16 +63,23 @@ class Dispatcher(Generic[T, R]):
         orders: what every order carries besides its task.
         retries: times that a lost task is sent again.
         ends: when (`time.monotonic`) the run ends with an error.
+        task_s: seconds after which a task hangs: its worker is replaced, and it is lost. 0: by what its kind has taken
+            (`SLACK`, `PATIENCE_S`); a kind that was not seen yet may take as long as the run. Each time that a task is
+            lost it may take twice as long.
 
     Attributes: `resent` counts lost tasks, `workers` the tasks done by each (host, node, process id).
     """
 
-    def __init__(self, nodes: Nodes, orders: Mapping[str, object], retries: int, ends: float) -> None:
+    def __init__(
+        self, nodes: Nodes, orders: Mapping[str, object], retries: int, ends: float, task_s: float = 0.0
+    ) -> None:
         self._nodes, self._orders = nodes, dict(orders)
-        self._retries, self._ends = retries, ends
+        self._retries, self._ends, self._task_s = retries, ends, task_s
         self._queue: list[T] = []
         self._lost: dict[int, int] = {}
         self._spent: dict[Hashable, list[float]] = defaultdict(lambda: [0.0, 0.0])
+        self._slowest: dict[Hashable, float] = {}
+        self._hung: dict[str, str] = {}
         self.resent = 0
         self.workers: Counter[tuple[str, str, int]] = Counter()
 
@@ -89,12 +99,14 @@ class Dispatcher(Generic[T, R]):
             if self._queue and (arrived or not flying):
                 self._hand_out(flying)
             self._left()
+            self._replace_hung(flying)
             arrived = False
             for arrival in self._nodes.receive(list(flying)):
                 arrived = True
                 _, task, sent = flying.pop(arrival.ticket)
+                hung = self._hung.pop(arrival.ticket, "")
                 if arrival.lost:
-                    self._again(task, arrival.lost)
+                    self._again(task, hung or arrival.lost)
                 else:
                     result = self._read(task, arrival.reply)
                     self._note(task, time.monotonic() - sent)
@@ -113,6 +125,15 @@ class Dispatcher(Generic[T, R]):
                 ticket = self._nodes.send(node, order, max(60.0, self._left()))
                 flying[ticket] = (node, task, time.monotonic())
 
+    def _replace_hung(self, flying: Mapping[str, tuple[int, T, float]]) -> None:
+        """Have the workers replaced whose tasks take too long; the tasks then arrive as lost."""
+        for ticket, (_, task, sent) in flying.items():
+            allowed = self._task_s or max(PATIENCE_S, SLACK * self._slowest.get(task.kind, float("inf")) * task.size)
+            allowed *= 2 ** self._lost.get(task.index, 0)  # the new worker has to load everything again
+            if time.monotonic() - sent > allowed and ticket not in self._hung:
+                self._hung[ticket] = f"no answer within {allowed:.3g} s (engine.job_deadline_s)"
+                self._nodes.replace(ticket)
+
     def _urgency(self, task: T) -> tuple[float, int]:
         seconds, parts = self._spent.get(task.kind, (float("inf"), 1.0))
         return -seconds / parts * task.size, task.index
@@ -121,6 +142,7 @@ class Dispatcher(Generic[T, R]):
         spent = self._spent[task.kind]
         spent[0] += seconds
         spent[1] += task.size
+        self._slowest[task.kind] = max(self._slowest.get(task.kind, 0.0), seconds / task.size)
 
     def _read(self, task: T, reply: Reply) -> R:
         if "refused" in reply:

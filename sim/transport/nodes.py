@@ -47,17 +47,24 @@ class Nodes(Protocol):
         """Replies that have come to these tickets, each once."""
         ...
 
+    def replace(self, ticket: str) -> None:
+        """Put a new worker in the place of the one that has an order, which is then lost. Where it can be done."""
+        ...
+
 
 class FlowerNodes:
-    """The SuperNodes of a Grid. `stop` makes whoever waits for them fail with a RunFailed."""
+    """The SuperNodes of a Grid.
 
-    def __init__(self, grid: Grid) -> None:
-        self._grid = grid
-        self._stopped = ""
+    Args:
+        ended: why Flower has ended, "" while it runs. Whoever waits for nodes then fails with a RunFailed.
+        replace: replaces the worker that does an order (`sim.transport.actors.replace`), where that can be done.
+    """
+
+    def __init__(
+        self, grid: Grid, ended: Callable[[], str] = str, replace: Callable[[str], None] = lambda ticket: None
+    ) -> None:
+        self._grid, self._ended, self._replace = grid, ended, replace
         self._all_came = False
-
-    def stop(self, reason: str) -> None:
-        self._stopped = reason
 
     def wait(self, check: Callable[[], object]) -> list[int]:
         """Nodes register in another thread: wait for the first, then, once, for the rest to stop coming."""
@@ -70,8 +77,7 @@ class FlowerNodes:
         return seen
 
     def there(self) -> list[int]:
-        if self._stopped:
-            raise RunFailed(self._stopped)
+        self._check()
         return sorted(self._grid.get_node_ids())
 
     def send(self, node: int, order: Order, ttl_s: float) -> str:
@@ -80,8 +86,7 @@ class FlowerNodes:
         return str(next(iter(self._grid.push_messages([message]))))
 
     def receive(self, tickets: Sequence[str]) -> Iterable[Arrival]:
-        if self._stopped:
-            raise RunFailed(self._stopped)
+        self._check()
         for message in self._grid.pull_messages(list(tickets)):
             ticket = message.metadata.reply_to_message_id
             if message.has_error():
@@ -89,9 +94,18 @@ class FlowerNodes:
             else:
                 yield Arrival(ticket, json.loads(str(message.content["reply"]["json"])))
 
+    def replace(self, ticket: str) -> None:
+        self._replace(ticket)
+
+    def _check(self) -> None:
+        if reason := self._ended():
+            raise RunFailed(reason)
+
 
 class InlineNodes:
-    """One node, this process: an order is done when its reply is asked for. For debugging and tests.
+    """One node, this process: an order is done when its reply is asked for, and nothing interrupts it.
+
+    For debugging and tests.
 
     Args:
         answer: does an order (`sim.client_app.answer`).
@@ -117,3 +131,6 @@ class InlineNodes:
         for ticket in tickets:
             order = self._orders.pop(ticket)
             yield Arrival(ticket, json.loads(json.dumps(self._answer(json.loads(json.dumps(order))))))
+
+    def replace(self, ticket: str) -> None:
+        pass

@@ -62,13 +62,24 @@ class Store:
     def _download(self, digest: str, folder: Path) -> None:
         try:
             files, root = fsspec.core.url_to_fs(self.url)
-            name = files.cat_file(f"{root}/{digest}/{DONE}").decode()
-            files.get(f"{root}/{digest}/{name}", str(folder / name), recursive=True)
+            name = _within(files.cat_file(f"{root}/{digest}/{DONE}").decode())
+            there = f"{root}/{digest}/{name}"
+            for file in files.find(there):
+                into = folder / name / _within(file.removeprefix(there).lstrip("/"))
+                into.parent.mkdir(parents=True, exist_ok=True)
+                files.get_file(file, str(into))
         except (OSError, ValueError, ImportError) as error:
             raise UserError(f"engine.store: cannot read {digest[:12]} from {self.url!r}: {error}.") from error
         if _digest(folder / name) != digest:
             shutil.rmtree(folder / name, ignore_errors=True)
             raise UserError(f"engine.store: what {self.url!r} holds as {digest[:12]} is broken; remove it there.")
+
+
+def _within(name: str) -> str:
+    """A name that somebody else wrote down, which must not lead out of the folder that it is put in. ValueError."""
+    if ".." in PurePosixPath(name).parts or name.startswith("/"):
+        raise ValueError(f"{name!r} leads out of the store")
+    return name
 
 
 def _digest(what: Path) -> str:

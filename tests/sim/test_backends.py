@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -71,27 +72,39 @@ def test_flower_gives_the_records_of_inline(
 
 
 class Killer(Silent):
-    """Kills a worker as soon as the first cohort is done."""
+    """Sends a signal to a worker as soon as the first cohort is done."""
 
     killed = 0
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
 
     def finished(self, job: Job, rows: object) -> None:
         if not self.killed:
             for pid in [p for p in processes("ray::ClientAppActor") if descends(p)][:1]:
-                os.kill(pid, signal.SIGKILL)
+                os.kill(pid, self.number)
                 self.killed = pid
 
 
 @linux
 @pytest.mark.cluster
-def test_a_killed_worker_changes_nothing(inline: tuple[Config, dict[str, str]], tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_worker_that_dies_or_hangs_changes_nothing(
+    inline: tuple[Config, dict[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    if number == signal.SIGSTOP:  # by default it takes longer to lose patience
+        monkeypatch.setattr("sim.transport.dispatch.PATIENCE_S", 20.0)
+        monkeypatch.setattr("sim.transport.dispatch.SLACK", 10.0)
     config, expected = inline
-    engine = config.engine.model_copy(update={"backend": "flower", "workers": 2})
+    engine = config.engine.model_copy(update={"backend": "flower", "workers": 2, "retries": 9})
     changed = config.model_copy(update={"output": str(tmp_path), "engine": engine})
-    folder, killer = make_folder(changed, "killed"), Killer()
+    folder, killer = make_folder(changed, "killed"), Killer(number)
     start(prepare(changed), folder, killer)
     assert killer.killed
     assert tables(folder) == expected
+    if number == signal.SIGSTOP:
+        assert json.loads((folder / "manifest.json").read_text())["resent"] >= 1
 
 
 @linux

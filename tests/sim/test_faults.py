@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import subprocess
@@ -27,7 +28,7 @@ from sim.worker.cohort import simulate
 from sim.worker.failures import UserFailed
 from strategies import Download, Evaluate, Start
 from strategies.random import Random
-from tests.runs import provider_of, same_tables, task_of, tiny_overrides, workplace_of
+from tests.runs import processes, provider_of, same_tables, task_of, tiny_overrides, workplace_of
 
 ROOT = Path(__file__).resolve().parents[2]
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc, tmpfs or RLIMIT_FSIZE")
@@ -283,7 +284,7 @@ def running(tiny_llm: Path, output: Path, *more: str) -> tuple[subprocess.Popen[
         cwd=ROOT,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored by what a shell runs behind itself
     )
-    for _ in range(3000):
+    for _ in range(15_000):
         found = list(output.glob("quickstart/*/progress.jsonl"))
         if (found and progress(found[0].parent)[1] > 0) or process.poll() is not None:
             break
@@ -320,6 +321,36 @@ def test_ctrl_c_leaves_a_run_that_resumes_and_says_how(
     resumed = reopen_folder(folder, overrides=["engine.backend=inline"])
     start(prepare(resumed), folder, Log())
     same_tables(folder, slower)
+
+
+@linux
+@pytest.mark.parametrize("backend", ["inline", pytest.param("flower", marks=pytest.mark.cluster), "pocket"])
+def test_a_sigterm_ends_what_is_built_as_ctrl_c_does(tiny_llm: Path, tmp_path: Path, backend: str) -> None:
+    """A pool on workers, a pool in this process, a pocket LLM: nothing half-built stays, and no process."""
+    cache = tmp_path / "cache"
+    endless = ["pool.steps=1000000", "pool.size=2", "engine.workers=1", f"engine.backend={backend}"]
+    arguments = ["pool", "build", *tiny_overrides(tiny_llm, tmp_path), *endless]
+    if backend == "pocket":
+        arguments = ["pocket", "build", str(tmp_path / "pocket")]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sim.cli", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "HEADSTART_CACHE": str(cache)},
+    )
+    assert process.stdout
+    begun = next((line for line in process.stdout if "building" in line), "")
+    assert begun
+    time.sleep(1)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err.splitlines()[-1:]) == (130, ["headstart: interrupted"])
+    assert "Traceback" not in err
+    left = [path for kind in ("pllms", "pools", "ray") for path in cache.glob(f"{kind}/*") if path.name != "lock"]
+    assert left == []
+    assert processes(str(cache), "environ") == []
 
 
 @linux

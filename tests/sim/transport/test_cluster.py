@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from sim.engine import start
 from sim.experiment.config import Config
 from sim.messages import Job
 from sim.records.folder import is_finished, make_folder, reopen_folder
+from sim.transport.cluster import joined, read_again
 from tests.runs import Silent, descends, processes, small_config, tables
 
 pytestmark = [
@@ -154,6 +155,37 @@ def test_a_cluster_that_cannot_be_reached_is_one_line(alone: tuple[Config, dict[
     with pytest.raises(UserError, match=r"^engine\.address = '127\.0\.0\.1:1': ") as caught:
         start(prepare(changed), make_folder(changed, "nowhere"), Silent())
     assert "\n" not in str(caught.value)
+
+
+@pytest.fixture
+def token(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Sets the token that this process has; "" for none. Raylets are started with that of then, and close with it."""
+
+    def have(value: str) -> None:
+        monkeypatch.setenv("RAY_AUTH_MODE", "token" if value else "disabled")
+        monkeypatch.setenv("RAY_AUTH_TOKEN", value)
+        read_again()
+
+    yield have
+    monkeypatch.undo()
+    read_again()
+
+
+def test_a_cluster_with_a_token_lets_in_who_has_it(tmp_path: Path, token: Callable[[str], None]) -> None:
+    token("a" * 64)
+    made = Cluster(tmp_path)
+    try:
+        with joined(made.address, 1, {}) as cpus:
+            assert cpus == 2
+        for other in ("b" * 64, ""):
+            token(other)
+            refused = pytest.raises(UserError, match=r"^engine\.address = '127\.0\.0\.2:.*RAY_AUTH_TOKEN")
+            with refused as caught, joined(made.address, 1, {}):
+                pass
+            assert "\n" not in str(caught.value)
+    finally:
+        token("a" * 64)
+        made.close()
 
 
 def test_workers_without_the_drivers_folders_say_so(

@@ -20,10 +20,21 @@ def outcome(user: int) -> dict[str, Any]:
 
 
 class FakeNodes:
-    """Nodes in memory. `lose[index]`: how often that job is lost first; `silent`: never answers; newest reply first."""
+    """Nodes in memory, whose newest reply comes first.
 
-    def __init__(self, count: int = 1, lose: dict[int, int] | None = None, silent: bool = False) -> None:
-        self.count, self.lose, self.silent = count, dict(lose or {}), silent
+    `lose[index]`: how often that job is lost first; `hang[index]`: how often nothing comes of it, until its worker is
+    replaced; `silent`: never answers.
+    """
+
+    def __init__(
+        self,
+        count: int = 1,
+        lose: dict[int, int] | None = None,
+        hang: dict[int, int] | None = None,
+        silent: bool = False,
+    ) -> None:
+        self.count, self.lose, self.hang, self.silent = count, dict(lose or {}), dict(hang or {}), silent
+        self.replaced: list[str] = []
         self.orders: list[Order] = []
         self.nodes: list[int] = []
         self.failure: dict[str, str] = {}
@@ -50,7 +61,12 @@ class FakeNodes:
             return
         ticket = max(tickets, key=int)
         job = self.orders[int(ticket)]["job"]
-        if self.lose.get(job["index"], 0):
+        if self.hang.get(job["index"], 0):
+            if ticket not in self.replaced:
+                return
+            self.hang[job["index"]] -= 1
+            yield Arrival(ticket, {}, lost="ActorDiedError")
+        elif self.lose.get(job["index"], 0):
             self.lose[job["index"]] -= 1
             yield Arrival(ticket, {}, lost="Traceback ...\nthe worker died")
         elif self.failure:
@@ -59,16 +75,20 @@ class FakeNodes:
             outcomes = [outcome(u) for u in job["users"]]
             yield Arrival(ticket, {"outcomes": outcomes, "host": "h", "node": "n", "pid": self.nodes[int(ticket)]})
 
+    def replace(self, ticket: str) -> None:
+        assert ticket not in self.replaced
+        self.replaced.append(ticket)
+
 
 def job(index: int, *users: int) -> Job:
     return Job(index, "random", users or (index,), 0.5)
 
 
 def dispatcher(
-    nodes: FakeNodes, jobs: Sequence[Job], retries: int = 2, deadline_s: float = 60
+    nodes: FakeNodes, jobs: Sequence[Job], retries: int = 2, deadline_s: float = 60, job_s: float = 0
 ) -> Dispatcher[Job, list[Outcome]]:
     made: Dispatcher[Job, list[Outcome]] = Dispatcher(
-        nodes, {"config": "c", "pool": "p"}, retries, time.monotonic() + deadline_s
+        nodes, {"config": "c", "pool": "p"}, retries, time.monotonic() + deadline_s, job_s
     )
     made.add(jobs)
     return made
@@ -126,6 +146,41 @@ def test_losses_are_counted_by_job() -> None:
 def test_nodes_that_never_answer_fail_the_run_at_the_deadline() -> None:
     with pytest.raises(RunFailed, match="deadline_s"):
         list(dispatcher(FakeNodes(silent=True), [job(0)], deadline_s=0.05))
+
+
+def test_a_job_that_hangs_is_sent_again_and_its_worker_replaced() -> None:
+    nodes = FakeNodes(hang={1: 2})
+    queue, began = dispatcher(nodes, [job(0), job(1), job(2)], job_s=0.05), time.monotonic()
+    assert [done.index for done, _ in queue] == [0, 1, 2]
+    assert nodes.sent == [0, 1, 1, 1, 2]
+    assert (nodes.replaced, queue.resent) == (["1", "2"], 2)
+    assert time.monotonic() - began > 0.05 + 2 * 0.05  # a new worker has to load everything first
+
+
+def test_a_job_that_always_hangs_fails_the_run_and_names_the_deadline() -> None:
+    queue = dispatcher(FakeNodes(hang={1: 9}), [job(1)], retries=1, job_s=0.05)
+    with pytest.raises(RunFailed, match=r"user 1, .*lost 2 times.*no answer within 0.1 s \(engine.job_deadline_s\)"):
+        list(queue)
+
+
+def test_without_a_deadline_of_its_own_a_job_may_take_many_times_what_its_like_took(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And one whose like was never seen as long as the run."""
+    monkeypatch.setattr("sim.transport.dispatch.PATIENCE_S", 0.0)
+    nodes = FakeNodes(hang={1: 1})
+    queue = dispatcher(nodes, [job(0), job(1)])
+    results = iter(queue)
+    next(results)
+    queue._slowest[job(1).kind] = 0.01  # as if a user of such a job had taken 10 ms
+    began = time.monotonic()
+    next(results)
+    assert time.monotonic() - began > 20 * 0.01
+    assert nodes.replaced == ["1"]
+    silent = FakeNodes(hang={0: 1})
+    with pytest.raises(RunFailed, match=r"engine\.deadline_s"):
+        list(dispatcher(silent, [job(0)], deadline_s=0.3))
+    assert not silent.replaced
 
 
 def test_error_in_a_strategy_fails_the_run_with_its_traceback_and_is_not_retried() -> None:

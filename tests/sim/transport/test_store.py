@@ -139,3 +139,16 @@ def test_workers_get_every_path_of_a_config(tmp_path: Path, folder: Path, monkey
     assert content(Path(got.pool.path)) == content(folder)
     assert got.population.availability == config.population.availability
     assert got.llm.summarizer.startswith(PREFIX)  # fetched only where it is used
+
+
+@pytest.mark.parametrize("name", ["../../elsewhere", "/tmp/elsewhere", "pool/../../../elsewhere"])
+def test_what_a_store_calls_itself_cannot_lead_out_of_the_cache(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Whoever can write to a store, a stranger's perhaps, must not write to this machine's other folders."""
+    store = Store(str(tmp_path / "store"))
+    put = store.put(folder)
+    (tmp_path / "store" / put.removeprefix(PREFIX) / ".complete").write_text(name)
+    with pytest.raises(UserError, match=r"engine\.store: cannot read .* leads out of the store"):
+        elsewhere(store, tmp_path, monkeypatch).fetch(put)
+    assert not list(tmp_path.rglob("elsewhere"))
