@@ -17,7 +17,7 @@ from sim.corpus import open_corpus
 from sim.corpus.base import Part
 from sim.corpus.names import in_natural_order
 from sim.experiment.sections import CorpusSection
-from tests.mutations import JUNK, TEXTS, accepted, mutated
+from tests.odd import accepted, changed, texts, values
 
 pytestmark = pytest.mark.fuzz
 
@@ -25,7 +25,7 @@ STYLES = st.sampled_from(["0", "1", "plain", "Plain", "plain ", "①", "x²", "�
 PROMPTS = st.sampled_from(["a", "b", "c", "d", "e", "f", "g", "<|end|>", "$x$", "=1+1", "NaN", "\ufeff", "\u2028"])
 ROWS = st.builds(lambda p, a, s: {"prompt": p, "answer": a, "style": s}, PROMPTS, PROMPTS, STYLES)
 GOOD = st.lists(ROWS.map(json.dumps), max_size=20).map(lambda rows: [*rows, *BOTH])
-LINES = (ROWS.flatmap(mutated) | JUNK).map(json.dumps) | TEXTS
+LINES = (ROWS.flatmap(changed) | values()).map(json.dumps) | texts
 BOTH = [json.dumps({"prompt": f"p{i}", "answer": f"a {i}", "style": s}) for i in range(6) for s in ("0", "1")]
 FILES = GOOD | st.lists(LINES, max_size=6) | st.tuples(GOOD, LINES).map(lambda both: [*both[0], both[1]])
 ENCODINGS = st.sampled_from(["utf-8", "utf-8", "utf-8", "utf-8-sig", "utf-16", "utf-16-le", "latin-1"])

@@ -21,7 +21,7 @@ from sim.analysis.tables import load_run
 from sim.commands.terminal import frame
 from sim.common.names import file_name, has_controls
 from sim.display import Live
-from tests.mutations import ODD_TEXTS
+from tests.odd import TEXTS
 from tests.sim.analysis.conftest import user_row, write_run
 
 pytestmark = [pytest.mark.fuzz, pytest.mark.filterwarnings("ignore:Glyph")]
@@ -30,7 +30,7 @@ SYNTAX = st.sampled_from(
     ["$", "\\frac", "{", "}", "_", "^", "[/]", "[bold", "]", "<script>", '"', "'", "&", ":x:", "%", "\n"]
 )
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
-NAMES = ODD_TEXTS.filter(lambda name: name != "\ud800") | st.lists(SYNTAX | TEXT, max_size=5).map("".join)
+NAMES = st.sampled_from(TEXTS).filter(lambda name: name != "\ud800") | st.lists(SYNTAX | TEXT, max_size=5).map("".join)
 USABLE = NAMES.filter(lambda name: name.strip() and not has_controls(name))
 
 

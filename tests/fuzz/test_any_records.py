@@ -21,12 +21,12 @@ from sim.analysis.sweep.table import SHOWN, load_sweep
 from sim.analysis.tables import Run, load_run, read_table
 from sim.common.errors import UserError
 from sim.records.tables import TABLES
-from tests.mutations import TEXTS, accepted, mutated
+from tests.odd import accepted, changed, texts
 from tests.sim.analysis.conftest import user_row
 
 pytestmark = pytest.mark.fuzz
 
-CELLS = TEXTS | st.sampled_from(
+CELLS = texts | st.sampled_from(
     ["1", "-1", "1.5", "1e999", "nan", "inf", "-inf", "True", "true", "9" * 30, "0x1", "1_0"]
 )
 POOL = [
@@ -39,16 +39,16 @@ USERS = [user_row(user, strategy, chosen="a") for user in (0, 1) for strategy in
 SOUND = {"users": USERS, "ladder": USERS[:2], "pool": POOL, "words": WORDS, "choices": CHOICES, "curves": CURVES}
 
 
-def texts(row: Mapping[str, Any]) -> dict[str, str]:
+def written(row: Mapping[str, Any]) -> dict[str, str]:
     return {key: "" if cell is None else str(cell) for key, cell in row.items()}
 
 
 @st.composite
-def changed(draw: st.DrawFn, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def altered(draw: st.DrawFn, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The rows of a table, some of them changed, repeated or left out."""
-    found = [texts(row) for row in rows]
+    found = [written(row) for row in rows]
     for place in draw(st.lists(st.integers(0, len(found) - 1), max_size=2)):
-        found[place] = draw(mutated(found[place], CELLS))
+        found[place] = draw(changed(found[place], CELLS))
     return draw(st.just(found) | st.lists(st.sampled_from(found), min_size=1, max_size=6))
 
 
@@ -81,10 +81,10 @@ MADE: Sequence[Callable[[Run], object]] = (
 """What is made of a run, but for pictures."""
 
 
-ANOTHER = st.sampled_from(sorted(SOUND)).flatmap(lambda name: st.tuples(st.just(name), changed(SOUND[name])))
+ANOTHER = st.sampled_from(sorted(SOUND)).flatmap(lambda name: st.tuples(st.just(name), altered(SOUND[name])))
 
 
-@given(changed(SOUND["users"]), ANOTHER, st.sampled_from(MADE))
+@given(altered(SOUND["users"]), ANOTHER, st.sampled_from(MADE))
 def test_any_tables(
     tmp_path_factory: pytest.TempPathFactory,
     users: list[dict[str, Any]],
@@ -108,7 +108,7 @@ RUN = {"folder": "f", "pool.size": "28", "strategy": "xpert", "rule": "restart",
 RUN |= {metric + part: "1.5" for metric in SHOWN for part in ("", "_low", "_high", "_median")}
 
 
-@given(changed([RUN, RUN | {"pool.size": "84"}, RUN | {"strategy": "scratch"}]))
+@given(altered([RUN, RUN | {"pool.size": "84"}, RUN | {"strategy": "scratch"}]))
 def test_any_sweep(tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, Any]]) -> None:
     path = tmp_path_factory.getbasetemp() / "runs.csv"
     write(path, rows)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from devices import read_trace
 from devices.traces import STATES
-from tests.mutations import JUNK, NUMBERS, TEXTS, accepted, mutated
+from tests.odd import accepted, changed, numbers, texts, values
 
 pytestmark = pytest.mark.fuzz
 
@@ -23,21 +23,21 @@ START = datetime(2020, 3, 1, 22)
 STAMPS = st.integers(0, 10**5).map(lambda s: str(START + timedelta(seconds=s)))
 ODD_STAMPS = st.datetimes().map(str) | st.sampled_from(["1583100000000", "2020-02-30 00:00:00", "2019-03-01 22:00:00"])
 SOUND_LINES = st.tuples(STAMPS, st.sampled_from([*STATES, "WIFI", "57%", "1.0%"])).map("\t".join)
-LINES = st.tuples(STAMPS | ODD_STAMPS, st.sampled_from(["wifi", "Wi-Fi", "%", "-1%"]) | TEXTS).map("\t".join) | TEXTS
+LINES = st.tuples(STAMPS | ODD_STAMPS, st.sampled_from(["wifi", "Wi-Fi", "%", "-1%"]) | texts).map("\t".join) | texts
 MESSAGES = st.lists(SOUND_LINES, max_size=20) | st.lists(SOUND_LINES | LINES, max_size=5)
 FLASH = MESSAGES.map(lambda lines: {"guid": "u", "model": "m", "messages": "\n".join(lines)})
 EDGES = st.lists(st.integers(0, 2000), max_size=8).map(lambda edges: sorted(edges)[: len(edges) // 2 * 2])
-ODD_EDGES = st.lists(st.integers(-5, 2000) | NUMBERS, max_size=5)
+ODD_EDGES = st.lists(st.integers(-5, 2000) | numbers, max_size=5)
 FEDSCALE = st.builds(
     lambda edges, finish: {"active": edges[::2], "inactive": edges[1::2], "finish_time": finish},
     EDGES | ODD_EDGES,
-    st.just(1000) | NUMBERS,
+    st.just(1000) | numbers,
 )
 TREES = (
-    st.dictionaries(TEXTS, FLASH, max_size=3)
-    | st.dictionaries(TEXTS, FEDSCALE, max_size=3)
-    | st.dictionaries(TEXTS, (FLASH | FEDSCALE).flatmap(mutated) | JUNK, max_size=3)
-    | JUNK
+    st.dictionaries(texts, FLASH, max_size=3)
+    | st.dictionaries(texts, FEDSCALE, max_size=3)
+    | st.dictionaries(texts, (FLASH | FEDSCALE).flatmap(changed) | values(), max_size=3)
+    | values()
 )
 
 
@@ -71,7 +71,7 @@ def test_any_pickle(tmp_path_factory: pytest.TempPathFactory, tree: Any, lost: i
     check(path)
 
 
-@given(st.binary(max_size=60) | TEXTS.map(lambda text: text.encode(errors="replace")))
+@given(st.binary(max_size=60) | texts.map(lambda text: text.encode(errors="replace")))
 def test_any_bytes(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     path = tmp_path_factory.getbasetemp() / "bytes.json"
     path.write_bytes(data)
