@@ -68,8 +68,6 @@ class Pool:
         index = folder / INDEX
         if not index.is_file():
             raise UserError(f"pool.path: {str(folder)!r} is no pool ({INDEX} is missing).")
-        if (folder / SEAL).exists():
-            require_whole(folder, f"bring back what it held, or remove {SEAL} if you changed it yourself", OFFERS)
         self.cards: dict[str, Card] = {}
         self.bases: dict[str, str] = {}
         """The LLM that each pLLM says it was made for; "" where it says none."""
@@ -82,6 +80,8 @@ class Pool:
                 near = nearest(card.style, corpus.styles)
                 raise UserError(f"pool: {path}: the corpus has no style {card.style!r}.{near}")
             self.bases[name] = str(check_folder(folder / name).get("base_model_name_or_path") or "")
+        if (folder / SEAL).exists():
+            require_whole(folder, f"bring back what it held, or remove {SEAL} if you changed it yourself", OFFERS)
         self._adapter = lru_cache(maxsize=256)(self._load)
 
     @property

@@ -14,6 +14,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from sim.cli import main
+from sim.common.cache import SEAL
 from sim.common.errors import UserError
 from sim.common.streams import stream
 from sim.experiment.config import Config
@@ -250,7 +251,7 @@ def test_pool_folder_with_something_missing_or_broken(
     command: Command, tiny: list[str], tmp_path: Path, spoil: Callable[[Path], object], said: str
 ) -> None:
     _, pool = provider_of(Config.load(None, tiny))
-    folder = shutil.copytree(pool.folder, tmp_path / "pool")
+    folder = shutil.copytree(pool.folder, tmp_path / "pool", ignore=shutil.ignore_patterns(SEAL))
     spoil(folder / pool.ids[-1])
     check_refused(command("run", *tiny, f"pool.path={folder}"), str(folder), said)
 

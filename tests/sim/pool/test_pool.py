@@ -200,7 +200,7 @@ def test_a_pool_of_another_llm_is_said(tiny_llm: Path, tmp_path: Path) -> None:
     """Not refused: the same LLM may go by another name."""
     _, pool = provider_of(small_config(tiny_llm, tmp_path))
     assert pool.remarks(str(tiny_llm)) == pool.remarks(f"/elsewhere/{tiny_llm.name.upper()}/") == ()
-    folder = Path(shutil.copytree(pool.folder, tmp_path / "pool"))
+    folder = Path(shutil.copytree(pool.folder, tmp_path / "pool", ignore=shutil.ignore_patterns(SEAL)))
     for path in folder.glob(f"*/{CONFIG}"):
         path.write_text(json.dumps({**json.loads(path.read_text()), "base_model_name_or_path": "org/other"}))
     given = small_config(tiny_llm, tmp_path, f"pool.path={folder}", "strategies=scratch", "ladder.users=0")
