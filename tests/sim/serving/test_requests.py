@@ -13,6 +13,7 @@ import pytest
 
 from devices import Cost, Device, Llm
 from devices.basics import Numbers
+from sim.common.cache import SEAL
 from sim.common.errors import UserError
 from sim.experiment.config import Config
 from sim.ledger.bill import check_phases
@@ -161,7 +162,7 @@ def test_a_pool_that_has_changed_is_not_the_one_that_was_opened(tiny_llm: Path, 
     provider, pool = provider_of(small_config(tiny_llm, tmp_path))
     resident = provider.resident
     assert resident.open_pool(pool.folder) is pool
-    copy = shutil.copytree(pool.folder, tmp_path / "pool")
+    copy = shutil.copytree(pool.folder, tmp_path / "pool", ignore=shutil.ignore_patterns(SEAL))
     first = resident.open_pool(copy)
     card = json.loads((copy / first.ids[0] / CARD).read_text())
     (copy / first.ids[0] / CARD).write_text(json.dumps({**card, "texts": 12345}))
