@@ -106,7 +106,7 @@ class Resident:
 
         Raises: UserError where there is none, or one of another kind, rank or model.
         """
-        return self._pool(folder, signature(folder))
+        return self._pool(folder, signature(folder) if folder.is_dir() else "")
 
     def _opened(self, folder: Path, _signature: str) -> Pool:
         pool = Pool(folder, self.corpus)
