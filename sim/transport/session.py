@@ -67,9 +67,10 @@ def _take(place: Path) -> tuple[Path, IO[str]]:
     """
     if len(os.fsencode(place)) > LONGEST:
         raise OSError(errno.ENAMETOOLONG, f"a socket's path there is too long, at most {LONGEST} bytes will do")
-    place.mkdir(mode=0o700, parents=True, exist_ok=True)
+    place.mkdir(parents=True, exist_ok=True)
     if place.lstat().st_uid != os.getuid():
         raise PermissionError(errno.EPERM, "it belongs to somebody else")
+    place.chmod(0o700)  # Ray opens its own folder to everybody
     with (place / "lock").open("w") as gate:  # nobody clears away a folder that is not held yet
         fcntl.flock(gate, fcntl.LOCK_EX)
         for folder in filter(Path.is_dir, place.iterdir()):
