@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -37,7 +36,7 @@ class UnknownName(ValueError):  # noqa: N818 - it names what is unknown
         super().__init__(f"unknown {kind} {name!r}{hint} ({len(names)} known)")
 
 
-def read_object(path: Path) -> dict[str, Any]:
+def read_object(path: Path) -> dict[str, object]:
     """The object that a JSON file holds.
 
     Python's own reader takes the last of several entries of one name, and NaN; here both are refused.
@@ -52,7 +51,7 @@ def read_object(path: Path) -> dict[str, Any]:
     return found
 
 
-def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     """An object of JSON (`object_pairs_hook`), in which no key may be repeated."""
     found = dict(pairs)
     if len(found) < len(pairs):

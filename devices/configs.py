@@ -6,14 +6,14 @@ What a config leaves out is what `transformers` takes then, family by family; wh
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NotRequired, TypedDict
+from typing import NotRequired, TypedDict
 
 GEMMA3 = {
     "vocab_size": 262_208, "hidden_size": 2304, "num_hidden_layers": 26, "num_attention_heads": 8,
     "num_key_value_heads": 4, "head_dim": 256, "intermediate_size": 9216, "tie_word_embeddings": True,
     "attention_bias": False,
 }  # fmt: skip
-DEFAULTS: Mapping[str, Mapping[str, Any]] = {
+DEFAULTS: Mapping[str, Mapping[str, object]] = {
     "llama": {
         "vocab_size": 32_000, "hidden_size": 4096, "num_hidden_layers": 32, "num_attention_heads": 32,
         "num_key_value_heads": None, "head_dim": None, "intermediate_size": 11_008, "tie_word_embeddings": False,
@@ -107,7 +107,7 @@ class Shape(TypedDict):
 class Entries:
     """The entries of a config that decide the LLM's shape, each checked as it is read."""
 
-    def __init__(self, config: Mapping[str, Any], kind: str, sparse: bool) -> None:
+    def __init__(self, config: Mapping[str, object], kind: str, sparse: bool) -> None:
         self._config, self._kind, self._sparse = config, kind, sparse
         self._defaults = DEFAULTS[kind]
 

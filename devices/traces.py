@@ -41,7 +41,7 @@ STATES = (
 Windows = list[tuple[float, float]]
 Count = Callable[[str, int], None]
 """Takes what was found in a client's entry, in words, and how often."""
-Reader = Callable[[Mapping[str, Any], Count], tuple[Windows, float]]
+Reader = Callable[[Mapping[str, object], Count], tuple[Windows, float]]
 """Makes windows and period, in seconds, of a client's entry."""
 
 
@@ -98,7 +98,7 @@ def _counter(found: dict[str, list[tuple[str, int]]], client: str) -> Count:
 # ---------------------------------------------------------------- the file
 
 
-def _clients(path: Path) -> dict[str, Mapping[str, Any]]:
+def _clients(path: Path) -> dict[str, Mapping[str, object]]:
     """The entries of a file by client."""
     with path.open("rb") as file:
         try:
@@ -108,7 +108,7 @@ def _clients(path: Path) -> dict[str, Mapping[str, Any]]:
             raise ValueError(f"{path}: no {kind}: {error}") from error
     if not isinstance(content, dict) or not content:
         raise ValueError(f"{path}: expected clients by id, not {_what(content)}")
-    clients: dict[str, Mapping[str, Any]] = {}
+    clients: dict[str, Mapping[str, object]] = {}
     for client, entry in content.items():
         if not (isinstance(client, str) or (isinstance(client, int) and abs(client) < 1e18)):
             raise ValueError(f"{path}: a client's id is neither text nor a number")
@@ -133,7 +133,7 @@ def _what(value: object) -> str:
     return f"a {type(value).__name__}{empty}"
 
 
-def _reader(entry: Mapping[str, Any], before: Reader | None) -> Reader:
+def _reader(entry: Mapping[str, object], before: Reader | None) -> Reader:
     """What reads an entry, which is in the format of the entries before it."""
     flash, fedscale = "messages" in entry, {"active", "inactive", "finish_time"} <= set(entry)
     if flash == fedscale:
@@ -148,7 +148,7 @@ def _reader(entry: Mapping[str, Any], before: Reader | None) -> Reader:
 # ---------------------------------------------------------------- the two formats
 
 
-def _flash(entry: Mapping[str, Any], count: Count) -> tuple[Windows, float]:
+def _flash(entry: Mapping[str, object], count: Count) -> tuple[Windows, float]:
     """Windows and period of a client's lines of text, from midnight of the first day."""
     events = _events(entry["messages"])
     count("lines earlier than the line before them, which were sorted", _steps_back(events))
@@ -217,7 +217,7 @@ def _steps_back(events: list[tuple[datetime, str]]) -> int:
     return sum(later < earlier for (earlier, _), (later, _) in pairwise(events))
 
 
-def _fedscale(entry: Mapping[str, Any], count: Count) -> tuple[Windows, float]:
+def _fedscale(entry: Mapping[str, object], count: Count) -> tuple[Windows, float]:
     """Windows and period of a client's lists of times."""
     period = _seconds(entry["finish_time"], "finish_time")
     if period < 1:

@@ -85,14 +85,14 @@ class RowCorpus(Corpus):
 
     def _split(self, rows: Sequence[Row]) -> None:
         """Deal the rows out over the parts, and count what is dropped."""
-        held = {prompt for _, prompt, _, held_out in rows if held_out}
+        held = {(style, prompt) for style, prompt, _, held_out in rows if held_out}
         texts: dict[tuple[str, Part], dict[str, dict[str, Text]]] = defaultdict(lambda: defaultdict(dict))
         self._read = Counter(style for style, *_ in rows)
         self._repeated: Counter[str] = Counter()
         self._contested: Counter[str] = Counter()
         for style, prompt, answer, held_out in rows:
             part: Part = "test" if held_out else "pool" if bucket(prompt, 2) else "user"
-            if prompt in held and not held_out:
+            if (style, prompt) in held and not held_out:
                 self._contested[style] += 1
             elif answer in (answers := texts[style, part][prompt]):
                 self._repeated[style] += 1
@@ -108,7 +108,7 @@ class RowCorpus(Corpus):
         several = sum(len(answers) for texts in self._texts.values() for answers in texts if len(answers) > 1)
         counted = {
             "repeat another row of their style word for word, and are used once": self._repeated.total(),
-            "are not used, for their prompt is held out in another row": self._contested.total(),
+            "are not used, for their prompt is held out in another row of their style": self._contested.total(),
             "have the same prompt as another row of their style; all are used, and no prompt is in two parts": several,
         }
         said = [f"{self.source}: {count:,} of {read:,} rows {what}." for what, count in counted.items() if count]

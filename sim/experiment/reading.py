@@ -11,7 +11,6 @@ import tomllib
 from collections.abc import Mapping
 from datetime import date, time
 from pathlib import Path
-from typing import Any
 
 from sim.common.errors import UserError
 
@@ -22,7 +21,7 @@ DEEPEST = 16
 LONGEST = 1 << 16
 """Letters that a key or a text may have: a list of styles may be written as one text."""
 
-Tree = dict[str, Any]
+Tree = dict[str, object]
 
 
 def read_toml(path: Path) -> Tree:

@@ -51,7 +51,10 @@ def _weight_files(folder: Path) -> list[Path]:
     if (folder / WEIGHTS).is_file() or not (folder / INDEX).is_file():
         names = [WEIGHTS]
     else:
-        names = sorted(set(dict(read_object(folder / INDEX)["weight_map"]).values()))
+        weight_map = read_object(folder / INDEX)["weight_map"]
+        if not isinstance(weight_map, dict) or not all(isinstance(name, str) for name in weight_map.values()):
+            raise ValueError(f"{INDEX}: weight_map is no table of file names")
+        names = sorted(set(weight_map.values()))
     if not names:
         raise ValueError(f"{INDEX} names no file")
     for name in names:

@@ -83,7 +83,7 @@ def test_rows_that_repeat_others_or_tell_what_is_held_out_are_dropped_and_counte
     found = corpus(("formal", "p1", "formal 1 0", False), ("formal", "p0", "not held out", False), answers=1)
     assert found.remarks == (
         "it: 1 of 82 rows repeat another row of their style word for word, and are used once.",
-        "it: 1 of 82 rows are not used, for their prompt is held out in another row.",
+        "it: 1 of 82 rows are not used, for their prompt is held out in another row of their style.",
     )
     with pytest.raises(UserError, match=r"of its 42 rows of that style 8 are held out, .*; change") as caught:
         found.need("formal", "user", 99)

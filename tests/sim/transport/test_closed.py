@@ -39,12 +39,13 @@ class Visitor(Silent):
         super().__init__()
         self.listeners: dict[str, set[str]] = {}
         self.family: list[psutil.Process] = []
+        self._before = set(psutil.Process().children(recursive=True))  # other tests' helpers, which stay
         self.answers: list[subprocess.CompletedProcess[str]] = []
 
     def finished(self, job: Job, rows: object) -> None:
         if self.listeners:
             return
-        self.family = psutil.Process().children(recursive=True)
+        self.family = [p for p in psutil.Process().children(recursive=True) if p not in self._before]
         for process in [psutil.Process(), *self.family]:
             with suppress(psutil.NoSuchProcess):
                 for each in process.net_connections():
