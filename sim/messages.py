@@ -92,7 +92,7 @@ class Connection:
 class Outcome:
     """What was measured for one user, before anything is priced; or what the user's simulation raised (`failed`).
 
-    `work` counts what choosing took. Without training the curve is empty.
+    `work` counts what choosing took. Without training the curve is empty. `taught` is of all of the user's styles.
     """
 
     user_id: int
@@ -111,6 +111,7 @@ class Outcome:
     scores: Mapping[str, float] = field(default_factory=dict)
     explanation: Mapping[str, float] = field(default_factory=dict)
     coordinates: Mapping[str, float] = field(default_factory=dict)
+    taught: bool | None = None
     failed: str = ""
     traceback: str = ""
 

@@ -38,6 +38,7 @@ tier             | str   |        | tier of the phone: entry, low-mid, mid, flag
 network          | str   |        | access type of the connection
 texts            | int   | texts  | texts that the phone had
 style            | str   |        | true style, or styles joined by '+'
+taught           | bool  |        | the corpus's built-in LLMs learnt from all of these styles; empty: not known
 chosen           | str   |        | pLLMs that fine-tuning started from, joined by '+'; empty: from scratch
 oracle           | str   |        | a truly closest pLLM; empty: the pool has none, or of no known distance
 correct          | bool  |        | all chosen pLLMs are among the truly closest; empty: none chosen, or none closest
@@ -94,6 +95,7 @@ coordinate | float |  | coordinate in which the strategy measures distances: wha
 POOL = _columns("""
 pllm       | str   |       | id of the pLLM
 style      | str   |       | style of the data it was fine-tuned on
+taught     | bool  |       | the corpus's built-in LLMs learnt from that style; empty: not known
 similarity | float | share | share of that style in the data, the rest is default text
 texts      | int   | texts | texts it was fine-tuned on
 steps      | int   | steps | steps it was fine-tuned for
@@ -156,6 +158,8 @@ TABLES: dict[str, tuple[Column, ...]] = {
 }
 DERIVED = ("summary", "demanded")
 """Tables that are made from the others, when a run is done."""
+LATER = ("taught",)
+"""Columns that records of earlier versions lack; they are read as empty."""
 FITTING = ("yes", "streamed")
 """Values of `fits` of a phone that can choose and fine-tune the deployed LLM."""
 DOES_NOT_FIT = "does_not_fit: "
