@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import copy
 import datetime
+import shutil
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from hypothesis import strategies as st
@@ -129,3 +131,12 @@ def accepted(read: Callable[[], Any], error: type[Exception], named: object) -> 
     assert len(said.splitlines()) == 1
     said.encode()
     return None
+
+
+def fill(folder: Path, content: Mapping[str, bytes]) -> Path:
+    """The folder, anew, with files of that content."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for name, data in content.items():
+        (folder / name).write_bytes(data)
+    return folder

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -27,6 +28,8 @@ from sim.transport.nodes import InlineNodes, Nodes
 from sim.transport.store import Store
 from sim.worker.workplace import Task, Workplace
 
+Command = Callable[..., tuple[int, str, str]]
+"""What the fixture `command` is: takes arguments of `headstart`, returns exit status, stdout and stderr."""
 TEXT_TOKENS = 30.0
 """About what a text has on the tiny LLM."""
 SHORT = """pool.texts=8 pool.steps=2 population.texts=6 population.held_out=2 training.steps=4 training.evaluate_every=2

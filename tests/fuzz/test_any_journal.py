@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sim.records.journal import NAME, Journal, progress
-from tests.odd import mutated, values
+from tests.odd import fill, mutated, values
 
 pytestmark = pytest.mark.fuzz
 LEARNT = {"targets": {"0": 3.25, "1": None}, "scratch_steps": {"0": 5, "1": None}}
@@ -44,10 +43,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def opened(folder: Path, files: dict[str, bytes]) -> Journal:
     """The journal of a run that left these files, opened for going on."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    for name, content in files.items():
-        (folder / name).write_bytes(content)
+    fill(folder, files)
     identity, complete = progress(folder)
     with Journal(folder) as journal:
         assert journal.complete == complete

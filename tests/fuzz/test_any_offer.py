@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from hypothesis import strategies as st
 from sim.common.cache import SEAL, damage, folder_digest, seal
 from sim.common.errors import UserError
 from sim.pool.offers import ARRAYS, OFFER, load_offer, offer_cost
-from tests.odd import mutated, values
+from tests.odd import fill, mutated, values
 
 pytestmark = pytest.mark.fuzz
 WRITTEN = {
@@ -38,14 +37,6 @@ def arrays() -> bytes:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("offers") / "mine"
-
-
-def fill(folder: Path, content: dict[str, bytes]) -> Path:
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    for name, data in content.items():
-        (folder / name).write_bytes(data)
-    return folder
 
 
 def read(folder: Path) -> None:

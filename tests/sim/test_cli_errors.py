@@ -13,12 +13,11 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file, save_file
 
-from sim.cli import main
 from sim.common.cache import SEAL
 from sim.common.errors import UserError
 from sim.common.streams import stream
 from sim.experiment.config import Config
-from tests.runs import Inline, provider_of, serve
+from tests.runs import Command, Inline, provider_of, serve
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = [
@@ -35,31 +34,12 @@ TINY = [
     "engine.backend=inline",
     "ladder.users=1",
 ]
-Command = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
 def tiny(tiny_llm: Path, tmp_path: Path) -> list[str]:
     """Overrides of a run that takes a second and writes to the test's own folder."""
     return [f"llm.model={tiny_llm}", f"llm.summarizer={tiny_llm}", f"output={tmp_path / 'out'}", *TINY]
-
-
-@pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Runs `headstart ...` in this process; returns exit status, stdout and stderr."""
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["headstart", *arguments])
-        capsys.readouterr()
-        code = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-        printed = capsys.readouterr()
-        return code, printed.out, printed.err
-
-    return run
 
 
 def check_refused(result: tuple[int, str, str], *said: str) -> None:

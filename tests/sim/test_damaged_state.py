@@ -10,30 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from sim.cli import main
 from sim.common.cache import ASIDE, SEAL
 from sim.llm.adapters.files import WEIGHTS
 from sim.pool.pool import INDEX
-from tests.runs import same_tables, tiny_overrides
-
-Command = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Run `headstart` in this process: exit status, results folder, what it complained of."""
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["headstart", *map(str, arguments)])
-        status = 0
-        try:
-            main()
-        except SystemExit as end:
-            status = int(end.code or 0)
-        said = capsys.readouterr()
-        return status, said.out.splitlines()[-1] if said.out else "", said.err
-
-    return run
+from tests.runs import Command, same_tables, tiny_overrides
 
 
 @pytest.fixture
@@ -46,9 +26,14 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def plain(tiny_llm: Path, tmp_path: Path, cache: Path, command: Command) -> tuple[list[str], Path]:
     """The arguments of a run, and its results; its pool and offers are in the cache afterwards."""
     arguments = ["run", "--no-plots", *tiny_overrides(tiny_llm, tmp_path / "out")]
-    status, folder, err = command(*arguments)
+    status, out, err = command(*arguments)
     assert status == 0, err
-    return arguments, Path(folder)
+    return arguments, results(out)
+
+
+def results(out: str) -> Path:
+    """The folder of a run that printed this."""
+    return Path(out.splitlines()[-1])
 
 
 def rot(path: Path) -> None:
@@ -66,9 +51,9 @@ def test_what_rotted_in_the_cache_is_set_aside_and_built_again(
     rot(rotten)
     if kind == "pllms":  # which are looked at where the pool has to be put together
         shutil.rmtree(cache / "pools")
-    status, folder, err = command(*arguments)
+    status, out, err = command(*arguments)
     assert status == 0, err
-    same_tables(Path(folder), undisturbed)
+    same_tables(results(out), undisturbed)
     assert any(ASIDE in path.name for path in (cache / kind).rglob("*"))
     assert any(str(cache / kind) in message and ASIDE in message for message in caplog.messages)
 
@@ -78,9 +63,9 @@ def test_a_damaged_pool_of_the_user_s_is_refused_by_name_and_left_alone(
 ) -> None:
     arguments, undisturbed = plain
     pool = Path(shutil.copytree(next((cache / "pools").iterdir()), tmp_path / "mine"))
-    status, folder, err = command(*arguments, f"pool.path={pool}")
+    status, out, err = command(*arguments, f"pool.path={pool}")
     assert status == 0, err
-    same_tables(Path(folder), undisturbed)
+    same_tables(results(out), undisturbed)
     rot(next(pool.rglob(WEIGHTS)))
     status, _, err = command(*arguments, f"pool.path={pool}")
     assert (status, err.count("\n")) == (2, 1)
@@ -128,9 +113,9 @@ def test_a_cache_that_may_not_be_written_serves_where_nothing_has_to_be(
 ) -> None:
     arguments, undisturbed = plain
     read_only(cache)
-    status, folder, err = command(*arguments)
+    status, out, err = command(*arguments)
     assert status == 0, err
-    same_tables(Path(folder), undisturbed)
+    same_tables(results(out), undisturbed)
     status, _, err = command(*arguments, "pool.seed=5")
     assert (status, err.count("\n")) == (2, 1), err
     assert f"cannot write '{cache}/" in err

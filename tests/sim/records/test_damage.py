@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -12,28 +11,11 @@ from sim.cloud.check import prepare
 from sim.common.errors import UserError
 from sim.display import Log
 from sim.engine import start
-from sim.experiment.config import Config
-from sim.records.folder import CONFIG, is_finished, make_folder, reopen_folder
+from sim.records.folder import CONFIG, is_finished, reopen_folder
 from sim.records.journal import NAME, Journal, progress
-from tests.runs import same_tables, tiny_overrides
+from tests.runs import same_tables
 
 JOBS = 2 * (3 + 3)
-
-
-@pytest.fixture(scope="module")
-def whole(tiny_llm: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An undisturbed run."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HEADSTART_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
-        config = Config.load(None, tiny_overrides(tiny_llm, tmp_path_factory.mktemp("whole")))
-        folder = make_folder(config, "run")
-        start(prepare(config), folder, Log())
-    return folder
-
-
-@pytest.fixture
-def copy(whole: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(whole, tmp_path / "copy"))
 
 
 def edit(path: Path, at: float) -> None:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import random
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from sim.cli import main
 from sim.cloud.check import prepare
 from sim.common.errors import UserError
 from sim.display import Log
@@ -17,25 +15,9 @@ from sim.engine import start
 from sim.experiment.config import Config
 from sim.records.folder import is_finished, make_folder, reopen_folder
 from sim.records.journal import NAME, RECORDED, Journal, progress
-from tests.runs import same_tables, tiny_overrides
+from tests.runs import Command, same_tables, tiny_overrides
 
 JOBS = 2 * (3 + 3)
-
-
-@pytest.fixture(scope="module")
-def whole(tiny_llm: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An undisturbed run."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HEADSTART_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
-        config = Config.load(None, tiny_overrides(tiny_llm, tmp_path_factory.mktemp("whole")))
-        folder = make_folder(config, "run")
-        start(prepare(config), folder, Log())
-    return folder
-
-
-@pytest.fixture
-def copy(whole: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(whole, tmp_path / "copy"))
 
 
 def resume(folder: Path) -> None:
@@ -96,26 +78,6 @@ def test_runs_without_recorded_scratch_resume_too(tiny_llm: Path, tmp_path: Path
 def test_a_run_in_work_is_left_alone(copy: Path) -> None:
     with Journal(copy), pytest.raises(UserError, match="another process"):
         Journal(copy)
-
-
-Command = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Run `headstart` in this process: exit status, what it printed, what it complained of."""
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["headstart", *map(str, arguments)])
-        status = 0
-        try:
-            main()
-        except SystemExit as end:
-            status = int(end.code or 0)
-        said = capsys.readouterr()
-        return status, said.out, said.err
-
-    return run
 
 
 def test_command_resumes_and_then_has_nothing_to_do(copy: Path, whole: Path, command: Command) -> None:
