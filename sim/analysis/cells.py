@@ -35,9 +35,11 @@ def read_cells(path: Path, dtypes: Mapping[str, str]) -> pd.DataFrame:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
+            warnings.simplefilter("ignore", RuntimeWarning)  # of a number that is too large, and refused
             table = pd.read_csv(path, dtype=dict(dtypes), keep_default_na=False, na_values=blank, index_col=False)
         last = table.iloc[:, -1]
-        wrong = _wrong(path, {}) if (last.isna() | (last == "")).any() else ""
+        odd = _true_as_one(path, table, dtypes)
+        wrong = _wrong(path, odd) if odd or (last.isna() | (last == "")).any() else ""
     except _REFUSED as error:
         wrong = _wrong(path, dtypes) or _said(error)
     if wrong:
@@ -65,6 +67,16 @@ def _rows(path: Path) -> Iterator[list[str]]:
         for row in csv.reader(file):
             if len(row) > 1 or any(map(str.strip, row)):
                 yield row
+
+
+def _true_as_one(path: Path, table: pd.DataFrame, dtypes: Mapping[str, str]) -> dict[str, str]:
+    """The columns of numbers, with their types, that hold True and False alone, which pandas takes for ones and zeros."""
+    numbers = [name for name, dtype in dtypes.items() if dtype in ("float64", "int64") and name in table]
+    some = [name for name in numbers if table[name].notna().any() and table[name].dropna().isin([0, 1]).all()]
+    if not some:
+        return {}
+    cells = pd.read_csv(path, usecols=some, dtype="str", keep_default_na=False, index_col=False)
+    return {name: dtypes[name] for name in some if cells[name].str.lower().isin(["true", "false"]).any()}
 
 
 def _wrong(path: Path, dtypes: Mapping[str, str]) -> str:

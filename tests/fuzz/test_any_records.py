@@ -122,7 +122,7 @@ def same(cell: Any, said: str, kind: type) -> bool:
         return bool(cell == said.encode(errors="replace").decode())
     if pd.isna(cell):
         return said == ""
-    if kind is bool or said == "True":  # pandas reads a column of nothing but True as ones
+    if kind is bool:
         return bool(cell) is (said.lower() in ("true", "1", "1.0"))
     return math.isclose(cell, float(said))
 

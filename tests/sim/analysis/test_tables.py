@@ -92,6 +92,7 @@ WORDS = "owner,strategy,word,strength,coordinate\n"
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        (f"{WORDS}a,xpert,warm,True,2\n", "column 'strength', row 1: 'True' is not a number"),
         (f"{WORDS}a,xpert,warm,1,2,3\n", "row 1 has 6 cells, and the header 5"),
         (f"{WORDS}a,xpert,warm,1,2\na,xpert\n", "row 2 has 2 cells, and the header 5"),
         (f"{WORDS}a,xpert,warm,1,2\na,xpert,warm,1,2,3\n", "row 2 has 6 cells, and the header 5"),
@@ -100,7 +101,7 @@ WORDS = "owner,strategy,word,strength,coordinate\n"
         ("\n\n", "empty"),
     ],
 )
-def test_rows_are_as_long_as_the_header(tmp_path: Path, text: str, said: str) -> None:
+def test_a_table_that_is_not_what_its_header_says_is_refused(tmp_path: Path, text: str, said: str) -> None:
     path = tmp_path / "words.csv"
     path.write_text(text)
     with pytest.raises(UserError, match=rf"words\.csv: {said}"):
