@@ -37,7 +37,9 @@ from sim.experiment.sections import (
 QUICKSTART = "quickstart"
 ELSEWHERE = {"backend", "workers", "address", "deadline_s", "job_deadline_s", "retries", "keep_going", "store"}
 """Keys of `engine` that say where and how long, and change no record."""
-ADDED = ("training.adapter", "engine.job_deadline_s")
+NO_RECORD: dict[str, bool | set[str]] = {"name": True, "output": True, "replicates": True, "engine": ELSEWHERE}
+"""Keys that change no record. A replicate is a run like any other: its seeds say which one it is."""
+ADDED = ("replicates", "training.adapter", "engine.job_deadline_s")
 """Keys that runs on people's disks may lack: 0.1.0 had none of them, and did what is their default."""
 
 
@@ -52,6 +54,13 @@ class Config(Section):
         "name of its file or folder, or corpus.source",
     )
     seed: int = Field(0, ge=0, lt=2**63, description="decides everything that is random")
+    replicates: int = Field(
+        1,
+        ge=1,
+        le=1000,
+        description="runs that ask the same with further seeds: `headstart sweep` does each, with `seed` and "
+        "`pool.seed` one higher than in the one before, and takes their users together (docs/sweeps.md)",
+    )
     strategies: Names = Field([SCRATCH, "random", ORACLE, "xpert"], min_length=1, description="what is compared")
     output: Annotated[str, PathKey(made=True, workers="never")] = Field("results", description="folder of results")
     llm: LlmSection = LlmSection()
@@ -153,7 +162,7 @@ class Config(Section):
     def digest(self) -> str:
         """A hash of all that the records depend on: not of where results go, nor of who does the work."""
         validated = type(self).model_validate(self.model_dump())  # a default 1000 becomes the 1000.0 that it is in TOML
-        tree = validated.model_dump(mode="json", exclude={"name": True, "output": True, "engine": ELSEWHERE})
+        tree = validated.model_dump(mode="json", exclude=NO_RECORD)
         if tree["training"]["adapter"] == "lora":  # as it was before there was a choice: runs of then are found again
             del tree["training"]["adapter"]
         return digest(tree)
