@@ -70,7 +70,7 @@ def _rows(path: Path) -> Iterator[list[str]]:
 
 
 def _true_as_one(path: Path, table: pd.DataFrame, dtypes: Mapping[str, str]) -> dict[str, str]:
-    """The columns of numbers, with their types, that hold True and False alone: pandas takes those for ones and zeros."""
+    """The columns of numbers, with their types, that hold True and False alone: pandas reads 1 and 0."""
     numbers = [name for name, dtype in dtypes.items() if dtype in ("float64", "int64") and name in table]
     some = [name for name in numbers if table[name].notna().any() and table[name].dropna().isin([0, 1]).all()]
     if not some:

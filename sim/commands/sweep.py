@@ -31,7 +31,7 @@ def sweep(
 
         headstart sweep pool.size=14,28,56 seed=0,1,2 population.users=16 name=pools
 
-        headstart sweep replicates=5 pool.texts=peers name=five
+        headstart sweep replicates=5 pool.texts=48 name=five
 
         headstart sweep 'strategies=["scratch","xpert"];["scratch","oracle"]' name=pairs
     """

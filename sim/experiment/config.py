@@ -19,7 +19,7 @@ from sim.common.errors import UserError, nearest
 from sim.common.names import has_controls
 from sim.experiment.names import ORACLE, SCRATCH
 from sim.experiment.paths import PathKey, there
-from sim.experiment.reading import parse_override, read_toml, set_key, short
+from sim.experiment.reading import Tree, parse_override, read_toml, set_key, short
 from sim.experiment.sections import (
     BUILT_IN,
     Billing,
@@ -119,8 +119,7 @@ class Config(Section):
 
         Raises: UserError, one line that names the key, the value and what is allowed.
         """
-        tree = {} if path is None else read_toml(path)
-        tree.pop("sweep", None)
+        tree = {} if path is None else read_experiment(path)[0]
         for override in overrides:
             set_key(tree, *parse_override(override))
         return cls.of(tree)
@@ -170,6 +169,12 @@ class Config(Section):
     def to_toml(self) -> str:
         """All keys as TOML, which `load` reads."""
         return tomli_w.dumps(self.model_dump())
+
+
+def read_experiment(path: Path) -> tuple[Tree, object]:
+    """The tree of an experiment's file, and its table `sweep` (empty where there is none). Raises UserError."""
+    tree = read_toml(path)
+    return tree, tree.pop("sweep", {})
 
 
 def check_keys(model: type[BaseModel], tree: Mapping[str, object], prefix: str = "") -> None:

@@ -12,9 +12,9 @@ from functools import cached_property
 from pathlib import Path
 
 from sim.common.errors import UserError
-from sim.experiment.config import Config
+from sim.experiment.config import Config, read_experiment
 from sim.experiment.names import SEEDS
-from sim.experiment.reading import Tree, parse_override, read_toml, set_key, short
+from sim.experiment.reading import Tree, parse_override, set_key, short
 
 FIXED = ("name", "output", "replicates")
 """Keys that say where results go, for all runs of a sweep lie side by side, and how many runs a point has."""
@@ -50,8 +50,7 @@ def grid(path: Path, arguments: Sequence[str]) -> list[Point]:
         path: TOML with the base config and perhaps a `[sweep]` table.
         arguments: `key=a,b,c` sweeps a key (in the place of the table's values), `key=a` sets it.
     """
-    tree = read_toml(path)
-    table = tree.pop("sweep", {})
+    tree, table = read_experiment(path)
     if not isinstance(table, Mapping):
         raise UserError(f"{path}: sweep: a table of keys and lists of values is expected.")
     axes = dict(_axes(table))

@@ -112,42 +112,32 @@ def test_bad_tables_are_one_line(tmp_path: Path, text: str, said: str) -> None:
 
 
 def test_replicates_are_runs_with_seeds_of_their_own() -> None:
-    points = grid(PLAIN, ["replicates=3", "seed=9000", "pool.seed=9100", "pool.texts=peers,rich"])
+    points = grid(QUICKSTART, ["replicates=3", "seed=9000", "pool.seed=9100", "pool.texts=48,400"])
     assert values(points) == [
         {"pool.texts": texts, "seed": str(9000 + r), "pool.seed": str(9100 + r)}
-        for texts in ("peers", "rich")
+        for texts in ("48", "400")
         for r in range(3)
     ]
     for point in points:
         assert (point.config.seed, point.config.pool.seed) == tuple(int(point.values[k]) for k in ("seed", "pool.seed"))
         assert point.config.replicates == 1
-    alone = grid(PLAIN, ["replicates=2", "seed=9000"])
+    alone = grid(QUICKSTART, ["replicates=2", "seed=9000"])
     assert values(alone) == [{"seed": "9000", "pool.seed": "0"}, {"seed": "9001", "pool.seed": "1"}]
-    assert alone[1].config.digest() == Config.load(PLAIN, ["seed=9001", "pool.seed=1"]).digest()
+    assert alone[1].config.digest() == Config.load(QUICKSTART, ["seed=9001", "pool.seed=1"]).digest()
 
 
 def test_replicates_are_no_single_run() -> None:
-    config = Config.load(PLAIN, ["replicates=5"])
+    config = Config.load(QUICKSTART, ["replicates=5"])
     with pytest.raises(UserError, match=r"replicates = 5: these are 5 runs, which `headstart sweep` does") as caught:
         prepare(config)
     assert "\n" not in str(caught.value)
-    assert config.digest() == Config.load(PLAIN).digest()
-
-
-def test_a_sweep_takes_what_was_tuned(tmp_path: Path) -> None:
-    (tmp_path / "rates.toml").write_text("[training]\nlr = 0.25\nwarm_lr = 0.125\n")
-    path = tmp_path / "s.toml"
-    path.write_text('tuned = "rates.toml"\nreplicates = 2\n[training]\nwarm_lr = 0.5\n')
-    rates = {(p.config.training.lr, p.config.training.warm_lr) for p in grid(path, [])}
-    assert rates == {(0.25, 0.5)}
+    assert config.digest() == Config.load(QUICKSTART).digest()
 
 
 def test_the_headline_has_both_regimes_and_five_replicates() -> None:
     points = grid(ROOT / "configs" / "headline.toml", [])
     assert values(points) == [
-        {"pool.texts": texts, "seed": str(seed), "pool.seed": str(seed)}
-        for texts in ("peers", "rich")
-        for seed in range(5)
+        {"pool.texts": texts, "seed": str(seed), "pool.seed": str(seed)} for texts in ("48", "400") for seed in range(5)
     ]
     assert all(point.config.population.users >= 60 for point in points)
     assert points[0].config.options["average"] == {"compressed": True}
