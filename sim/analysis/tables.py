@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sim.analysis.cells import read_cells
 from sim.common.errors import UserError, nearest
 from sim.common.names import has_controls
 from sim.experiment.config import Config
+from sim.records.cells import read_cells
 from sim.records.tables import FAILED, FITTING, TABLES, Column
 
 KEYS = ("user_id", "amount", "texts", "step", "rank")

@@ -15,7 +15,6 @@ from typing import Any
 
 import pandas as pd
 
-from sim.analysis.cells import header, read_cells
 from sim.analysis.rules import RESTART
 from sim.analysis.summary import COLUMNS, SUMMARY_CSV, by_key, interval, number, summarise, summary_of
 from sim.analysis.tables import Run, check_names, is_run, load_run, records
@@ -23,6 +22,7 @@ from sim.common.disk import write_whole
 from sim.common.errors import UserError
 from sim.experiment.config import Config
 from sim.experiment.names import SEEDS
+from sim.records.cells import header, read_cells
 
 RUNS = "runs.csv"
 SHOWN = (
