@@ -147,5 +147,5 @@ def _all_different(points: Sequence[Point]) -> None:
     seen: dict[Path, Point] = {}
     for point in points:
         if (other := seen.setdefault(point.folder, point)) is not point:
-            one, two = other.label, point.label
+            one, two = (" ".join(same.label.split()) for same in (other, point))  # a value may have lines
             raise UserError(f"sweep: {one:.200} and {two:.200} are the same run (the records would be equal).")
