@@ -146,6 +146,8 @@ def _pool_rows(pool: Pool, meter: Meter) -> list[Row]:
             "similarity": card.similarity,
             "texts": card.texts,
             "steps": card.steps,
+            "trained": card.trained,
+            "validation_loss": card.validation_loss,
             "loss": card.loss,
             "bytes": meter.terms.pllm_bytes,
         }

@@ -121,7 +121,9 @@ class PoolSection(Section):
     )
     similarity: float = Field(0.8, ge=0, le=1, description="share of style text in a pLLM's data; the rest is default")
     texts: int = Field(400, ge=1, description="texts that a pLLM was fine-tuned on")
-    steps: int = Field(400, ge=1, description="steps that a pLLM was fine-tuned for")
+    steps: int = Field(400, ge=1, description="budget of steps of a pLLM's fine-tuning; its best step is kept")
+    evaluate_every: int = Field(10, ge=1, description="steps between looks at a pLLM's validation texts")
+    patience: int = Field(5, ge=0, description="looks without a new best after which its training ends; 0: never")
     batch: int = Field(4, ge=1, description="texts a step of a pLLM's fine-tuning")
     lr: float = Field(3e-3, gt=0, description="learning rate of a pLLM's fine-tuning")
     seed: int = Field(0, ge=0, description="decides the pool's texts and training, apart from the users' seed")
@@ -154,13 +156,16 @@ class Training(Section):
     rank: int = Field(8, ge=1, le=1024, description="LoRA rank")
     alpha: float = Field(16.0, gt=0, description="LoRA alpha; the update is scaled by alpha / rank")
     targets: Names = Field(["all-linear"], description="adapted layers, by the last part of their names")
-    lr: float = Field(5e-3, gt=0, description="learning rate of AdamW")
+    lr: float = Field(5e-3, gt=0, description="learning rate of AdamW, from scratch")
+    warm_lr: float = Field(0, ge=0, description="learning rate of a phone that starts from pLLMs; 0: as from scratch")
     weight_decay: float = Field(0.0, ge=0, description="weight decay of AdamW")
     max_grad_norm: float = Field(1.0, ge=0, description="gradient clipping per user; 0: none")
     batch: int = Field(2, ge=1, description="texts a step")
     steps: int = Field(60, ge=1, description="budget of steps")
-    evaluate_every: int = Field(5, ge=1, description="steps between evaluations on held-out texts")
-    patience: int = Field(3, ge=0, description="evaluations without a new best after which a user stops; 0: never")
+    evaluate_every: int = Field(5, ge=1, description="steps between evaluations; where the target is met, all between")
+    patience: int = Field(
+        3, ge=0, description="evaluations without a new best on validation texts after which a user stops; 0: never"
+    )
     max_tokens: int = Field(128, ge=8, description="texts are cut to this many tokens")
     target_tolerance: float = Field(0.01, ge=0, description="the target is the best loss from scratch, plus this share")
     stop_at_target: bool = Field(True, description="end a user's fine-tuning when the target is reached")
@@ -169,6 +174,10 @@ class Training(Section):
         description="train nobody: bill everyone billing.scratch_steps steps; losses and steps stay empty; "
         "strategies that train before they choose (hyperband) are refused",
     )
+
+    def lr_of(self, pllms: int) -> float:
+        """The learning rate of fine-tuning that starts from so many pLLMs."""
+        return (pllms and self.warm_lr) or self.lr
 
     @property
     def adapted(self) -> str | list[str]:

@@ -22,6 +22,12 @@ from sim.population.hours import Hours
 from sim.population.phones import drawn_devices, known_phones
 from sim.records.tables import Cell, Row, Rows, word_rows
 
+LEARNT = (
+    *("start_loss", "target_loss", "final_loss", "best_loss", "validation_loss", "kept_step", "kept_loss"),
+    *("steps_to_target", "censored"),
+)
+"""Columns that training fills: empty where nobody trained."""
+
 
 class Meter:
     """Turns outcomes into rows.
@@ -40,7 +46,7 @@ class Meter:
         self.terms = Terms.of(config, text_tokens)
         self.phones, self._hours = known_phones(config.population), Hours(config)
         self._adapter = kind_of(config.training)
-        self._real = Real(llms, handlers, config.population.held_out)
+        self._real = Real(llms, handlers)
 
     def rows(self, job: Job, outcomes: Sequence[Outcome], targets: Mapping[int, float], steps: float) -> Rows:
         """The rows of a job, by table.
@@ -114,19 +120,21 @@ class Meter:
     def _learnt(self, outcome: Outcome, loss: float | None, scale: float) -> dict[str, Cell]:
         """What training showed, and the steps billed for it; without training those that the config states."""
         if not outcome.curve or loss is None:
-            unknown = ("start_loss", "target_loss", "final_loss", "best_loss", "steps_to_target", "censored")
             return {
-                **dict.fromkeys(unknown, ""),
+                **dict.fromkeys(LEARNT, ""),
                 "steps": outcome.steps,
                 "billed_steps": float(self.config.billing.scratch_steps),
             }
         reached = Target.reached(outcome.curve, loss, self.config.training.steps)
-        losses = [value for _, value in outcome.curve]
+        losses, by_step = [value for _, value in outcome.curve], dict(outcome.curve)
         return {
             "start_loss": losses[0],
             "target_loss": loss,
             "final_loss": losses[-1],
             "best_loss": min(losses),
+            "validation_loss": outcome.validation_loss,
+            "kept_step": outcome.kept_step,
+            "kept_loss": by_step[outcome.kept_step],
             "steps_to_target": reached.step,
             "censored": reached.censored,
             "steps": outcome.steps,

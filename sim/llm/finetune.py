@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic
 
 import numpy as np
 import torch
@@ -16,22 +15,7 @@ from sim.llm.adapters.base import Layout
 from sim.llm.batches import EMPTY, Batch, collate, lane_losses
 from sim.llm.lanes import LaneOptimizer, Lanes
 from sim.llm.model import Encoded, LanguageModel
-
-Key = TypeVar("Key")
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How every lane of a run is trained."""
-
-    steps: int
-    batch: int
-    lr: float
-    weight_decay: float = 0.0
-    max_grad_norm: float = 1.0
-    evaluate_every: int = 5
-    patience: int = 0  # evaluations without a new best after which a lane ends; 0: never
-    width: int = 16  # lanes in one batch
+from sim.llm.progress import Key, Lane, LaneResult, Plan, Progress
 
 
 def plan_of(training: Training, width: int) -> Plan:
@@ -39,44 +23,12 @@ def plan_of(training: Training, width: int) -> Plan:
     return Plan(
         steps=training.steps,
         batch=training.batch,
-        lr=training.lr,
         weight_decay=training.weight_decay,
         max_grad_norm=training.max_grad_norm,
         evaluate_every=training.evaluate_every,
         patience=training.patience,
         width=width,
     )
-
-
-@dataclass
-class Lane(Generic[Key]):
-    """One adapter to train.
-
-    Args:
-        key: comes back with the result.
-        start: the adapter (size,) that training begins with, of any size that its kind knows.
-        rng: decides the order of the texts.
-        target: leave as soon as the held-out loss is at or under it; None: use all steps.
-    """
-
-    key: Key
-    start: Tensor
-    texts: Sequence[Encoded]
-    held_out: Sequence[Encoded]
-    rng: np.random.Generator
-    target: float | None = None
-
-
-@dataclass
-class LaneResult(Generic[Key]):
-    """What became of a lane: curve of (step, held-out loss), counts, the adapter (size,)."""
-
-    key: Key
-    curve: list[tuple[int, float]] = field(default_factory=list)
-    steps: int = 0
-    train_tokens: int = 0
-    evaluated_tokens: int = 0
-    adapter: Tensor | None = None
 
 
 def epochs(rng: np.random.Generator, count: int, batch: int) -> Iterator[np.ndarray]:
@@ -94,7 +46,7 @@ def evaluate(lm: LanguageModel, layers: Lanes, flat: Tensor, texts: Sequence[Seq
 
     Args:
         layers: the wrapped layers of the LLM. flat: adapters (lanes, size).
-        texts: one sequence per lane, lengths may differ.
+        texts: one sequence per lane, lengths may differ; a lane without any has the loss 0.
     Returns: float64 (lanes,).
     """
     count = len(texts)
@@ -118,10 +70,10 @@ class _Running(Generic[Key]):
 
     def __init__(self, layers: Lanes, layout: Layout, device: torch.device) -> None:
         self.layers, self.layout, self.device = layers, layout, device
-        self.lanes: list[Lane[Key]] = []
-        self.results: list[LaneResult[Key]] = []
+        self.lanes: list[Progress[Key]] = []
         self.orders: list[Iterator[np.ndarray]] = []
         self.state = torch.zeros(3, 0, layout.size, device=device)  # parameters, both moments
+        self.lr = torch.zeros(0, device=device)
         self.leaves: list[tuple[Tensor, ...]] = []
 
     def replace(self, kept: Sequence[int], new: Sequence[Lane[Key]], batch: int) -> None:
@@ -131,8 +83,8 @@ class _Running(Generic[Key]):
         for at, lane in enumerate(new, start=len(kept)):
             state[0, at] = self.layout.widened(lane.start)
         self.state = state
-        self.lanes = [self.lanes[i] for i in kept] + list(new)
-        self.results = [self.results[i] for i in kept] + [LaneResult(lane.key) for lane in new]
+        self.lanes = [self.lanes[i] for i in kept] + [Progress(lane) for lane in new]
+        self.lr = torch.tensor([p.lane.lr for p in self.lanes], device=self.device)
         self.orders = [self.orders[i] for i in kept] + [epochs(lane.rng, len(lane.texts), batch) for lane in new]
         self.leaves = [  # the tensors of each site, views of the parameters
             tuple(t.detach().requires_grad_() for t in site) for site in self.layout.views(state[0])
@@ -142,8 +94,8 @@ class _Running(Generic[Key]):
         """The next texts of every lane, and how many tokens each lane has in them."""
         rows: list[Encoded] = []
         tokens = []
-        for lane, order in zip(self.lanes, self.orders, strict=True):
-            mine = [lane.texts[i] for i in next(order)]
+        for progress, order in zip(self.lanes, self.orders, strict=True):
+            mine = [progress.lane.texts[i] for i in next(order)]
             tokens.append(sum(map(len, mine)))
             rows += mine
         return collate(rows, len(self.lanes), lm), tokens
@@ -152,21 +104,24 @@ class _Running(Generic[Key]):
 def finetune(lm: LanguageModel, layers: Lanes, lanes: Sequence[Lane[Key]], plan: Plan) -> Iterator[LaneResult[Key]]:
     """Train every lane; yield what became of each as it ends. Waiting lanes take the place of finished ones.
 
-    A lane ends at its target, after `plan.steps`, or when patience is out; it is evaluated before the first step, every
-    `plan.evaluate_every` steps and at the end. Lanes with the longest texts begin first, so neighbours are alike.
+    A lane ends after `plan.steps`, when patience is out, or at a known target; it is evaluated before the first step,
+    every `plan.evaluate_every` steps and at the end, and where it came to its target at every step in between. Lanes
+    with the longest texts begin first, so neighbours are alike.
 
     Args:
         layers: the wrapped layers of the LLM.
     """
     layout = layers.layout.widest([lane.start for lane in lanes])
     waiting = deque(sorted(lanes, key=lambda lane: -float(np.mean([len(t) for t in lane.texts]))))
-    optimizer = LaneOptimizer(plan.lr, weight_decay=plan.weight_decay, max_grad_norm=plan.max_grad_norm)
+    optimizer = LaneOptimizer(weight_decay=plan.weight_decay, max_grad_norm=plan.max_grad_norm)
     running: _Running[Key] = _Running(layers, layout, lm.device)
     while waiting or running.lanes:
         ended = _evaluate_due(lm, running, plan)
         if ended or (waiting and len(running.lanes) < plan.width):
             for i in ended:
-                yield running.results[i]
+                result = running.lanes[i].result
+                result.adapter = None if result.adapter is None else result.adapter.cpu()
+                yield result
             kept = [i for i in range(len(running.lanes)) if i not in set(ended)]
             new = [waiting.popleft() for _ in range(min(plan.width - len(kept), len(waiting)))]
             running.replace(kept, new, plan.batch)
@@ -176,33 +131,37 @@ def finetune(lm: LanguageModel, layers: Lanes, lanes: Sequence[Lane[Key]], plan:
             loss, count = lane_losses(lm, batch)
         leaves = [leaf for site in running.leaves for leaf in site]
         grads = torch.autograd.grad((loss / count.clamp(min=1)).sum(), leaves)
-        for result, n in zip(running.results, tokens, strict=True):
-            result.steps += 1
-            result.train_tokens += n
-        step = torch.tensor([result.steps for result in running.results], device=lm.device)
+        step = torch.tensor([progress.result.steps + 1 for progress in running.lanes], device=lm.device)
         with torch.no_grad():
             grad = torch.cat([g.reshape(len(running.lanes), -1) for g in grads], dim=1)
-            optimizer.update(running.state[0], grad, running.state[1], running.state[2], step)
+            optimizer.update(running.state[0], grad, running.state[1], running.state[2], step, running.lr)
+        for progress, n, adapter in zip(running.lanes, tokens, running.state[0], strict=True):
+            progress.stepped(n, adapter, plan)
 
 
 def _evaluate_due(lm: LanguageModel, running: _Running[Key], plan: Plan) -> list[int]:
     """Evaluate the lanes whose step asks for it; return the places of those that have ended."""
-    due = [
-        i
-        for i, r in enumerate(running.results)
-        if (r.steps % plan.evaluate_every == 0 or r.steps >= plan.steps) and (not r.curve or r.curve[-1][0] != r.steps)
-    ]
+    due = [i for i, progress in enumerate(running.lanes) if progress.due(plan)]
     if not due:
         return []
-    losses = evaluate(lm, running.layers, running.state[0][due], [running.lanes[i].held_out for i in due])
+    flat, lanes = running.state[0][due], [running.lanes[i] for i in due]
+    validation = evaluate(lm, running.layers, flat, [progress.lane.validation for progress in lanes])
+    held_out = evaluate(lm, running.layers, flat, [progress.lane.held_out for progress in lanes])
     ended = []
-    for i, loss in zip(due, losses, strict=True):
-        result, lane = running.results[i], running.lanes[i]
-        result.curve.append((result.steps, float(loss)))
-        result.evaluated_tokens += sum(map(len, lane.held_out))
-        losses_seen = [v for _, v in result.curve]
-        tired = bool(plan.patience) and len(losses_seen) - 1 - int(np.argmin(losses_seen)) >= plan.patience
-        if result.steps >= plan.steps or tired or (lane.target is not None and loss <= lane.target):
-            result.adapter = running.state[0][i].detach().clone().cpu()
-            ended.append(i)
+    for at, progress in enumerate(lanes):
+        over = progress.evaluated(float(validation[at]), float(held_out[at]), flat[at], plan)
+        if over:
+            ended.append(due[at])
+        _measure_crossing(lm, running.layers, progress, over, plan.width)
     return ended
+
+
+def _measure_crossing(lm: LanguageModel, layers: Lanes, progress: Progress[Key], ended: bool, width: int) -> None:
+    """Measure the adapters among which is the first at the target, a few at a time, up to that one."""
+    adapters = progress.crossing(ended)
+    steps = list(adapters)
+    for some in (steps[at : at + width] for at in range(0, len(steps), width)):
+        flat = torch.stack([adapters[step] for step in some])
+        losses = evaluate(lm, layers, flat, [progress.lane.held_out] * len(some))
+        if progress.measured(dict(zip(some, losses.tolist(), strict=True))):
+            return

@@ -23,7 +23,7 @@ from sim.llm.adapters import kind_of
 from sim.pocket import DATA
 from sim.pool.pool import INDEX, OFFERS, own_texts, pool_size, pool_styles
 
-VERSION = 2
+VERSION = 3
 """Part of the cache's hash: bump it when pLLMs come out differently for the same config."""
 GROUP = 4
 """pLLMs trained in one batch. A constant, since it decides what comes out; docs/log.md has why so few."""

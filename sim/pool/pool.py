@@ -31,13 +31,18 @@ CARD = "card.json"
 
 @dataclass(frozen=True)
 class Card:
-    """What is known of a pLLM."""
+    """What is known of a pLLM: `steps` made its adapter, of `trained` until patience was out; losses are per token.
+
+    `validation_loss` is that of the texts which chose the step; None: its owner had too few to set any aside.
+    """
 
     id: str
     style: str
     similarity: float
     texts: int
     steps: int
+    trained: int
+    validation_loss: float | None
     loss: float
 
     @classmethod

@@ -45,8 +45,11 @@ start_loss       | float | nats   | held-out loss per token before the first ste
 target_loss      | float | nats   | best held-out loss from scratch on all texts, plus the tolerance
 final_loss       | float | nats   | held-out loss at the last evaluation
 best_loss        | float | nats   | lowest held-out loss seen
-steps_to_target  | int   | steps  | first evaluated step at or under the target; the budget where censored
-censored         | bool  |        | the target was not reached within the budget
+validation_loss  | float | nats   | lowest loss on the texts that the user set aside; empty: none were
+kept_step        | int   | steps  | step of that loss, whose adapter the user keeps; none set aside: the last
+kept_loss        | float | nats   | held-out loss of the adapter that the user keeps
+steps_to_target  | int   | steps  | first step at or under the target; the budget where censored
+censored         | bool  |        | the target was not reached before validation or the budget ended the training
 steps            | int   | steps  | steps that were really trained
 billed_steps     | float | steps  | steps_to_target * billing.scratch_steps / mean from scratch; cost_only: those
 fits             | str   |        | 'yes', 'streamed' (from flash); 'does_not_fit: ', 'choosing: ', 'failed: ' and WHY
@@ -95,9 +98,11 @@ POOL = _columns("""
 pllm       | str   |       | id of the pLLM
 style      | str   |       | style of the data it was fine-tuned on
 similarity | float | share | share of that style in the data, the rest is default text
-texts      | int   | texts | texts it was fine-tuned on
-steps      | int   | steps | steps it was fine-tuned for
-loss       | float | nats  | held-out loss on its own style
+texts      | int   | texts | texts that its owner had, some of them set aside for validation
+steps      | int   | steps | steps that made the adapter: those to the lowest validation loss
+trained    | int   | steps | steps until patience, or the budget, ended its training
+validation_loss | float | nats | lowest loss on the texts that its owner set aside; empty: none were
+loss       | float | nats  | loss on texts of its style that nobody trains on
 bytes      | float | B     | billed: what a phone downloads for it
 """)
 

@@ -38,6 +38,9 @@ def outcome(user: int = 0, work: Counts | None = None, **changes: Any) -> Outcom
         "steps": 15,
         "train_tokens": 1500,
         "evaluated_tokens": 400,
+        "evaluated_texts": 16,
+        "kept_step": 5,
+        "validation_loss": 1.7,
         "wall_s": 0.1,
         "work": work or {},
         **changes,
@@ -90,8 +93,17 @@ def test_target_is_the_best_loss_of_the_curve_plus_the_tolerance() -> None:
 
 def test_losses_are_those_of_the_curve() -> None:
     found = row(outcome(), loss=1.53)
-    names = ("start_loss", "target_loss", "final_loss", "best_loss", "steps")
-    assert [found[name] for name in names] == [3.0, 1.53, 1.6, 1.5, 15]
+    names = (
+        "start_loss",
+        "target_loss",
+        "final_loss",
+        "best_loss",
+        "validation_loss",
+        "kept_loss",
+        "kept_step",
+        "steps",
+    )
+    assert [found[name] for name in names] == [3.0, 1.53, 1.6, 1.5, 1.7, 2.0, 5, 15]
 
 
 def test_finetuning_is_billed_by_scaled_steps_on_the_deployed_llm() -> None:
