@@ -67,6 +67,8 @@ def serve_run(
     found = {
         "llm": {"source": provider.resident.lm.source, "parameters": provider.resident.lm.parameters},
         "pool": str(pool.folder),
+        "regime": str(config.pool.texts),
+        "texts": {"owner": config.owner_texts, "user": config.population.texts},
         "mean_text_tokens": text_tokens,
         "remarks": (*preparation.remarks, *foreign),
     }

@@ -22,6 +22,7 @@ from sim.experiment.paths import PathKey, there
 from sim.experiment.reading import parse_override, read_toml, set_key, short
 from sim.experiment.sections import (
     BUILT_IN,
+    REGIMES,
     Billing,
     CorpusSection,
     Engine,
@@ -137,6 +138,12 @@ class Config(Section):
         except ValidationError as error:
             raise UserError(_one_line(error)) from None
 
+    @property
+    def owner_texts(self) -> int:
+        """How many texts the owner of a pLLM has written."""
+        texts = self.pool.texts
+        return texts if isinstance(texts, int) else REGIMES[texts] * self.population.texts
+
     def anchored(self, root: Path) -> Config:
         """The same config with relative paths made absolute, so that workers anywhere on this machine agree."""
 
@@ -197,4 +204,5 @@ def _one_line(error: ValidationError) -> str:
 
 
 def _where(error: ErrorDetails) -> str:
-    return ".".join(str(part) for part in error["loc"] if part not in ("int", "constrained-int", "literal['auto']"))
+    parts = [str(part) for part in error["loc"]]
+    return ".".join(p for p in parts if p not in ("int", "constrained-int") and not p.startswith("literal["))

@@ -43,6 +43,8 @@ BUILT_IN = "persona"
 """`corpus.source` of the corpus that needs no file."""
 ALWAYS, DAILY = "always", "daily"
 """`population.availability` without a trace file."""
+REGIMES = {"peers": 1, "rich": 8}
+"""`pool.texts` by name: how often as much as a user an owner of a pLLM has written."""
 Shares = Annotated[list[Annotated[float, Field(gt=0, le=1)]], BeforeValidator(_as_list)]
 File = Annotated[str, PathKey()]
 LlmFile = Annotated[str, PathKey(words=("pocket",), workers="when used")]
@@ -120,7 +122,11 @@ class PoolSection(Section):
         "auto", description="number of pLLMs, the styles taking turns; 'auto': one for each style"
     )
     similarity: float = Field(0.8, ge=0, le=1, description="share of style text in a pLLM's data; the rest is default")
-    texts: int = Field(400, ge=1, description="texts that a pLLM was fine-tuned on")
+    texts: Count | Literal["peers", "rich"] = Field(
+        "peers",
+        description="texts that the owner of a pLLM has written: 'peers': as many as a user (population.texts), "
+        "'rich': eight times as many, or a number",
+    )
     steps: int = Field(400, ge=1, description="budget of steps of a pLLM's fine-tuning; its best step is kept")
     evaluate_every: int = Field(10, ge=1, description="steps between looks at a pLLM's validation texts")
     patience: int = Field(5, ge=0, description="looks without a new best after which its training ends; 0: never")

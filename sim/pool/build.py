@@ -56,7 +56,7 @@ def build_group(group: Group, config: Config, corpus: Corpus, lm: LanguageModel,
                 id=name,
                 style=styles[name],
                 similarity=pool.similarity,
-                texts=pool.texts,
+                texts=config.owner_texts,
                 steps=done[name].kept_step,
                 trained=done[name].steps,
                 validation_loss=done[name].validation_loss,
@@ -69,9 +69,9 @@ def build_group(group: Group, config: Config, corpus: Corpus, lm: LanguageModel,
 
 def _lane(name: str, style: str, config: Config, corpus: Corpus, lm: LanguageModel, wrapped: Lanes) -> Lane[str]:
     """What a pLLM is trained on, by its id and style: texts, beginning and order follow from seed and id."""
-    pool, own = config.pool, own_texts(config.pool)
+    pool, own = config.pool, own_texts(config)
     rng = stream(pool.seed, "pool", name)
-    texts = corpus.draw(style, "pool", own, rng) + corpus.draw(corpus.default, "pool", pool.texts - own, rng)
+    texts = corpus.draw(style, "pool", own, rng) + corpus.draw(corpus.default, "pool", config.owner_texts - own, rng)
     mixed = lm.encode([texts[i] for i in rng.permutation(len(texts))], config.training.max_tokens)
     training, validation = set_aside(mixed)
     return Lane(key=name, start=wrapped.layout.fresh(rng), texts=training, rng=rng, lr=pool.lr, validation=validation)

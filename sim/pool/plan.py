@@ -151,7 +151,7 @@ def plan_pool(config: Config, corpus: Corpus, lm_digest: str) -> PoolPlan:
         "version": VERSION,
         "llm": lm_digest,
         "corpus": corpus.fingerprint(),
-        "pool": config.pool.model_dump(exclude={"size", "ship", "path"}),
+        "pool": config.pool.model_dump(exclude={"size", "ship", "path"}) | {"texts": config.owner_texts},
         "training": {
             **kind_of(config.training).settings(),
             **config.training.model_dump(include={"weight_decay", "max_grad_norm", "max_tokens"}),
@@ -176,7 +176,7 @@ def plan_pool(config: Config, corpus: Corpus, lm_digest: str) -> PoolPlan:
 
 def texts_needed(config: Config, corpus: Corpus) -> list[Need]:
     """What the config's pool takes from the corpus where it has to be built, whole groups at a time."""
-    own = own_texts(config.pool)
+    own = own_texts(config)
     styles = dict.fromkeys(style for group in plan_pool(config, corpus, "").groups for style in group.styles)
     needs = [need for style in styles for need in (Need(style, "pool", own), Need(style, "test", 1))]
-    return [*needs, Need(corpus.default, "pool", config.pool.texts - own)] if styles else []
+    return [*needs, Need(corpus.default, "pool", config.owner_texts - own)] if styles else []

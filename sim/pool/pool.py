@@ -182,9 +182,9 @@ def styles_in_pool(config: Config, corpus: Corpus) -> list[str]:
     return list(dict.fromkeys(styles[: pool_size(config.pool, styles)]))
 
 
-def own_texts(section: PoolSection) -> int:
+def own_texts(config: Config) -> int:
     """How many of a pLLM's texts are in its style; the others are in the default one."""
-    return round(section.similarity * section.texts)
+    return round(config.pool.similarity * config.owner_texts)
 
 
 def pool_size(section: PoolSection, styles: Sequence[str]) -> int:

@@ -65,6 +65,7 @@ def test_results_of_another_corpus_do_not_land_among_the_quickstart_s(overrides:
         ("population.users.more=4", ["population.users"]),
         ("pool.similarity=1.5", ["pool.similarity = 1.5", "less than or equal to 1"]),
         ("pool.similarity=nan", ["pool.similarity"]),
+        ("pool.texts=poor", ["pool.texts = 'poor'", "'peers' or 'rich'"]),
         ("training.lr=inf", ["training.lr = inf", "finite"]),
         ("training.stop_at_target=maybe", ["training.stop_at_target = 'maybe'", "boolean"]),
         ("billing.precision=int3", ["billing.precision = 'int3'", "'int4'"]),

@@ -12,7 +12,7 @@ from sim.common.errors import UserError
 from sim.experiment.grid import Point, grid, split_values
 
 ROOT = Path(__file__).resolve().parents[3]
-QUICKSTART = ROOT / "configs" / "quickstart.toml"
+PLAIN = ROOT / "configs" / "strategies.toml"
 
 
 def values(points: list[Point]) -> list[Mapping[str, str]]:
@@ -37,7 +37,7 @@ def test_values_are_split_outside_of_brackets_and_quotes(text: str, parts: list[
 
 
 def test_grid_of_the_command_line_varies_the_last_key_fastest() -> None:
-    points = grid(QUICKSTART, ["pool.size=14,28", 'strategies=["scratch","xpert"];["scratch"]', "population.users=3"])
+    points = grid(PLAIN, ["pool.size=14,28", 'strategies=["scratch","xpert"];["scratch"]', "population.users=3"])
     assert values(points) == [
         {"pool.size": size, "strategies": strategies}
         for size in ("14", "28")
@@ -62,9 +62,9 @@ def test_grid_of_a_file_and_how_the_command_line_changes_it(tmp_path: Path) -> N
 
 
 def test_folder_depends_on_all_that_changes_records_and_on_nothing_else() -> None:
-    (plain,) = {p.folder.name for p in grid(QUICKSTART, ["seed=1,2"])[:1]}
-    same = grid(QUICKSTART, ["seed=1,2", "engine.workers=3", "engine.backend=inline", "name=x", "output=/tmp/x"])[0]
-    other = grid(QUICKSTART, ["seed=1,2", "engine.cohort=3"])[0]
+    (plain,) = {p.folder.name for p in grid(PLAIN, ["seed=1,2"])[:1]}
+    same = grid(PLAIN, ["seed=1,2", "engine.workers=3", "engine.backend=inline", "name=x", "output=/tmp/x"])[0]
+    other = grid(PLAIN, ["seed=1,2", "engine.cohort=3"])[0]
     assert same.folder == Path("/tmp/x/x") / plain
     assert other.folder.name != plain
 
@@ -84,7 +84,7 @@ def test_folder_depends_on_all_that_changes_records_and_on_nothing_else() -> Non
 )
 def test_bad_grids_are_one_line(arguments: list[str], said: str) -> None:
     with pytest.raises(UserError, match=said) as caught:
-        grid(QUICKSTART, arguments)
+        grid(PLAIN, arguments)
     assert "\n" not in str(caught.value)
 
 

@@ -32,7 +32,7 @@ from sim.llm.adapters.files import CONFIG, WEIGHTS
 from sim.pocket import DATA, pocket_digest
 from sim.pool.offers import offer_folder
 from sim.pool.plan import GROUP, SHIPPED, Group, plan_pool
-from sim.pool.pool import Card, Pool
+from sim.pool.pool import Card, Pool, own_texts
 from sim.records.folder import make_folder
 from sim.transport.nodes import Arrival
 from strategies.base import Strategy
@@ -169,6 +169,16 @@ def test_an_owner_of_a_single_text_sets_none_aside(make) -> None:  # type: ignor
     folder, _ = make("one", 1, "pool.texts=1", "pool.similarity=1")
     card = Card(**json.loads(next(folder.glob("*/card.json")).read_text()))
     assert (card.steps, card.trained, card.validation_loss) == (2, 2, None)
+
+
+@pytest.mark.parametrize(("regime", "texts"), [("peers", 48), ("rich", 384)])
+def test_a_regime_says_how_much_owners_have_written_by_what_users_have(regime: str, texts: int) -> None:
+    corpus = PersonaCorpus()
+    by_name, by_number = (Config.load(None, [f"pool.texts={value}"]) for value in (regime, texts))
+    assert by_name.owner_texts == texts
+    assert own_texts(by_name) == round(0.8 * texts)
+    assert plan_pool(by_name, corpus, "") == plan_pool(by_number, corpus, "")
+    assert Config.load(None, [f"pool.texts={regime}", "population.texts=10"]).owner_texts == texts * 10 / 48
 
 
 def test_second_pllms_of_a_style_have_texts_of_their_own(make) -> None:  # type: ignore[no-untyped-def]
