@@ -84,7 +84,7 @@ class Config(Section):
     def _consistent(self) -> Config:
         if self.ladder.users and self.fewest_texts < 1:
             raise ValueError(
-                f"ladder.amounts: {min(self.ladder.amounts)} of population.texts = {self.population.texts} "
+                f"ladder.amounts: {self._lowest_rung} of population.texts = {self.population.texts} "
                 "is no text at all; raise one of them"
             )
         if self.training.cost_only:
@@ -102,8 +102,12 @@ class Config(Section):
 
     @property
     def fewest_texts(self) -> int:
-        """Texts on the lowest rung of the ladder."""
-        return round(min(self.ladder.amounts, default=1) * self.population.texts)
+        """Texts on the lowest rung of the ladder, but for the one without any."""
+        return round(self._lowest_rung * self.population.texts)
+
+    @property
+    def _lowest_rung(self) -> float:
+        return min((amount for amount in self.ladder.amounts if amount), default=1)
 
     @classmethod
     def load(cls, path: Path | None = None, overrides: Sequence[str] = ()) -> Config:

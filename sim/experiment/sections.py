@@ -45,7 +45,7 @@ ALWAYS, DAILY = "always", "daily"
 """`population.availability` without a trace file."""
 REGIMES = {"peers": 1, "rich": 8}
 """`pool.texts` by name: how often as much as a user an owner of a pLLM has written."""
-Shares = Annotated[list[Annotated[float, Field(gt=0, le=1)]], BeforeValidator(_as_list)]
+Shares = Annotated[list[Annotated[float, Field(ge=0, le=1)]], BeforeValidator(_as_list)]
 File = Annotated[str, PathKey()]
 LlmFile = Annotated[str, PathKey(words=("pocket",), workers="when used")]
 ArchitectureFile = Annotated[str, PathKey(workers="never")]
@@ -194,8 +194,11 @@ class Training(Section):
 class Ladder(Section):
     """`[ladder]`: the same users with less of their texts."""
 
-    amounts: Shares = Field([0.25, 0.5, 0.75, 1.0], description="shares of a user's texts, for data efficiency")
-    users: int = Field(8, ge=0, description="users that climb the ladder (the first ones); 0: none")
+    amounts: Shares = Field(
+        [0.0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0],
+        description="shares of a user's texts, for data efficiency; 0: one text to choose by, and none to train on",
+    )
+    users: int = Field(24, ge=0, description="users that climb the ladder (the first ones); 0: none")
 
 
 class Billing(Section):

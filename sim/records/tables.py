@@ -32,11 +32,11 @@ def _columns(text: str) -> tuple[Column, ...]:
 USERS = _columns("""
 user_id          | int   |        | number of the user, from 0
 strategy         | str   |        | how the phone got its start
-amount           | float | share  | share of the user's texts that the phone had (1 in users.csv)
+amount           | float | share  | share of the user's texts that the phone had (1 in users.csv); 0: it did not train
 phone            | str   |        | phone_id of devices/phones.csv or of population.phone_file
 tier             | str   |        | tier of the phone: entry, low-mid, mid, flagship
 network          | str   |        | access type of the connection
-texts            | int   | texts  | texts that the phone had
+texts            | int   | texts  | texts that the phone had, to choose, to train and to decide by
 style            | str   |        | true style, or styles joined by '+'
 chosen           | str   |        | pLLMs that fine-tuning started from, joined by '+'; empty: from scratch
 oracle           | str   |        | a truly closest pLLM; empty: the pool has none, or of no known distance

@@ -155,7 +155,8 @@ class Batch:
             )
 
         def train_all() -> list[LaneResult[int]]:
-            done = {r.key: r for r in finetune(desk.lm, desk.lanes, lanes, desk.plan)}
+            plan = desk.plan if job.amount else replace(desk.plan, steps=0)
+            done = {r.key: r for r in finetune(desk.lm, desk.lanes, lanes, plan)}
             return [replace(done[user], adapter=None) for user in choices]  # nobody needs the adapters
 
         if any(choice.start.weights for choice in choices.values()):
@@ -164,7 +165,7 @@ class Batch:
 
 
 def _amount(work: Workplace, job: Job) -> int:
-    """How many of a user's texts the phone has."""
+    """How many of a user's texts the phone has: one to choose by where it has none to train on."""
     return max(1, round(job.amount * work.config.population.texts))
 
 
