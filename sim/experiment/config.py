@@ -42,6 +42,10 @@ ADDED = ("training.adapter", "engine.job_deadline_s")
 """Keys that runs on people's disks may lack: 0.1.0 had none of them, and did what is their default."""
 
 
+TUNED = {"pool": ("lr",), "training": ("lr", "warm_lr")}
+"""Keys, by section, that `headstart tune` finds values for."""
+
+
 class Config(Section):
     """An experiment. `Config.load` reads TOML and overrides; `config.toml` in the results is `to_toml`."""
 
@@ -113,10 +117,14 @@ class Config(Section):
     def load(cls, path: Path | None = None, overrides: Sequence[str] = ()) -> Config:
         """The experiment of a TOML file (None: the quickstart), with `key=value` overrides.
 
+        `tuned` at its top names a file of `headstart tune`, whose values count where the file itself states none.
+
         Raises: UserError, one line that names the key, the value and what is allowed.
         """
         tree = {} if path is None else read_toml(path)
         tree.pop("sweep", None)
+        if path is not None and (tuned := tree.pop("tuned", None)) is not None:
+            tree = _with_tuned(tree, path, tuned)
         for override in overrides:
             set_key(tree, *parse_override(override))
         return cls.of(tree)
@@ -172,6 +180,22 @@ class Config(Section):
     def to_toml(self) -> str:
         """All keys as TOML, which `load` reads."""
         return tomli_w.dumps(self.model_dump())
+
+
+def _with_tuned(tree: Mapping[str, object], path: Path, tuned: object) -> dict[str, object]:
+    """A config's tree with what the file `tuned` has for keys that it lacks; a relative path starts at the config's."""
+    if not isinstance(tuned, str):
+        raise UserError(f"config: {path}: tuned = {short(tuned)}: the path of a file is expected.")
+    file = path.parent / Path(tuned).expanduser()
+    found = dict(tree)
+    for section, values in read_toml(file).items():
+        own = tree.get(section, {})
+        if section not in TUNED or not isinstance(values, Mapping) or not set(values) <= set(TUNED[section]):
+            names = ", ".join(f"{name}.{key}" for name, keys in TUNED.items() for key in keys)
+            raise UserError(f"config: {file}: {section!r}: only {names} are expected, as `headstart tune` writes them.")
+        if isinstance(own, Mapping):
+            found[section] = {**values, **own}
+    return found
 
 
 def check_keys(model: type[BaseModel], tree: Mapping[str, object], prefix: str = "") -> None:
