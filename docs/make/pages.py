@@ -74,6 +74,7 @@ What a run leaves in its folder. Made from `sim/records/tables.py` and `sim/anal
 `python -m docs.make`: edit there, not here. Beside the tables: `config.toml` (all keys, `headstart run` takes it),
 `manifest.json` (versions, machine, commit, workers, and `remarks`: what was dropped or put right in the corpus and the
 availability trace), `progress.jsonl` (how far the run is, for `--resume`), `plots/`.
+[training.md](training.md) says which texts decide when training ends and which measure its loss.
 
 The mean compute saved under the rule *restart* (below) and a plot of the minutes, from `users.csv` alone:
 

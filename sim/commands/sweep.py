@@ -20,14 +20,16 @@ def sweep(
     """Run every combination of values, each in a folder named by its config's hash, and write runs.csv.
 
     A comma separates values; lists go in brackets, and a semicolon separates values that contain commas. What is
-    finished is skipped and what was interrupted goes on, so the same command again ends an interrupted sweep. The last
-    line printed is the sweep's folder.
+    finished is skipped and what was interrupted goes on, so the same command again ends an interrupted sweep. Without CONFIG, both regimes of the
+    quickstart. The last line printed is the sweep's folder.
 
     Examples:
 
+        headstart sweep
+
         headstart sweep configs/sweeps/similarity.toml
 
-        headstart sweep pool.size=14,28,56 seed=0,1,2 population.users=16 name=pools
+        headstart sweep pool.size=14,28,56 seed=0,1,2 pool.texts=peers population.users=16 name=pools
 
         headstart sweep 'strategies=["scratch","xpert"];["scratch","oracle"]' name=pairs
     """
