@@ -20,8 +20,8 @@ def sweep(
     """Run every combination of values, each in a folder named by its config's hash, and write runs.csv.
 
     A comma separates values; lists go in brackets, and a semicolon separates values that contain commas. What is
-    finished is skipped and what was interrupted goes on, so the same command again ends an interrupted sweep. Without CONFIG, both regimes of the
-    quickstart. The last line printed is the sweep's folder.
+    finished is skipped and what was interrupted goes on, so the same command again ends an interrupted sweep. Without
+    CONFIG it does the quickstart in both of its regimes. The last line printed is the sweep's folder.
 
     Examples:
 

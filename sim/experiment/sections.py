@@ -128,7 +128,7 @@ class PoolSection(Section):
         "'rich': eight times as many, or a number",
     )
     steps: int = Field(400, ge=1, description="budget of steps of a pLLM's fine-tuning; its best step is kept")
-    evaluate_every: int = Field(10, ge=1, description="steps between looks at a pLLM's validation texts")
+    evaluate_every: int = Field(5, ge=1, description="steps between looks at a pLLM's validation texts")
     patience: int = Field(5, ge=0, description="looks without a new best after which its training ends; 0: never")
     batch: int = Field(4, ge=1, description="texts a step of a pLLM's fine-tuning")
     lr: float = Field(3e-3, gt=0, description="learning rate of a pLLM's fine-tuning")
@@ -183,7 +183,7 @@ class Training(Section):
 
     def lr_of(self, pllms: int) -> float:
         """The learning rate of fine-tuning that starts from so many pLLMs."""
-        return (pllms and self.warm_lr) or self.lr
+        return self.warm_lr if pllms and self.warm_lr else self.lr
 
     @property
     def adapted(self) -> str | list[str]:

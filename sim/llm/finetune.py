@@ -105,7 +105,7 @@ def finetune(lm: LanguageModel, layers: Lanes, lanes: Sequence[Lane[Key]], plan:
     """Train every lane; yield what became of each as it ends. Waiting lanes take the place of finished ones.
 
     A lane ends after `plan.steps`, when patience is out, or at a known target; it is evaluated before the first step,
-    every `plan.evaluate_every` steps and at the end, and where it came to its target at every step in between. Lanes
+    every `plan.evaluate_every` steps and at the end, and where it came to its target at the steps in between. Lanes
     with the longest texts begin first, so neighbours are alike.
 
     Args:
@@ -152,16 +152,12 @@ def _evaluate_due(lm: LanguageModel, running: _Running[Key], plan: Plan) -> list
         over = progress.evaluated(float(validation[at]), float(held_out[at]), flat[at], plan)
         if over:
             ended.append(due[at])
-        _measure_crossing(lm, running.layers, progress, over, plan.width)
+        _measure_crossing(lm, running.layers, progress, over)
     return ended
 
 
-def _measure_crossing(lm: LanguageModel, layers: Lanes, progress: Progress[Key], ended: bool, width: int) -> None:
-    """Measure the adapters among which is the first at the target, a few at a time, up to that one."""
-    adapters = progress.crossing(ended)
-    steps = list(adapters)
-    for some in (steps[at : at + width] for at in range(0, len(steps), width)):
-        flat = torch.stack([adapters[step] for step in some])
-        losses = evaluate(lm, layers, flat, [progress.lane.held_out] * len(some))
-        if progress.measured(dict(zip(some, losses.tolist(), strict=True))):
+def _measure_crossing(lm: LanguageModel, layers: Lanes, progress: Progress[Key], ended: bool) -> None:
+    """Measure the adapters among which is the first at the target, up to that one."""
+    for step, adapter in progress.crossing(ended).items():
+        if progress.measured(step, float(evaluate(lm, layers, adapter[None], [progress.lane.held_out])[0])):
             return

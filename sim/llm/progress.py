@@ -7,7 +7,7 @@ measure: their losses are the curve, and they decide nothing but when there is n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -134,7 +134,7 @@ class Progress(Generic[Key]):
         return result.steps >= plan.steps or tired or there
 
     def crossing(self, ended: bool) -> dict[int, Tensor]:
-        """Adapters by step that are to be measured, in this order, until one is at the target: none in most calls.
+        """Adapters by step, to be measured one after another up to the first at the target: none in most calls.
 
         They lie between the first evaluation at the target and the one before. Where the target follows from the whole
         curve, that is known at the end; until then the adapters that may turn out to be these are kept.
@@ -155,13 +155,12 @@ class Progress(Generic[Key]):
         self._between.clear()
         return found
 
-    def measured(self, losses: Mapping[int, float]) -> bool:
-        """Add held-out losses by step to the curve; returns whether one is at the target."""
-        target = self._target()
-        self.result.curve = sorted([*self.result.curve, *losses.items()])
-        for _ in losses:
-            self.result.read(self.lane.held_out)
-        return min(losses.values()) <= target
+    def measured(self, step: int, loss: float) -> bool:
+        """Add the held-out loss of a step to the curve; returns whether it is at the target."""
+        at_target = loss <= self._target()
+        self.result.curve = sorted([*self.result.curve, (step, loss)])
+        self.result.read(self.lane.held_out)
+        return at_target
 
     def _target(self) -> float:
         target = self.lane.target
