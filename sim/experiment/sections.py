@@ -198,7 +198,7 @@ class Ladder(Section):
         [0.0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0],
         description="shares of a user's texts, for data efficiency; 0: one text to choose by, and none to train on",
     )
-    users: int = Field(24, ge=0, description="users that climb the ladder (the first ones); 0: none")
+    users: int = Field(8, ge=0, description="users that climb the ladder (the first ones); 0: none")
 
 
 class Billing(Section):
