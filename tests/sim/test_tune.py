@@ -102,8 +102,8 @@ def test_rates_that_are_none_are_one_line(rates: str) -> None:
         ('"none.toml"', None, "no file .*none.toml"),
         ("3", None, "tuned = 3"),
         ('"t.toml"', "a =", "t.toml: Invalid value"),
-        ('"t.toml"', "seed = 3", r"t.toml: \[seed\]: only pool.lr, training.lr, training.warm_lr"),
-        ('"t.toml"', "[training]\nsteps = 3", r"t.toml: \[training\]: only"),
+        ('"t.toml"', "seed = 3", "t.toml: 'seed': only pool.lr, training.lr, training.warm_lr"),
+        ('"t.toml"', "[training]\nsteps = 3", "t.toml: 'training': only"),
         ('"t.toml"', '[training]\nlr = "fast"', "training.lr = 'fast'"),
     ],
 )
