@@ -99,8 +99,8 @@ class Progress(Generic[Key]):
     def __init__(self, lane: Lane[Key]) -> None:
         self.lane = lane
         self.result: LaneResult[Key] = LaneResult(lane.key)
-        self._evaluated = -1  # the last step that was
-        self._between: dict[int, Tensor] = {}  # adapters of steps that were not, where the target may be reached
+        self._evaluated = -1  # step of the last evaluation
+        self._between: dict[int, Tensor] = {}  # adapters by step, since an evaluation, while the target may lie there
         self._looking = lane.target is not None
 
     def due(self, plan: Plan) -> bool:
