@@ -17,9 +17,10 @@ from sim.analysis.tables import Run, load_run
 from sim.common.disk import write_whole
 from sim.common.errors import RunFailed, UserError
 from sim.common.streams import tuning_seed
-from sim.experiment.config import Config, set_key
+from sim.experiment.config import Config
 from sim.experiment.grid import Point
 from sim.experiment.names import ORACLE, SCRATCH
+from sim.experiment.reading import set_key
 from sim.sweep import SweepWatcher, sweep
 
 RATES = (5e-4, 1e-3, 2e-3, 3e-3, 5e-3, 1e-2)

@@ -38,8 +38,8 @@ from sim.experiment.sections import (
 QUICKSTART = "quickstart"
 ELSEWHERE = {"backend", "workers", "address", "deadline_s", "job_deadline_s", "retries", "keep_going", "store"}
 """Keys of `engine` that say where and how long, and change no record."""
-ADDED = ("training.adapter", "engine.job_deadline_s")
-"""Keys that runs on people's disks may lack: 0.1.0 had none of them, and did what is their default."""
+ADDED = ("training.adapter", "training.warm_lr", "pool.evaluate_every", "pool.patience", "engine.job_deadline_s")
+"""Keys that runs on people's disks may lack: 0.1.0 had none of them, and trained pLLMs to the last of their steps."""
 
 
 TUNED = {"pool": ("lr",), "training": ("lr", "warm_lr")}

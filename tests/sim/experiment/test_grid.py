@@ -118,5 +118,6 @@ def test_shipped_sweeps_are_sound(name: str) -> None:
 
 
 def test_runs_that_sweep_their_corpus_lie_side_by_side(tmp_path: Path) -> None:
-    points = grid(QUICKSTART, ["corpus.source=jsonl", "corpus.path=a.jsonl,b.jsonl", f"output={tmp_path}"])
+    corpora = ["corpus.source=jsonl", "corpus.path=a.jsonl,b.jsonl", "pool.texts=peers"]
+    points = grid(ROOT / "configs" / "quickstart.toml", [*corpora, f"output={tmp_path}"])
     assert {point.folder.parent for point in points} == {tmp_path / "a"}
