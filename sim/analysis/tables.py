@@ -14,7 +14,7 @@ import pandas as pd
 from sim.common.errors import UserError, nearest
 from sim.common.names import has_controls
 from sim.experiment.config import Config
-from sim.records.tables import FAILED, FITTING, TABLES, Column
+from sim.records.tables import ADDED, FAILED, FITTING, TABLES, Column
 
 KEYS = ("user_id", "amount", "texts", "step", "rank")
 """Columns of numbers that are in no row empty."""
@@ -127,6 +127,8 @@ def read_table(path: Path, columns: tuple[Column, ...]) -> pd.DataFrame:
     except (OSError, ValueError, OverflowError) as error:
         reason = re.sub(r"\s+", " ", str(error)).strip().rstrip(".")
         raise UserError(f"{path}: {reason}.") from error
+    for name in [name for name in ADDED if name in dtypes and name not in table]:
+        table[name] = pd.Series([None] * len(table), dtype=dtypes[name])
     if missing := [name for name in dtypes if name not in table]:
         raise UserError(f"{path}: column {missing[0]!r} is missing.")
     for name in KEYS:

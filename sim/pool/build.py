@@ -15,10 +15,10 @@ from sim.common.errors import UserError
 from sim.common.streams import stream
 from sim.corpus import Corpus
 from sim.experiment.config import Config
-from sim.llm.finetune import evaluate, finetune, plan_of
 from sim.llm.lanes import Lanes
 from sim.llm.model import Encoded, LanguageModel
-from sim.llm.progress import Lane, set_aside
+from sim.llm.training.finetune import evaluate, finetune, plan_of
+from sim.llm.training.progress import Lane, set_aside
 from sim.pool.plan import GROUP, HELD_OUT, Group
 from sim.pool.pool import CARD, Card, own_texts
 

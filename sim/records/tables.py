@@ -159,6 +159,8 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "summary": SUMMARY,
     "demanded": DEMANDED,
 }
+ADDED = ("validation_loss", "kept_step", "kept_loss", "trained")
+"""Columns that runs on people's disks may lack, for 0.1.0 had none of them: read, they are empty."""
 DERIVED = ("summary", "demanded")
 """Tables that are made from the others, when a run is done."""
 FITTING = ("yes", "streamed")

@@ -12,8 +12,8 @@ from sim.common.errors import UserError
 from sim.common.sealed import sealed, sealed_value
 from sim.experiment.strategies import make_strategy
 from sim.ledger.target import target_loss
-from sim.llm.finetune import finetune
-from sim.llm.progress import Lane, LaneResult, set_aside
+from sim.llm.training.finetune import finetune
+from sim.llm.training.progress import Lane, LaneResult, set_aside
 from sim.messages import Connection, Job, Outcome
 from sim.pool.offers import load_offer, offer_adapters
 from sim.population.phones import own_phone

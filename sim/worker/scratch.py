@@ -15,7 +15,7 @@ import torch
 
 from sim.common.cache import built, digest
 from sim.common.disk import write_whole
-from sim.llm.progress import LaneResult
+from sim.llm.training.progress import LaneResult
 from sim.messages import Job
 from sim.worker.workplace import Workplace
 

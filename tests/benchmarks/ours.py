@@ -19,8 +19,8 @@ from sim.cloud.run import serve_run
 from sim.common.streams import stream
 from sim.engine import worker_count
 from sim.experiment.config import Config
-from sim.llm.finetune import finetune
-from sim.llm.progress import Lane, Plan
+from sim.llm.training.finetune import finetune
+from sim.llm.training.progress import Lane, Plan
 from sim.population.users import draw_user
 from sim.records.folder import make_folder
 from sim.serving.resident import Resident

@@ -20,9 +20,9 @@ from sim.corpus import open_corpus
 from sim.experiment.config import Config
 from sim.llm.adapters.lora import Lora as LoraKind
 from sim.llm.chat import Template
-from sim.llm.finetune import epochs
 from sim.llm.model import Encoded
-from sim.llm.progress import set_aside
+from sim.llm.training.finetune import epochs
+from sim.llm.training.progress import set_aside
 from sim.population.users import User, draw_user, possible_styles
 from strategies.base import Text
 

@@ -15,8 +15,8 @@ from sim.experiment.config import Config
 from sim.ledger.meter import Meter
 from sim.ledger.terms import Terms
 from sim.ledger.work import Figures
-from sim.llm.finetune import epochs
-from sim.llm.progress import Lane, Plan, set_aside
+from sim.llm.training.finetune import epochs
+from sim.llm.training.progress import Lane, Plan, set_aside
 from sim.messages import Connection, Job, Outcome
 from sim.pool.pool import Pool
 from sim.population.users import draw_user

@@ -11,8 +11,8 @@ from devices.basics import Numbers
 from sim.ledger import prices
 from sim.ledger.terms import Terms
 from sim.ledger.work import Figures
-from sim.llm.finetune import finetune
-from sim.llm.progress import Lane, set_aside
+from sim.llm.training.finetune import finetune
+from sim.llm.training.progress import Lane, set_aside
 from sim.serving.account import PhoneAccount
 from sim.serving.beginning import beginning
 from sim.serving.desk import Desk

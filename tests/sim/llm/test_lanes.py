@@ -11,10 +11,10 @@ import torch
 from sim.llm.adapters.base import AdapterKind, Layout
 from sim.llm.adapters.ia3 import Ia3
 from sim.llm.adapters.lora import Lora
-from sim.llm.finetune import epochs, evaluate, finetune
 from sim.llm.lanes import Lanes
 from sim.llm.model import Encoded, LanguageModel
-from sim.llm.progress import Lane, Plan
+from sim.llm.training.finetune import epochs, evaluate, finetune
+from sim.llm.training.progress import Lane, Plan
 
 PLAN = Plan(steps=12, batch=3, weight_decay=0.01, max_grad_norm=1.0, evaluate_every=4, width=3)
 LORA = Lora(4, 8.0)

@@ -12,10 +12,10 @@ import torch
 
 from sim.ledger.target import Target, target_loss
 from sim.llm.adapters.lora import Lora
-from sim.llm.finetune import evaluate, finetune
 from sim.llm.lanes import Lanes
 from sim.llm.model import Encoded, LanguageModel
-from sim.llm.progress import Curve, Lane, LaneResult, Plan, Progress, set_aside
+from sim.llm.training.finetune import evaluate, finetune
+from sim.llm.training.progress import Curve, Lane, LaneResult, Plan, Progress, set_aside
 
 TEXT = [Encoded(np.zeros(4, dtype=np.int32), 2)]
 PLAN = Plan(steps=20, batch=1, evaluate_every=5, patience=2)

@@ -15,7 +15,7 @@ from sim.llm.adapters.base import Layout
 from sim.llm.batches import EMPTY, Batch, collate, lane_losses
 from sim.llm.lanes import LaneOptimizer, Lanes
 from sim.llm.model import Encoded, LanguageModel
-from sim.llm.progress import Key, Lane, LaneResult, Plan, Progress
+from sim.llm.training.progress import Key, Lane, LaneResult, Plan, Progress
 
 
 def plan_of(training: Training, width: int) -> Plan:
