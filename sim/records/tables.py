@@ -53,6 +53,7 @@ censored         | bool  |        | the target was not reached before validation
 steps            | int   | steps  | steps that were really trained
 billed_steps     | float | steps  | steps_to_target * billing.scratch_steps / mean from scratch; cost_only: those
 fits             | str   |        | 'yes', 'streamed' (from flash); 'does_not_fit: ', 'choosing: ', 'failed: ' and WHY
+billed           | bool  |        | `fits` is 'yes' or 'streamed': the costs of this row count in means
 selection_flops  | float | FLOP   | billed: choosing, on the phone; where it does not fit, as on one that it fits
 selection_s      | float | s      | billed: computing time of choosing; empty where it does not fit
 selection_j      | float | J      | billed: energy of choosing
@@ -63,6 +64,14 @@ download_j       | float | J      | billed: energy of all downloads
 finetune_flops   | float | FLOP   | billed: fine-tuning up to the target; where it does not fit, as on one that it fits
 finetune_s       | float | s      | billed: time of fine-tuning up to the target; empty where it does not fit
 finetune_j       | float | J      | billed: energy of fine-tuning up to the target
+memory_gb        | float | GB     | billed: peak of fine-tuning; also where it is more than an app may use
+app_ram_gb       | float | GB     | RAM that an app may use on this phone
+battery_charges  | float |        | billed: energy of choosing, downloads and fine-tuning, in full charges
+down_mbps        | float | Mbit/s | the connection's download rate, as drawn
+up_mbps          | float | Mbit/s | its upload rate, as drawn
+train_gflop_s    | float | GFLOP/s | the phone's rate of training, as drawn
+prefill_gflop_s  | float | GFLOP/s | its rate of reading with weights in integers, as drawn
+prefill_float_gflop_s | float | GFLOP/s | its rate of reading with weights in floats, as drawn
 hours_until_done | float | h      | billed: release of the pLLM until ready, work in available hours only; inf: never
 model_selection_flops | float | FLOP | measured: choosing, on the LLM that was really run; empty: sizes unknown
 model_finetune_flops  | float | FLOP | measured: training, on the trained LLM, evaluations apart; empty: as above
@@ -104,6 +113,16 @@ trained    | int   | steps | steps until patience, or the budget, ended its trai
 validation_loss | float | nats | lowest loss on the texts that its owner set aside; empty: none were
 loss       | float | nats  | loss on texts of its style that nobody trains on
 bytes      | float | B     | billed: what a phone downloads for it
+""")
+
+WORK = _columns("""
+user_id   | int   |        | number of the user
+strategy  | str   |        | strategy
+amount    | float | share  | share of the user's texts
+work      | str   |        | kind of request that the phone made
+llm       | str   |        | of which LLM: 'base', 'summarizer', or empty
+count     | str   |        | what was counted: requests, sequences, tokens, fixed (of an instruction), written ...
+number    | float |        | how many, as measured on the LLM that was really run
 """)
 
 CLOUD = _columns("""
@@ -153,6 +172,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "curves": CURVES,
     "choices": CHOICES,
     "words": WORDS,
+    "work": WORK,
     "pool": POOL,
     "cloud": CLOUD,
     "failures": FAILURES,
