@@ -93,7 +93,8 @@ class Outcome:
     """What was measured for one user, before anything is priced; or what the user's simulation raised (`failed`).
 
     `work` counts what choosing took. `curve` has held-out losses by step; without training it is empty. `kept_step` is
-    that of the lowest `validation_loss`; None: the user has too few texts to set any aside.
+    that of the lowest `validation_loss`; None: the user has too few texts to set any aside. `taught` is of all of the
+    user's styles.
     """
 
     user_id: int
@@ -115,6 +116,7 @@ class Outcome:
     evaluated_texts: int = 0
     kept_step: int = 0
     validation_loss: float | None = None
+    taught: bool | None = None
     failed: str = ""
     traceback: str = ""
 

@@ -127,15 +127,14 @@ def read_table(path: Path, columns: tuple[Column, ...]) -> pd.DataFrame:
     except (OSError, ValueError, OverflowError) as error:
         reason = re.sub(r"\s+", " ", str(error)).strip().rstrip(".")
         raise UserError(f"{path}: {reason}.") from error
-    for name in [name for name in ADDED if name in dtypes and name not in table]:
-        table[name] = pd.Series([None] * len(table), dtype=dtypes[name])
-    if missing := [name for name in dtypes if name not in table]:
+    absent = {name: dtype for name, dtype in dtypes.items() if name not in table}
+    if missing := [name for name in absent if name not in ADDED]:
         raise UserError(f"{path}: column {missing[0]!r} is missing.")
     for name in KEYS:
         if name in dtypes and (empty := table[name].isna()).any():
             raise UserError(f"{path}: column {name!r} is empty in row {int(np.argmax(empty)) + 1}.")
     check_names(path, table[[name for name, dtype in dtypes.items() if dtype == "str"]])
-    return table
+    return table.assign(**{name: pd.Series(pd.NA, table.index, dtype) for name, dtype in absent.items()})
 
 
 def check_names(path: Path, table: pd.DataFrame) -> None:

@@ -73,9 +73,9 @@ def train_summarizer(lm: LanguageModel, corpus: Corpus, recipe: Recipe, progress
     every position of the second text as well; where the styles have no words of their own, it tells the styles apart.
     """
     rng = stream(recipe.seed, "summarizer")
-    words = sorted({w for s in corpus.styles.values() for w in s.adjectives} or VOCABULARY)
-    named = any(style.adjectives for style in corpus.styles.values())
-    labels = words if named else list(corpus.styles)
+    own = {w for s in corpus.taught for w in corpus.styles[s].adjectives}
+    words, named = sorted(own or VOCABULARY), bool(own)
+    labels = words if named else corpus.taught
     probe = torch.nn.Linear(recipe.summarizer.width, len(labels)).to(lm.device)
     names, drawn = _Names(lm, words), _Pairs(corpus, rng)
 

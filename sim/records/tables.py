@@ -38,6 +38,7 @@ tier             | str   |        | tier of the phone: entry, low-mid, mid, flag
 network          | str   |        | access type of the connection
 texts            | int   | texts  | texts that the phone had, to choose, to train and to decide by
 style            | str   |        | true style, or styles joined by '+'
+taught           | bool  |        | the corpus's built-in LLMs learnt from all of these styles; empty: not known
 chosen           | str   |        | pLLMs that fine-tuning started from, joined by '+'; empty: from scratch
 oracle           | str   |        | a truly closest pLLM; empty: the pool has none, or of no known distance
 correct          | bool  |        | all chosen pLLMs are among the truly closest; empty: none chosen, or none closest
@@ -106,6 +107,7 @@ coordinate | float |  | coordinate in which the strategy measures distances: wha
 POOL = _columns("""
 pllm       | str   |       | id of the pLLM
 style      | str   |       | style of the data it was fine-tuned on
+taught     | bool  |       | the corpus's built-in LLMs learnt from that style; empty: not known
 similarity | float | share | share of that style in the data, the rest is default text
 texts      | int   | texts | texts that its owner had, some of them set aside for validation
 steps      | int   | steps | steps that made the adapter: those to the lowest validation loss
@@ -179,7 +181,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "summary": SUMMARY,
     "demanded": DEMANDED,
 }
-ADDED = ("validation_loss", "kept_step", "kept_loss", "trained")
+ADDED = ("validation_loss", "kept_step", "kept_loss", "trained", "taught")
 """Columns that runs on people's disks may lack, for 0.1.0 had none of them: read, they are empty."""
 DERIVED = ("summary", "demanded")
 """Tables that are made from the others, when a run is done."""

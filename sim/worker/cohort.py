@@ -176,6 +176,7 @@ def _unmeasured(user: User, texts: int, nearest: Sequence[str]) -> Outcome:
         phone=user.phone,
         network=_connection(user),
         styles=list(user.styles),
+        taught=user.taught,
         texts=texts,
         start={},
         nearest=nearest,

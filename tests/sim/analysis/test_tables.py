@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from sim.analysis.tables import load_run
@@ -33,6 +34,18 @@ def test_a_style_called_none_is_no_missing_value(new_run, row) -> None:
     run = load_run(new_run(users=[row(0, "xpert", style="None", chosen="NA")]))
     assert run.users.loc[0, "style"] == "None"
     assert run.users.loc[0, "chosen"] == "NA"
+
+
+def test_a_column_that_earlier_versions_lack_is_empty(run_folder: Path) -> None:
+    for name in ("users", "pool"):
+        path = run_folder / f"{name}.csv"
+        pd.read_csv(path, dtype=str, keep_default_na=False).drop(columns="taught", errors="ignore").to_csv(
+            path, index=False
+        )
+    run = load_run(run_folder)
+    for table in (run.users, run.pool):
+        assert str(table["taught"].dtype) == "boolean"
+        assert table["taught"].isna().all()
 
 
 def test_wide_has_a_cell_for_every_user_and_strategy(new_run, row) -> None:

@@ -72,6 +72,7 @@ def row(some: Outcome, **settings: Any) -> Row:
 
 def test_row_has_exactly_the_columns_of_users_csv() -> None:
     assert set(row(outcome())) == {c.name for c in USERS}
+    assert [row(outcome(taught=known))["taught"] for known in (True, False, None)] == [True, False, None]
 
 
 @pytest.mark.parametrize(
