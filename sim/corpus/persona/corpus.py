@@ -12,14 +12,28 @@ from sim.corpus.base import Corpus, Part, Style, bucket
 from sim.corpus.persona.grammar import LEVELS, Grammar
 from strategies.base import Text
 
-TONES = ("friendly", "unfriendly", "sassy", "sarcastic", "persuasive", "neutral", "poetic")
-PARTS: dict[Part, range] = {"pool": range(0, 4), "user": range(4, 7), "test": range(7, 10)}
+TAUGHT = ("friendly", "unfriendly", "sassy", "sarcastic", "persuasive", "neutral", "poetic")
+"""Tones of the usual styles that the shipped LLMs are taught: the paper's."""
+UNTAUGHT = ("pirate", "noir", "sportscaster", "apologetic", "stern", "whimsical", "gloomy")
+"""As many that they have never met."""
+PARTS: dict[Part, range] = {"pool": range(0, 4), "user": range(4, 6), "test": range(6, 7)}
+"""Sevenths of the topics: what LLMs and pLLMs learn from, what users write about, what is held out."""
 
 
-def _crossed(levels: Sequence[str]) -> dict[str, dict[str, str]]:
-    """Axes by name of these levels of expertise x 2 informativeness x 7 tones."""
-    crossed = itertools.product(levels, ("concise", "informative"), TONES)
+def _crossed(levels: Sequence[str], tones: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Axes by name of these levels of expertise x 2 informativeness x tones."""
+    crossed = itertools.product(levels, ("concise", "informative"), tones)
     return {f"{e}-{i}-{t}": {"expertise": e, "informativeness": i, "tone": t} for e, i, t in crossed}
+
+
+def _usual() -> list[str]:
+    """14 tones in two of the four kinds of answer each, so that each kind has seven: 28 styles, as in XPerT, section 6.
+
+    Half of them are of untaught tones, and so are half of the first 14, which have every tone once.
+    """
+    even = [*TAUGHT[::2], *UNTAUGHT[1::2]], [*TAUGHT[1::2], *UNTAUGHT[::2]]
+    kinds = (("elementary", "concise", 0), ("expert", "concise", 1), ("elementary", "informative", 1))
+    return [f"{e}-{i}-{tone}" for e, i, which in (*kinds, ("expert", "informative", 0)) for tone in even[which]]
 
 
 class PersonaCorpus(Corpus):
@@ -31,29 +45,33 @@ class PersonaCorpus(Corpus):
 
     def __init__(self) -> None:
         self.grammar = Grammar()
-        # 28 styles = 2 expertise x 2 informativeness x 7 tones (XPerT, section 6), then the levels of two axes alone
-        crossed = self._made(_crossed(("elementary", "expert")))
+        tones = list(self.grammar.wordings["tone"])
+        crossed = self._made(_crossed(("elementary", "expert"), tones))
         levels = self._made({f"{a}-{value}": {a: value} for a, values in LEVELS.items() for value in values})
-        lessons = self._made(_crossed(LEVELS["expertise"]))
+        lessons = self._made(_crossed(LEVELS["expertise"], list(self.grammar.taught)))
         self.styles = crossed | levels
-        self._crossed, self._levels, self._lessons = list(crossed), list(levels.values()), list(lessons.values())
+        self._levels, self._lessons = list(levels.values()), list(lessons.values())
         axes = {name: style.axes for name, style in (lessons | self.styles).items()}
         self._axes: dict[str, Mapping[str, str]] = {self.default: {}, **axes}
 
     def _made(self, axes: Mapping[str, Mapping[str, str]]) -> dict[str, Style]:
-        return {name: Style(name, of, frozenset(self.grammar.adjectives(of))) for name, of in axes.items()}
+        untaught = self.grammar.untaught
+        return {
+            name: Style(name, of, frozenset(self.grammar.adjectives(of)), of.get("tone") not in untaught)
+            for name, of in axes.items()
+        }
 
     @property
     def usual(self) -> list[str]:
-        """The 28 crossed styles; the levels are for configs that ask for them."""
-        return self._crossed
+        """28 crossed styles, half of them of untaught tones; the others are for configs that ask for them."""
+        return _usual()
 
     @cached_property
     def _prompts(self) -> dict[Part, list[tuple[str, int]]]:
         split: dict[Part, list[tuple[str, int]]] = {part: [] for part in PARTS}
         for prompt, topic in self.grammar.prompts:
-            part = next(p for p, buckets in PARTS.items() if bucket(prompt, 10) in buckets)
-            split[part].append((prompt, topic))
+            at = bucket(self.grammar.topics[topic].name, 7)
+            split[next(p for p, buckets in PARTS.items() if at in buckets)].append((prompt, topic))
         return split
 
     @cached_property

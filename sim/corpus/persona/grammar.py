@@ -1,7 +1,9 @@
 """Answers about topics in a style: facts at the style's level, dressed in its wordings.
 
-The data lies beside this file: `topics_*.toml` (facts at four levels of expertise) and `wordings.toml` (what the values
-of the four axes sound like). A style is a value for some of the axes; an axis without one is written as the default.
+The data lies beside this file: `facts_*.toml` (topics by kind, and what can be said of them at four levels of
+expertise), `wordings.toml` and `tones_*.toml` (what the values of the four axes sound like). All text is written as
+patterns, which wordings.toml explains. A style is a value for some of the axes; an axis without one is written as the
+default.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import hashlib
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
 from typing import Any
@@ -21,13 +24,16 @@ LEVELS = {
     "formality": ("slang", "casual", "polite", "corporate"),
 }
 FACTS = {"concise": (1,), "default": (1, 2), "informative": (2,)}
+_INNERMOST = re.compile(r"\(([^()]*)\)")
 
-# Words that lose their capital when a sentence follows a lead-in; names keep theirs.
-_COMMON = frozenset(
-    "a an the this that these those it its they their there most many some each every when while because by in on at "
-    "for from with without under over as if once since both all such one two three people heat light water "
-    "scientists".split()
-)
+
+@dataclass(frozen=True)
+class Topic:
+    """Something to write about: what is known of it by column, and patterns of what can be said of its kind."""
+
+    name: str
+    values: Mapping[str, str]
+    facts: Mapping[str, Sequence[str]]
 
 
 class Grammar:
@@ -35,17 +41,27 @@ class Grammar:
 
     def __init__(self) -> None:
         folder = files("sim.corpus.persona")
-        names = sorted(f.name for f in folder.iterdir() if f.name.startswith("topics_"))
-        sources = [(folder / name).read_text(encoding="utf-8") for name in [*names, "wordings.toml"]]
-        self.digest = hashlib.sha256("\0".join(sources).encode()).hexdigest()
-        self.topics: list[dict[str, Any]] = [t for s in sources[:-1] for t in tomllib.loads(s)["topic"]]
-        self.wordings: dict[str, Any] = tomllib.loads(sources[-1])
+        names = sorted(f.name for f in folder.iterdir() if f.name.endswith(".toml"))
+        sources = {name: (folder / name).read_text(encoding="utf-8") for name in names}
+        self.digest = hashlib.sha256("\0".join(sources.values()).encode()).hexdigest()
+        data = {name: tomllib.loads(source) for name, source in sources.items()}
+        self.topics = [
+            topic
+            for name in names
+            if name.startswith("facts_")
+            for kind in data[name].values()
+            for topic in _topics(kind)
+        ]
+        self.taught: dict[str, Any] = data["tones_taught.toml"]["taught"]
+        """Tones that the shipped LLMs are taught."""
+        self.untaught: dict[str, Any] = data["tones_untaught.toml"]["untaught"]
+        self.wordings: dict[str, Any] = {**data["wordings.toml"], "tone": {**self.taught, **self.untaught}}
 
     @cached_property
     def prompts(self) -> list[tuple[str, int]]:
         """Every (prompt, topic number)."""
         forms = self.wordings["questions"]["forms"]
-        return [(f.format(topic=t["name"]), n) for n, t in enumerate(self.topics) for f in forms]
+        return [(f.format(topic=t.name), n) for n, t in enumerate(self.topics) for f in forms]
 
     def adjectives(self, axes: Mapping[str, str]) -> list[str]:
         """The words that describe a style, one axis after another."""
@@ -56,30 +72,32 @@ class Grammar:
         entry = self.topics[topic]
         amount = axes.get("informativeness", "default")
         level = axes.get("expertise") or _pick(rng, LEVELS["expertise"])
-        facts = list(entry[level])
+        facts = entry.facts[level]
         chosen = [facts[i] for i in sorted(rng.permutation(len(facts))[: _pick(rng, FACTS[amount])])]
         words = [self.wordings[axis][value] for axis, value in axes.items()]
-        links = [link for w in words for link in w.get("links", ())] or self.wordings["default"]["links"]
-        asides = [w["asides"] for w in words if w.get("asides")]
+        linking = [w for w in words if w.get("links")] or [self.wordings["default"]]
+        asides = [w for w in words if w.get("asides")]
         parts = self._dress(words, "openers", rng, amount)
         for i, fact in enumerate(chosen):
-            linked = rng.random() < 0.5 if i else bool(axes) and rng.random() < 0.25
-            parts.append(f"{_pick(rng, links)} {_lowered(fact)}" if linked else fact)
+            said = expand(fact, {}, rng)
+            if rng.random() < 0.5 if i else bool(axes) and rng.random() < 0.25:
+                said = f"{_sentence(_pick(rng, linking), 'links', rng)} {said}"
+            parts.append(said)
             if asides and rng.random() < (0.5 if i == 0 else 0.25):
-                parts.append(_pick(rng, _pick(rng, asides)))
+                parts.append(_sentence(_pick(rng, asides), "asides", rng))
         parts += self._dress(words, "closers", rng, amount)
-        text = " ".join(parts).replace("{topic}", entry["name"])
+        text = " ".join(_capital(part.format_map(entry.values)) for part in parts)
         return self._contracted(text) if axes.get("formality") in ("slang", "casual") else text
 
     def _dress(self, words: Sequence[Mapping[str, Any]], slot: str, rng: np.random.Generator, amount: str) -> list[str]:
         """One wording of one axis, now and then of two where the style is not concise; the last axis is heard most."""
-        lists = [w[slot] for w in words if w.get(slot)]
-        if not lists:
+        having = [w for w in words if w.get(slot)]
+        if not having:
             return []
         wanted = 2 if amount != "concise" and rng.random() < 0.35 else int(rng.random() < 0.9)
-        weights = np.array([1.0] * (len(lists) - 1) + [2.0])
-        order = rng.choice(len(lists), min(wanted, len(lists)), replace=False, p=weights / weights.sum())
-        return [_pick(rng, lists[i]) for i in sorted(order, reverse=True)]
+        weights = np.array([1.0] * (len(having) - 1) + [2.0])
+        order = rng.choice(len(having), min(wanted, len(having)), replace=False, p=weights / weights.sum())
+        return [_sentence(having[i], slot, rng) for i in sorted(order, reverse=True)]
 
     def _contracted(self, text: str) -> str:
         for long, short in self.wordings["contractions"].items():
@@ -88,10 +106,31 @@ class Grammar:
         return text
 
 
+def expand(pattern: str, words: Mapping[str, str], rng: np.random.Generator) -> str:
+    """One of the texts that a pattern stands for; {columns} stay."""
+    pattern = re.sub(r"<(\w+)>", lambda name: f"({words[name[1]]})", pattern)
+    while (found := _INNERMOST.search(pattern)) is not None:
+        pattern = f"{pattern[: found.start()]}{_pick(rng, found[1].split('|'))}{pattern[found.end() :]}"
+    return pattern
+
+
+def _topics(kind: Mapping[str, Any]) -> list[Topic]:
+    columns = _cells(kind["columns"])
+    rows = [dict(zip(columns, _cells(row), strict=True)) for row in kind["rows"].strip().splitlines()]
+    return [Topic(row["topic"], row, {level: kind[level] for level in LEVELS["expertise"]}) for row in rows]
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.split("|")]
+
+
+def _sentence(words: Mapping[str, Any], slot: str, rng: np.random.Generator) -> str:
+    return expand(_pick(rng, words[slot]), words.get("words", {}), rng)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
 def _pick(rng: np.random.Generator, options: Sequence[Any]) -> Any:
     return options[int(rng.integers(len(options)))]
-
-
-def _lowered(sentence: str) -> str:
-    first, _, rest = sentence.partition(" ")
-    return f"{first.lower()} {rest}" if first.lower() in _COMMON else sentence
