@@ -24,6 +24,7 @@ LEVELS = {
     "formality": ("slang", "casual", "polite", "corporate"),
 }
 FACTS = {"concise": (1,), "default": (1, 2), "informative": (2,)}
+_BEGIN = re.compile(r"(?:^|(?<!\.\.)[.!?] )[a-z]")
 _INNERMOST = re.compile(r"\(([^()]*)\)")
 
 
@@ -129,7 +130,8 @@ def _sentence(words: Mapping[str, Any], slot: str, rng: np.random.Generator) -> 
 
 
 def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    """The text with a capital where a sentence begins."""
+    return _BEGIN.sub(lambda found: found[0].upper(), text)
 
 
 def _pick(rng: np.random.Generator, options: Sequence[Any]) -> Any:
