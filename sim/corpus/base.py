@@ -112,6 +112,10 @@ class Corpus(ABC):
         """A default-style pool text on a given prompt, where the corpus has one."""
         return None
 
+    def practise(self, style: str, count: int, rng: np.random.Generator) -> list[Text]:
+        """Texts of a style that built-in LLMs learn from: here up to `count` pool texts."""
+        return self.draw(style, "pool", min(count, self.available(style, "pool")), rng)
+
     def lesson(self, rng: np.random.Generator) -> Style:
         """A style that `draw` can write, for the pocket summarizer to learn from: here any, all alike."""
         styles = self.taught

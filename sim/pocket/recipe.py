@@ -24,7 +24,6 @@ from sim.corpus.base import Corpus
 from sim.corpus.stylometry import VOCABULARY
 from sim.llm.model import LanguageModel
 from sim.pocket.base import train_base
-from sim.pocket.fit import some
 from sim.pocket.settings import Progress, Recipe, Size
 from sim.pocket.summarizer import train_summarizer
 from sim.pocket.tokenizer import build_tokenizer
@@ -88,7 +87,7 @@ def _train_part(
 def _tokenizer(corpus: Corpus, recipe: Recipe) -> Any:
     rng = stream(recipe.seed, "tokenizer")
     styles = [corpus.default] * 4 + corpus.taught
-    texts = [t for s in styles for t in some(corpus, s, 200, rng)]
+    texts = [t for s in styles for t in corpus.draw(s, "pool", min(200, corpus.available(s, "pool")), rng)]
     words = {w for s in corpus.taught for w in corpus.styles[s].adjectives} or VOCABULARY
     return build_tokenizer((f"{t.prompt}\n{t.answer}" for t in texts), words, recipe.vocabulary)
 

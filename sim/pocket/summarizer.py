@@ -17,7 +17,7 @@ from sim.corpus.stylometry import VOCABULARY, adjectives
 from sim.llm.batches import collate, lane_losses
 from sim.llm.model import LanguageModel, pad
 from sim.pocket.babble import Babble
-from sim.pocket.fit import fit, some
+from sim.pocket.fit import fit
 from sim.pocket.prompts import compare, write
 from sim.pocket.settings import Progress, Recipe
 from strategies.base import Text
@@ -51,8 +51,8 @@ class _Pairs:
     def draw(self) -> _Pair:
         corpus, rng = self.corpus, self.rng
         style = corpus.lesson(rng)
-        styled = some(corpus, style.id, 1, rng)[0]
-        plain = corpus.answer_to(styled.prompt, rng) or some(corpus, corpus.default, 1, rng)[0]
+        styled = corpus.practise(style.id, 1, rng)[0]
+        plain = corpus.answer_to(styled.prompt, rng) or corpus.practise(corpus.default, 1, rng)[0]
         words = sorted(style.adjectives) or list(adjectives(plain.answer, styled.answer))
         read = self._read(corpus.default, plain), self._read(style.id, styled)
         return _Pair(plain, styled, style.id, words, read)
@@ -61,7 +61,7 @@ class _Pairs:
         if self.rng.random() < 0.5:
             return text.answer
         if style not in self.babble:
-            self.babble[style] = Babble([t.answer for t in some(self.corpus, style, 200, self.rng)])
+            self.babble[style] = Babble([t.answer for t in self.corpus.practise(style, 200, self.rng)])
         return self.babble[style](self.rng)
 
 

@@ -181,7 +181,10 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "summary": SUMMARY,
     "demanded": DEMANDED,
 }
-ADDED = ("validation_loss", "kept_step", "kept_loss", "trained", "taught")
+ADDED = (
+    "validation_loss", "kept_step", "kept_loss", "trained", "taught", "billed", "memory_gb", "app_ram_gb",
+    "battery_charges", "down_mbps", "up_mbps", "train_gflop_s", "prefill_gflop_s", "prefill_float_gflop_s",
+)  # fmt: skip
 """Columns that runs on people's disks may lack, for 0.1.0 had none of them: read, they are empty."""
 DERIVED = ("summary", "demanded")
 """Tables that are made from the others, when a run is done."""

@@ -9,7 +9,8 @@ from functools import cached_property
 import numpy as np
 
 from sim.corpus.base import Corpus, Part, Style, bucket
-from sim.corpus.persona.grammar import LEVELS, Grammar
+from sim.corpus.persona.grammar import LEVELS, Grammar, Topic
+from sim.corpus.persona.practice import mixed
 from strategies.base import Text
 
 TAUGHT = ("friendly", "unfriendly", "sassy", "sarcastic", "persuasive", "neutral", "poetic")
@@ -67,21 +68,29 @@ class PersonaCorpus(Corpus):
         return _usual()
 
     @cached_property
-    def _prompts(self) -> dict[Part, list[tuple[str, int]]]:
-        split: dict[Part, list[tuple[str, int]]] = {part: [] for part in PARTS}
-        for prompt, topic in self.grammar.prompts:
-            at = bucket(self.grammar.topics[topic].name, 7)
-            split[next(p for p, buckets in PARTS.items() if at in buckets)].append((prompt, topic))
-        return split
-
-    @cached_property
-    def _topic_of(self) -> dict[str, int]:
-        return dict(self.grammar.prompts)
+    def topics(self) -> Mapping[Part, Sequence[Topic]]:
+        """The topics of each part."""
+        at = {topic.name: bucket(topic.name, 7) for topic in self.grammar.topics}
+        return {p: [t for t in self.grammar.topics if at[t.name] in buckets] for p, buckets in PARTS.items()}
 
     def draw(self, style: str, part: Part, count: int, rng: np.random.Generator) -> list[Text]:
-        axes, prompts = self._axes[style], self._prompts[part]
-        chosen = rng.choice(len(prompts), count, replace=count > len(prompts))
-        return [Text(prompts[i][0], self.grammar.answer(prompts[i][1], axes, rng)) for i in chosen]
+        topics, forms = self.topics[part], self.grammar.forms
+        prompts = len(topics) * len(forms)
+        chosen = [divmod(int(n), len(forms)) for n in rng.choice(prompts, count, replace=count > prompts)]
+        return [self._text(topics[topic], forms[form], style, rng) for topic, form in chosen]
+
+    def practise(self, style: str, count: int, rng: np.random.Generator) -> list[Text]:
+        """Texts about things that there are not: notes and names mixed within a kind, and words that nobody has read.
+
+        Who learns from them cannot know the facts by heart, and so learns to take them from the prompt, as it will have
+        to for topics that it never met.
+        """
+        topics, forms = self.topics["pool"], self.grammar.forms
+        picked = [topics[int(n)] for n in rng.integers(len(topics), size=count)]
+        return [self._text(mixed(t, topics, rng), forms[int(rng.integers(len(forms)))], style, rng) for t in picked]
+
+    def _text(self, topic: Topic, form: str, style: str, rng: np.random.Generator) -> Text:
+        return Text(self.grammar.prompt(form, topic), self.grammar.answer(topic, self._axes[style], rng))
 
     def available(self, style: str, part: Part) -> int:
         return 1_000_000
@@ -95,7 +104,7 @@ class PersonaCorpus(Corpus):
         return styles[int(rng.integers(len(styles)))]
 
     def answer_to(self, prompt: str, rng: np.random.Generator) -> Text | None:
-        topic = self._topic_of.get(prompt)
+        topic = self.grammar.topic_of(prompt)
         return None if topic is None else Text(prompt, self.grammar.answer(topic, {}, rng))
 
     def fingerprint(self) -> str:

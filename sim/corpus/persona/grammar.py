@@ -32,9 +32,20 @@ _INNERMOST = re.compile(r"\(([^()]*)\)")
 class Topic:
     """Something to write about: what is known of it by column, and patterns of what can be said of its kind."""
 
-    name: str
+    kind: str
     values: Mapping[str, str]
     facts: Mapping[str, Sequence[str]]
+
+    @property
+    def name(self) -> str:
+        """What it is called, singular or plural."""
+        return self.values["topic"]
+
+    @property
+    def notes(self) -> str:
+        """What is known of it, as a prompt says it: "mammals; order Carnivora; ... food fish and crabs"."""
+        known = [f"{column} {value}" for column, value in self.values.items() if column != "topic"]
+        return "; ".join([self.kind.replace("_", " "), *known])
 
 
 class Grammar:
@@ -50,30 +61,50 @@ class Grammar:
             topic
             for name in names
             if name.startswith("facts_")
-            for kind in data[name].values()
-            for topic in _topics(kind)
+            for kind, entry in data[name].items()
+            for topic in _topics(kind, entry)
         ]
         self.taught: dict[str, Any] = data["tones_taught.toml"]["taught"]
         """Tones that the shipped LLMs are taught."""
         self.untaught: dict[str, Any] = data["tones_untaught.toml"]["untaught"]
         self.wordings: dict[str, Any] = {**data["wordings.toml"], "tone": {**self.taught, **self.untaught}}
 
+    @property
+    def forms(self) -> Sequence[str]:
+        """Questions about a {topic}."""
+        forms: Sequence[str] = self.wordings["questions"]["forms"]
+        return forms
+
     @cached_property
-    def prompts(self) -> list[tuple[str, int]]:
-        """Every (prompt, topic number)."""
-        forms = self.wordings["questions"]["forms"]
-        return [(f.format(topic=t.name), n) for n, t in enumerate(self.topics) for f in forms]
+    def _by_notes(self) -> dict[str, Topic]:
+        return {topic.kind.replace("_", " "): topic for topic in self.topics}
+
+    def prompt(self, form: str, topic: Topic) -> str:
+        """A question with what is known of its topic, as one asks who was never told of it."""
+        return f"{form.format(topic=topic.name)} ({topic.notes})"
+
+    def topic_of(self, prompt: str) -> Topic | None:
+        """The topic that a prompt asks about, with the values that it gives, or None where it is no such prompt."""
+        question, _, notes = prompt.removesuffix(")").partition(" (")
+        kind, *known = notes.split("; ")
+        if (like := self._by_notes.get(kind)) is None or len(known) != len(like.values) - 1:
+            return None
+        found = (re.fullmatch(re.escape(form).replace(r"\{topic\}", "(.+)"), question) for form in self.forms)
+        if (name := next((match[1] for match in found if match), None)) is None:
+            return None
+        columns = [column for column in like.values if column != "topic"]
+        values = {column: said.removeprefix(f"{column} ") for column, said in zip(columns, known, strict=True)}
+        return Topic(like.kind, {"topic": name, **values}, like.facts)
 
     def adjectives(self, axes: Mapping[str, str]) -> list[str]:
         """The words that describe a style, one axis after another."""
         return [word for axis, value in axes.items() for word in self.wordings[axis][value]["adjectives"]]
 
-    def answer(self, topic: int, axes: Mapping[str, str], rng: np.random.Generator) -> str:
+    def answer(self, topic: Topic, axes: Mapping[str, str], rng: np.random.Generator) -> str:
         """One answer about a topic. Empty `axes` give the default style, which states facts of any level plainly."""
-        entry = self.topics[topic]
         amount = axes.get("informativeness", "default")
         level = axes.get("expertise") or _pick(rng, LEVELS["expertise"])
-        facts = entry.facts[level]
+        facts = topic.facts[level]
         chosen = [facts[i] for i in sorted(rng.permutation(len(facts))[: _pick(rng, FACTS[amount])])]
         words = [self.wordings[axis][value] for axis, value in axes.items()]
         linking = [w for w in words if w.get("links")] or [self.wordings["default"]]
@@ -87,7 +118,7 @@ class Grammar:
             if asides and rng.random() < (0.5 if i == 0 else 0.25):
                 parts.append(_sentence(_pick(rng, asides), "asides", rng))
         parts += self._dress(words, "closers", rng, amount)
-        text = " ".join(_capital(part.format_map(entry.values)) for part in parts)
+        text = " ".join(_capital(part.format_map(topic.values)) for part in parts)
         return self._contracted(text) if axes.get("formality") in ("slang", "casual") else text
 
     def _dress(self, words: Sequence[Mapping[str, Any]], slot: str, rng: np.random.Generator, amount: str) -> list[str]:
@@ -115,10 +146,10 @@ def expand(pattern: str, words: Mapping[str, str], rng: np.random.Generator) -> 
     return pattern
 
 
-def _topics(kind: Mapping[str, Any]) -> list[Topic]:
-    columns = _cells(kind["columns"])
-    rows = [dict(zip(columns, _cells(row), strict=True)) for row in kind["rows"].strip().splitlines()]
-    return [Topic(row["topic"], row, {level: kind[level] for level in LEVELS["expertise"]}) for row in rows]
+def _topics(kind: str, entry: Mapping[str, Any]) -> list[Topic]:
+    columns = _cells(entry["columns"])
+    rows = [dict(zip(columns, _cells(row), strict=True)) for row in entry["rows"].strip().splitlines()]
+    return [Topic(kind, row, {level: entry[level] for level in LEVELS["expertise"]}) for row in rows]
 
 
 def _cells(line: str) -> list[str]:

@@ -12,7 +12,7 @@ import pytest
 from sim.common.errors import UserError
 from sim.corpus.base import Part
 from sim.corpus.persona import PersonaCorpus
-from sim.corpus.persona.grammar import expand
+from sim.corpus.persona.grammar import Topic, expand
 from strategies.base import Text
 
 CORPUS = PersonaCorpus()
@@ -29,6 +29,12 @@ def corpus() -> PersonaCorpus:
 @functools.cache
 def draw(style: str, count: int = 200, seed: int = 0) -> list[Text]:
     return CORPUS.draw(style, "user", count, np.random.default_rng(seed))
+
+
+def topic(corpus: PersonaCorpus, text: Text) -> Topic:
+    found = corpus.grammar.topic_of(text.prompt)
+    assert found is not None, text
+    return found
 
 
 def words(texts: list[Text]) -> set[str]:
@@ -134,8 +140,8 @@ def test_parts_share_no_prompt(corpus: PersonaCorpus) -> None:
 
 def test_parts_share_no_topic_and_each_has_enough(corpus: PersonaCorpus) -> None:
     parts: tuple[Part, ...] = ("pool", "user", "test")
-    name = dict(corpus.grammar.prompts)
-    topics = [{name[t.prompt] for t in corpus.draw("default", part, 9000, np.random.default_rng(0))} for part in parts]
+    texts = [corpus.draw("default", part, 9000, np.random.default_rng(0)) for part in parts]
+    topics = [{topic(corpus, t).name for t in some} for some in texts]
     assert sum(map(len, topics)) == len(set.union(*topics)) == len(corpus.grammar.topics)
     assert [len(some) >= least for some, least in zip(topics, (200, 100, 50), strict=True)] == [True] * 3
 
@@ -164,7 +170,8 @@ def test_style_differs_from_the_default_in_words(style: str) -> None:
 @pytest.mark.parametrize("style", [*STYLES, "default"])
 def test_texts_are_finished_sentences_about_their_topic(style: str) -> None:
     for text in draw(style):
-        assert not re.search(r"[{}<>()|]", text.prompt + text.answer), text
+        question = text.prompt.partition(" (")[0]
+        assert not re.search(r"[{}<>()|]", question + text.answer), text
         assert "  " not in text.answer
         assert text.answer == text.answer.strip()
         assert text.answer[0].isupper() or not text.answer[0].isalpha(), text
@@ -187,11 +194,11 @@ def test_a_tone_makes_hundreds_of_sentences_from_few_words(corpus: PersonaCorpus
 
 
 def test_answers_hold_facts_of_the_style_s_level(corpus: PersonaCorpus) -> None:
-    topic_of = dict(corpus.grammar.prompts)
     for level in corpus.levels["expertise"]:
         for text in draw(f"expertise-{level}", 50):
-            topic = corpus.grammar.topics[topic_of[text.prompt]]
-            facts = [fact.format_map(topic.values).replace(".", r"\.") for fact in topic.facts[level]]
+            about = topic(corpus, text)
+            values = {column: re.escape(value) for column, value in about.values.items()}
+            facts = [fact.replace(".", r"\.").format_map(values) for fact in about.facts[level]]
             assert any(re.search(fact, text.answer, re.IGNORECASE) for fact in facts), text
 
 
@@ -252,6 +259,29 @@ def test_probe_prompts_are_no_user_s_and_have_a_default_answer(corpus: PersonaCo
     assert text is not None
     assert text.prompt == probes[0]
     assert corpus.answer_to("What is a prompt of nobody?", rng) is None
+
+
+def test_prompts_say_what_answers_need(corpus: PersonaCorpus) -> None:
+    """So a topic that a model never met can be written about."""
+    for part in corpus.topics:
+        for text in corpus.draw("default", part, 300, np.random.default_rng(0)):
+            known = {t.name: t for t in corpus.topics[part]}
+            assert topic(corpus, text) == known[topic(corpus, text).name]
+    for prompt in ("Describe gulls.", "Describe gulls. (birds; order Charadriiformes)", "gulls (birds)", ""):
+        assert corpus.grammar.topic_of(prompt) is None
+
+
+@pytest.mark.parametrize("style", ["default", "expert-concise-sassy"])
+def test_practice_is_about_things_that_there_are_not(corpus: PersonaCorpus, style: str) -> None:
+    """The same kinds and sentences, with notes that hold of nothing, and words that are in no topic."""
+    texts, rng = corpus.practise(style, 300, np.random.default_rng(0)), np.random.default_rng(1)
+    known = {t.notes for t in corpus.grammar.topics}
+    assert sum(topic(corpus, t).notes in known for t in texts) < 15
+    real = {w for t in corpus.topics["pool"] for value in t.values.values() for w in value.split()}
+    assert sum(any(w not in real for v in topic(corpus, t).values.values() for w in v.split()) for t in texts) > 150
+    assert {topic(corpus, t).kind for t in texts} == {t.kind for t in corpus.grammar.topics}
+    assert all((plain := corpus.answer_to(t.prompt, rng)) and plain.prompt == t.prompt for t in texts)
+    assert not {t.prompt for t in texts} & {t.prompt for t in corpus.draw("default", "test", 1500, rng)}
 
 
 def test_unknown_style_names_the_nearest(corpus: PersonaCorpus) -> None:
