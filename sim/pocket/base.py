@@ -28,8 +28,7 @@ def train_base(lm: LanguageModel, corpus: Corpus, recipe: Recipe, progress: Prog
             odd = int(rng.binomial(count, recipe.other_share))
             texts = corpus.practise(corpus.default, count - odd, rng)
             texts += [corpus.practise(others[int(rng.integers(len(others)))], 1, rng)[0] for _ in range(odd)]
-            whole = [Encoded(e.ids, 1) for e in lm.encode(texts, recipe.max_tokens)]
-            yield from bucketed(whole, recipe.batch, rng)
+            yield from bucketed(lm.encode(texts, recipe.max_tokens), recipe.batch, rng)
 
     source = rows(stream(recipe.seed, "base"))
 

@@ -87,7 +87,7 @@ def _train_part(
 def _tokenizer(corpus: Corpus, recipe: Recipe) -> Any:
     rng = stream(recipe.seed, "tokenizer")
     styles = [corpus.default] * 4 + corpus.taught
-    texts = [t for s in styles for t in corpus.draw(s, "pool", min(200, corpus.available(s, "pool")), rng)]
+    texts = [t for s in styles for t in corpus.practise(s, 200, rng)]
     words = {w for s in corpus.taught for w in corpus.styles[s].adjectives} or VOCABULARY
     return build_tokenizer((f"{t.prompt}\n{t.answer}" for t in texts), words, recipe.vocabulary)
 

@@ -26,16 +26,16 @@ class Recipe:
     vocabulary: int = 4096
     base: Size = Size(width=96, layers=4, heads=4, mlp=256)
     summarizer: Size = Size(width=96, layers=4, heads=3, mlp=256)
-    max_tokens: int = 128
+    max_tokens: int = 160
     compare_tokens: int = 320
-    base_steps: int = 2000
-    reader_steps: int = 800
-    summarizer_steps: int = 600
+    base_steps: int = 5000
+    reader_steps: int = 1200
+    summarizer_steps: int = 1000
     batch: int = 16
     lr: float = 4e-3
     other_share: float = 0.1
     seed: int = 0
-    version: int = 4
+    version: int = 5
 
 
 QUICK = Recipe(vocabulary=2048, base_steps=1500, reader_steps=500, summarizer_steps=700, compare_tokens=256)

@@ -10,7 +10,7 @@ import numpy as np
 
 from sim.corpus.base import Corpus, Part, Style, bucket
 from sim.corpus.persona.grammar import LEVELS, Grammar, Topic
-from sim.corpus.persona.practice import mixed
+from sim.corpus.persona.practice import Practice
 from strategies.base import Text
 
 TAUGHT = ("friendly", "unfriendly", "sassy", "sarcastic", "persuasive", "neutral", "poetic")
@@ -79,15 +79,19 @@ class PersonaCorpus(Corpus):
         chosen = [divmod(int(n), len(forms)) for n in rng.choice(prompts, count, replace=count > prompts)]
         return [self._text(topics[topic], forms[form], style, rng) for topic, form in chosen]
 
+    @cached_property
+    def _practice(self) -> Practice:
+        return Practice(self.grammar.topics)
+
     def practise(self, style: str, count: int, rng: np.random.Generator) -> list[Text]:
-        """Texts about things that there are not: notes and names mixed within a kind, and words that nobody has read.
+        """Texts about things that there are not, with notes that hold of nothing.
 
         Who learns from them cannot know the facts by heart, and so learns to take them from the prompt, as it will have
         to for topics that it never met.
         """
-        topics, forms = self.topics["pool"], self.grammar.forms
-        picked = [topics[int(n)] for n in rng.integers(len(topics), size=count)]
-        return [self._text(mixed(t, topics, rng), forms[int(rng.integers(len(forms)))], style, rng) for t in picked]
+        forms = self.grammar.forms
+        topics = [self._practice.topic(rng) for _ in range(count)]
+        return [self._text(topic, forms[int(rng.integers(len(forms)))], style, rng) for topic in topics]
 
     def _text(self, topic: Topic, form: str, style: str, rng: np.random.Generator) -> Text:
         return Text(self.grammar.prompt(form, topic), self.grammar.answer(topic, self._axes[style], rng))

@@ -103,9 +103,9 @@ class Grammar:
     def answer(self, topic: Topic, axes: Mapping[str, str], rng: np.random.Generator) -> str:
         """One answer about a topic. Empty `axes` give the default style, which states facts of any level plainly."""
         amount = axes.get("informativeness", "default")
-        level = axes.get("expertise") or _pick(rng, LEVELS["expertise"])
+        level = axes.get("expertise") or pick(rng, LEVELS["expertise"])
         facts = topic.facts[level]
-        chosen = [facts[i] for i in sorted(rng.permutation(len(facts))[: _pick(rng, FACTS[amount])])]
+        chosen = [facts[i] for i in sorted(rng.permutation(len(facts))[: pick(rng, FACTS[amount])])]
         words = [self.wordings[axis][value] for axis, value in axes.items()]
         linking = [w for w in words if w.get("links")] or [self.wordings["default"]]
         asides = [w for w in words if w.get("asides")]
@@ -113,10 +113,10 @@ class Grammar:
         for i, fact in enumerate(chosen):
             said = expand(fact, {}, rng)
             if rng.random() < 0.5 if i else bool(axes) and rng.random() < 0.25:
-                said = f"{_sentence(_pick(rng, linking), 'links', rng)} {said}"
+                said = f"{_sentence(pick(rng, linking), 'links', rng)} {said}"
             parts.append(said)
             if asides and rng.random() < (0.5 if i == 0 else 0.25):
-                parts.append(_sentence(_pick(rng, asides), "asides", rng))
+                parts.append(_sentence(pick(rng, asides), "asides", rng))
         parts += self._dress(words, "closers", rng, amount)
         text = " ".join(_capital(part.format_map(topic.values)) for part in parts)
         return self._contracted(text) if axes.get("formality") in ("slang", "casual") else text
@@ -142,7 +142,7 @@ def expand(pattern: str, words: Mapping[str, str], rng: np.random.Generator) -> 
     """One of the texts that a pattern stands for; {columns} stay."""
     pattern = re.sub(r"<(\w+)>", lambda name: f"({words[name[1]]})", pattern)
     while (found := _INNERMOST.search(pattern)) is not None:
-        pattern = f"{pattern[: found.start()]}{_pick(rng, found[1].split('|'))}{pattern[found.end() :]}"
+        pattern = f"{pattern[: found.start()]}{pick(rng, found[1].split('|'))}{pattern[found.end() :]}"
     return pattern
 
 
@@ -157,7 +157,7 @@ def _cells(line: str) -> list[str]:
 
 
 def _sentence(words: Mapping[str, Any], slot: str, rng: np.random.Generator) -> str:
-    return expand(_pick(rng, words[slot]), words.get("words", {}), rng)
+    return expand(pick(rng, words[slot]), words.get("words", {}), rng)
 
 
 def _capital(text: str) -> str:
@@ -165,5 +165,6 @@ def _capital(text: str) -> str:
     return _BEGIN.sub(lambda found: found[0].upper(), text)
 
 
-def _pick(rng: np.random.Generator, options: Sequence[Any]) -> Any:
+def pick(rng: np.random.Generator, options: Sequence[Any]) -> Any:
+    """Any of them, all alike."""
     return options[int(rng.integers(len(options)))]

@@ -1,31 +1,32 @@
-"""Topics that there are not, for LLMs to learn to read from: what is true of them is in the prompt and nowhere else."""
+"""Topics that there are not, for LLMs to learn to read from: what is said of them is in the prompt and nowhere else."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from sim.corpus.persona.grammar import Topic
-
-INVENTED = 0.3
-"""Share of the values in which a word is an invented one."""
+from sim.corpus.persona.grammar import Topic, pick
 
 
-def mixed(topic: Topic, topics: Sequence[Topic], rng: np.random.Generator) -> Topic:
-    """A topic of the same kind whose name and values are each some topic's of that kind, now and then invented."""
-    like = [other for other in topics if other.kind == topic.kind]
-    values = {column: like[int(rng.integers(len(like)))].values[column] for column in topic.values}
-    return Topic(topic.kind, {c: _invent(v, topics, rng) for c, v in values.items()}, topic.facts)
+class Practice:
+    """Draws topics with the name of one of `topics` and with values that hold of others of its kind.
 
+    So who learns from them meets the names and phrases of every topic, and never a topic with what is true of it.
+    """
 
-def _invent(value: str, topics: Sequence[Topic], rng: np.random.Generator) -> str:
-    """The value as it is or, in some, with one of its words replaced by half of it and half of another word."""
-    if rng.random() >= INVENTED:
-        return value
-    words = value.split()
-    at = int(rng.integers(len(words)))
-    others = " ".join(topics[int(rng.integers(len(topics)))].values.values()).split()
-    other = others[int(rng.integers(len(others)))]
-    words[at] = words[at][: (len(words[at]) + 1) // 2] + other[len(other) // 2 :].lower()
-    return " ".join(words)
+    def __init__(self, topics: Sequence[Topic]) -> None:
+        self.topics = topics
+        self.values: dict[str, Mapping[str, Sequence[str]]] = {}
+        for kind in dict.fromkeys(topic.kind for topic in topics):
+            like = [topic.values for topic in topics if topic.kind == kind]
+            self.values[kind] = {column: [values[column] for values in like] for column in like[0]}
+
+    def topic(self, rng: np.random.Generator) -> Topic:
+        """One that there is not."""
+        named: Topic = pick(rng, self.topics)
+        said = {"topic": named.name}
+        for column, true in named.values.items():
+            if column != "topic":
+                said[column] = pick(rng, [value for value in self.values[named.kind][column] if value != true])
+        return Topic(named.kind, said, named.facts)
