@@ -167,7 +167,7 @@ class Training(Section):
     weight_decay: float = Field(0.0, ge=0, description="weight decay of AdamW")
     max_grad_norm: float = Field(1.0, ge=0, description="gradient clipping per user; 0: none")
     batch: int = Field(2, ge=1, description="texts a step")
-    steps: int = Field(60, ge=1, description="budget of steps")
+    steps: int = Field(120, ge=1, description="budget of steps")
     evaluate_every: int = Field(5, ge=1, description="steps between evaluations; where the target is met, all between")
     patience: int = Field(
         3, ge=0, description="evaluations without a new best on validation texts after which a user stops; 0: never"

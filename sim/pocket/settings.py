@@ -24,15 +24,15 @@ class Recipe:
     """Sizes and lengths of training. Bump `version` when the code changes what comes out."""
 
     vocabulary: int = 4096
-    base: Size = Size(width=96, layers=4, heads=4, mlp=256)
-    summarizer: Size = Size(width=96, layers=4, heads=3, mlp=256)
+    size: Size = Size(width=96, layers=4, heads=4, mlp=256)
     max_tokens: int = 160
     compare_tokens: int = 320
     base_steps: int = 5000
     reader_steps: int = 1200
-    summarizer_steps: int = 1000
+    summarizer_steps: int = 1500
     batch: int = 16
     lr: float = 4e-3
+    summarizer_lr: float = 2e-3
     other_share: float = 0.1
     seed: int = 0
     version: int = 5

@@ -76,7 +76,7 @@ def train_summarizer(lm: LanguageModel, corpus: Corpus, recipe: Recipe, progress
     own = {w for s in corpus.taught for w in corpus.styles[s].adjectives}
     words, named = sorted(own or VOCABULARY), bool(own)
     labels = words if named else corpus.taught
-    probe = torch.nn.Linear(recipe.summarizer.width, len(labels)).to(lm.device)
+    probe = torch.nn.Linear(recipe.size.width, len(labels)).to(lm.device)
     names, drawn = _Names(lm, words), _Pairs(corpus, rng)
 
     def batches() -> Iterator[list[_Pair]]:
@@ -116,10 +116,10 @@ def train_summarizer(lm: LanguageModel, corpus: Corpus, recipe: Recipe, progress
         return names.loss(pairs, words, probe, told, recipe.compare_tokens) + 0.5 * writing(pairs, words)
 
     total = recipe.reader_steps + recipe.summarizer_steps
-    fit(lm, reading_loss, recipe.reader_steps, recipe.lr, lambda n: progress("summarizer", n, total))
+    fit(lm, reading_loss, recipe.reader_steps, recipe.summarizer_lr, lambda n: progress("summarizer", n, total))
     extra = list(probe.parameters())
     at = recipe.reader_steps
-    fit(lm, loss, recipe.summarizer_steps, recipe.lr, lambda n: progress("summarizer", at + n, total), extra)
+    fit(lm, loss, recipe.summarizer_steps, recipe.summarizer_lr, lambda n: progress("summarizer", at + n, total), extra)
 
 
 class _Names:
