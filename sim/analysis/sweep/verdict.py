@@ -1,4 +1,7 @@
-"""The verdict on a sweep, in sentences: in how many of its runs each strategy is best, scratch included."""
+"""The verdict on a sweep, in sentences: in how many of its runs each strategy is best, scratch included.
+
+Where there are replicates it is in how many settings, each over all of its replicates.
+"""
 
 from __future__ import annotations
 
@@ -17,17 +20,34 @@ from sim.analysis.tables import records
 from sim.experiment.names import ORACLE, SCRATCH
 
 Rows = Mapping[str, Mapping[str, Any]]
-"""The rows of one run, by strategy."""
+"""The rows of one run (or setting), by strategy."""
 
 
 def verdict(sweep: Sweep) -> list[str]:
     """Who is best how often, by each saving with choosing in it: first that by which scratch is best most often."""
-    first = f"{len(sweep.runs)} runs over {listed(sweep.keys)}; strategies: {listed(sweep.strategies)}."
-    found = {metric: _comparable(sweep, metric) for metric in TOTALS}
+    first, pooled = f"{extent(sweep)}; strategies: {listed(sweep.strategies)}.", sweep.pooled
+    found = {metric: _comparable(pooled, metric) for metric in TOTALS}
     order = sorted((m for m in TOTALS if found[m]), key=lambda m: -sum(best(run, m) == SCRATCH for run in found[m]))
     if not order:
         return [first]
-    return [*(_counts(found[metric], metric) for metric in order), f"The rule is {RESTART!r}: {MEANING}.", first]
+    what = "runs" if pooled is sweep else "settings"
+    return [*(_counts(found[metric], metric, what) for metric in order), f"The rule is {RESTART!r}: {MEANING}.", first]
+
+
+def extent(sweep: Sweep) -> str:
+    """How many runs a sweep has, and over what; with replicates how many a setting has, and how many users."""
+    pooled = sweep.pooled
+    if pooled is sweep:
+        return f"{len(sweep.runs)} runs over {listed(sweep.keys)}"
+    settings = f"{len(sweep.settings)} settings over {listed(pooled.keys)}" if pooled.keys else "One setting"
+    counts = pooled.rows.groupby("folder", sort=False)[["replicates", "users"]].max()
+    replicates, users = (sorted(set(counts[column])) for column in counts)
+    each = " each" if pooled.keys else ""
+    return f"{settings}, {_span(replicates)} replicates and {_span(users)} users{each} ({len(sweep.runs)} runs)"
+
+
+def _span(values: list[int]) -> str:
+    return f"{values[0]}" if len(values) == 1 else f"{values[0]} to {values[-1]}"
 
 
 def best(run: Rows, metric: str) -> str:
@@ -45,11 +65,11 @@ def _comparable(sweep: Sweep, metric: str) -> list[Rows]:
     return [run for run in runs.values() if SCRATCH in run and set(run) - {SCRATCH, ORACLE}]
 
 
-def _counts(runs: list[Rows], metric: str) -> str:
+def _counts(runs: list[Rows], metric: str, what: str) -> str:
     """How often each strategy is best, how often that is more than the draw of users, and what each saves."""
     wins = Counter(best(run, metric) for run in runs)
     (first, count), *rest = wins.most_common()
-    parts = [f"{first} is best in {count} of {len(runs)} runs", *(f"{name} in {count}" for name, count in rest)]
+    parts = [f"{first} is best in {count} of {len(runs)} {what}", *(f"{name} in {count}" for name, count in rest)]
     sure = sum(_is_sure(run, metric) for run in runs)
     text = [
         f"By {WHAT[metric]}, choosing included, {' and '.join(parts)}; {sure} of these hold beyond the 95 % interval."
