@@ -38,7 +38,6 @@ def sweep(points: Sequence[Point], watcher: SweepWatcher) -> list[str]:
     for point in points:
         prepare(point.config)  # and again when its turn comes: the corpora of all runs may be more than memory holds
     failures = []
-    (points[0].folder.parent / SUMMARY_CSV).unlink(missing_ok=True)  # it is of what was there before
     missing = {number: point for number, point in enumerate(points, start=1) if not is_finished(point.folder)}
     jobs = {number: job_count(point.config) - progress(point.folder)[1] for number, point in missing.items()}
     for number, point in missing.items():
@@ -79,7 +78,9 @@ def _write_runs(points: Sequence[Point]) -> None:
             write_demanded(run)
     if done:
         table = runs_table([(point.folder, point.values) for point in done])
-        write_whole(points[0].folder.parent / RUNS, table.to_csv(index=False))
+        folder = points[0].folder.parent
+        (folder / SUMMARY_CSV).unlink(missing_ok=True)  # it is over the runs that there were before
+        write_whole(folder / RUNS, table.to_csv(index=False))
 
 
 def _write_settings(folder: Path) -> None:

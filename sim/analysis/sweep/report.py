@@ -8,19 +8,21 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
+from sim.analysis.everyone import Everyone
 from sim.analysis.look import styled
 from sim.analysis.measures import COSTS, METRICS
 from sim.analysis.page import Cell, Section, document, folded, html_table, paragraph, picture, verbatim
 from sim.analysis.rules import MEANING, RESTART
-from sim.analysis.summary import COLUMNS, DASH, interval, number
+from sim.analysis.run.verdict import WHAT
+from sim.analysis.summary import COLUMNS, DASH, by_key, interval, number
 from sim.analysis.sweep.mixed import MERGED, MIXED_SOURCE, beside_mixed, mixed_styles
 from sim.analysis.sweep.plots import accuracy_by_similarity, cost_by_pool, metrics_by_key, pareto
 from sim.analysis.sweep.published import SOURCE, beside_published
 from sim.analysis.sweep.table import SHOWN, Sweep, listed, load_sweep
-from sim.analysis.sweep.verdict import extent, verdict
+from sim.analysis.sweep.verdict import best, extent, verdict
 from sim.analysis.tables import records
 from sim.common.disk import write_whole
-from sim.experiment.names import SEEDS
+from sim.experiment.names import ORACLE, SCRATCH, SEEDS
 
 
 def report(folder: Path | str) -> Path:
@@ -37,6 +39,7 @@ def _sections(sweep: Sweep) -> list[Section]:
     sections = [
         Section("What was swept", _setting(sweep)),
         *([] if pooled is sweep else [Section("All replicates together", _table(pooled))]),
+        Section("Differences between strategies", _differences(sweep)),
         *(Section(f"By {key}", _by_key(sweep, key)) for key in keys),
         Section("Cost by pool size", _figure(lambda: cost_by_pool(pooled), _COST)),
         Section("Accuracy by similarity", _figure(lambda: accuracy_by_similarity(pooled), _ACCURACY)),
@@ -73,6 +76,32 @@ def _setting(sweep: Sweep) -> str:
     return html + paragraph(
         f"{extent(sweep)}. {said}; where replicates are taken together also that of replicates, which differ in "
         f"{listed([key for key in SEEDS if key in sweep.keys])} alone."
+    )
+
+
+def _differences(sweep: Sweep) -> str:
+    """How far the best strategy of each setting is ahead of every other, over all replicates."""
+    rows: list[list[Cell | str]] = []
+    for setting in sweep.settings if sweep.replicated else ():
+        found = by_key(setting.summary)
+        for metric in ("compute_saved_total", "time_saved_total"):
+            means = {s: {metric: found[s, metric]["mean"]} for s in sweep.strategies if (s, metric) in found}
+            if SCRATCH not in means or not set(means) - {SCRATCH, ORACLE}:
+                continue
+            to = best(means, metric)
+            for r in records(Everyone(setting.runs).compare(metric, to)):
+                mean, low, high = (100 * r[part] for part in ("mean", "low", "high"))
+                apart = [Cell(number(mean), interval(low, high), mean), Cell(number(r["p"], 2), key=r["p"])]
+                at = [_value(value) for value in setting.values.values()]
+                rows.append(
+                    [*at, WHAT[metric], to, r["strategy"], *apart, Cell(f"{r['users']}", key=float(r["users"]))]
+                )
+    if not rows:
+        return ""
+    heads = ["saving of", "best", "saves more than", "by, percentage points", "p after Holm", "users"]
+    return html_table([*sweep.pooled.keys, *heads], rows) + paragraph(
+        f"Rule {RESTART!r}; choosing included. Differences are taken user by user, their intervals cover replicates, "
+        "styles and users, and their p-values are corrected for the number of strategies. The oracle cannot be best."
     )
 
 

@@ -39,15 +39,16 @@ def extent(sweep: Sweep) -> str:
     pooled = sweep.pooled
     if pooled is sweep:
         return f"{len(sweep.runs)} runs over {listed(sweep.keys)}"
-    settings = f"{len(sweep.settings)} settings over {listed(pooled.keys)}" if pooled.keys else "One setting"
-    counts = pooled.rows.groupby("folder", sort=False)[["replicates", "users"]].max()
-    replicates, users = (sorted(set(counts[column])) for column in counts)
-    each = " each" if pooled.keys else ""
-    return f"{settings}, {_span(replicates)} replicates and {_span(users)} users{each} ({len(sweep.runs)} runs)"
+    over = f"over {listed(pooled.keys)}, each" if pooled.keys else ""
+    counts = pooled.rows.groupby("folder")[["replicates", "users"]].max()
+    replicates, users = (_count(sorted(set(counts[column])), column) for column in ("replicates", "users"))
+    settings = _count([len(sweep.settings)], "settings")
+    return " ".join(f"{settings} {over} of {replicates} and {users} ({_count([len(sweep.runs)], 'runs')})".split())
 
 
-def _span(values: list[int]) -> str:
-    return f"{values[0]}" if len(values) == 1 else f"{values[0]} to {values[-1]}"
+def _count(values: list[int], what: str) -> str:
+    """A number, or the lowest and highest of several, with what is counted."""
+    return f"{' to '.join(str(v) for v in sorted({values[0], values[-1]}))} {what if values[-1] != 1 else what[:-1]}"
 
 
 def best(run: Rows, metric: str) -> str:
