@@ -69,7 +69,7 @@ def tune(config: Config, rates: Sequence[float], users: int, watcher: SweepWatch
     """
     if config.training.cost_only:
         raise UserError("tune: with training.cost_only = true nobody trains, so there is nothing to tune.")
-    seed = tuning_seed(config.seed)
+    config, seed = _changed(config, {"replicates": 1}), tuning_seed(config.seed)
     found: list[Tuned] = []
     alone = {"strategies": [SCRATCH], "ladder.users": 0}
     if config.pool.size and not config.pool.path:

@@ -105,7 +105,8 @@ like.
 MEASURES = """
 ### Metrics of summary.csv
 
-Also the columns of a sweep's `runs.csv`, there under the rule *restart*. In the rows NAME_median `mean` is the median
+Also the columns of a sweep's `runs.csv`, there under the rule *restart*; a sweep with replicates has a `summary.csv` of
+its own over all of them (sweeps.md). In the rows NAME_median `mean` is the median
 over users, and `low` to `high` its interval. Savings are taken user by user and then averaged; there is none for a
 user who is at the target before the first step from scratch. Rows NAME_of_means are 1 - mean cost / mean cost from
 scratch instead.

@@ -19,7 +19,7 @@ from sim.common.errors import UserError, nearest
 from sim.common.names import has_controls
 from sim.experiment.names import ORACLE, SCRATCH
 from sim.experiment.paths import PathKey, there
-from sim.experiment.reading import parse_override, read_toml, set_key, short
+from sim.experiment.reading import Tree, parse_override, read_toml, set_key, short
 from sim.experiment.sections import (
     BUILT_IN,
     REGIMES,
@@ -38,7 +38,12 @@ from sim.experiment.sections import (
 QUICKSTART = "quickstart"
 ELSEWHERE = {"backend", "workers", "address", "deadline_s", "job_deadline_s", "retries", "keep_going", "store"}
 """Keys of `engine` that say where and how long, and change no record."""
-ADDED = ("training.adapter", "training.warm_lr", "pool.evaluate_every", "pool.patience", "engine.job_deadline_s")
+NO_RECORD: dict[str, bool | set[str]] = {"name": True, "output": True, "replicates": True, "engine": ELSEWHERE}
+"""Keys that change no record. A replicate is a run like any other: its seeds say which one it is."""
+ADDED = (
+    *("replicates", "training.adapter", "training.warm_lr", "pool.evaluate_every", "pool.patience"),
+    "engine.job_deadline_s",
+)
 """Keys that runs on people's disks may lack: 0.1.0 had none of them, and trained pLLMs to the last of their steps."""
 
 
@@ -57,6 +62,13 @@ class Config(Section):
         "name of its file or folder, or corpus.source",
     )
     seed: int = Field(0, ge=0, lt=2**63, description="decides everything that is random")
+    replicates: int = Field(
+        1,
+        ge=1,
+        le=1000,
+        description="runs that ask the same with further seeds: `headstart sweep` does each, with `seed` and "
+        "`pool.seed` one higher than in the one before, and takes their users together (docs/sweeps.md)",
+    )
     strategies: Names = Field([SCRATCH, "random", ORACLE, "xpert"], min_length=1, description="what is compared")
     output: Annotated[str, PathKey(made=True, workers="never")] = Field("results", description="folder of results")
     llm: LlmSection = LlmSection()
@@ -121,10 +133,7 @@ class Config(Section):
 
         Raises: UserError, one line that names the key, the value and what is allowed.
         """
-        tree = {} if path is None else read_toml(path)
-        tree.pop("sweep", None)
-        if path is not None and (tuned := tree.pop("tuned", None)) is not None:
-            tree = _with_tuned(tree, path, tuned)
+        tree = {} if path is None else read_experiment(path)[0]
         for override in overrides:
             set_key(tree, *parse_override(override))
         return cls.of(tree)
@@ -172,7 +181,7 @@ class Config(Section):
     def digest(self) -> str:
         """A hash of all that the records depend on: not of where results go, nor of who does the work."""
         validated = type(self).model_validate(self.model_dump())  # a default 1000 becomes the 1000.0 that it is in TOML
-        tree = validated.model_dump(mode="json", exclude={"name": True, "output": True, "engine": ELSEWHERE})
+        tree = validated.model_dump(mode="json", exclude=NO_RECORD)
         if tree["training"]["adapter"] == "lora":  # as it was before there was a choice: runs of then are found again
             del tree["training"]["adapter"]
         return digest(tree)
@@ -182,7 +191,19 @@ class Config(Section):
         return tomli_w.dumps(self.model_dump())
 
 
-def _with_tuned(tree: Mapping[str, object], path: Path, tuned: object) -> dict[str, object]:
+def read_experiment(path: Path) -> tuple[Tree, object]:
+    """The tree of an experiment's file, with the values of the file that its key `tuned` names, and its table `sweep`.
+
+    Raises: UserError.
+    """
+    tree = read_toml(path)
+    axes = tree.pop("sweep", {})
+    if (tuned := tree.pop("tuned", None)) is not None:
+        tree = _with_tuned(tree, path, tuned)
+    return tree, axes
+
+
+def _with_tuned(tree: Tree, path: Path, tuned: object) -> Tree:
     """A config's tree with what the file `tuned` has for keys that it lacks; a relative path starts at the config's."""
     if not isinstance(tuned, str):
         raise UserError(f"config: {path}: tuned = {short(tuned)}: the path of a file is expected.")
