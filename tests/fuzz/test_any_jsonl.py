@@ -17,7 +17,7 @@ from sim.corpus import open_corpus
 from sim.corpus.base import Part
 from sim.corpus.names import in_natural_order
 from sim.experiment.sections import CorpusSection
-from tests.odd import accepted, changed, texts, values
+from tests.odd import accepted, changed, fill, texts, values
 
 pytestmark = pytest.mark.fuzz
 
@@ -67,7 +67,7 @@ def test_any_bytes(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> Non
 
 @given(st.dictionaries(st.sampled_from(["0", "1", "①", "٣", ""]), st.tuples(FILES, FILES), max_size=3))
 def test_any_folder(tmp_path_factory: pytest.TempPathFactory, styles: dict[str, Any]) -> None:
-    folder = tmp_path_factory.mktemp("xpert")
+    folder = fill(tmp_path_factory.getbasetemp() / "xpert", {})
     for style, files in styles.items():
         for part, lines in zip(("train", "test"), files, strict=True):
             text = "\n".join(lines).replace('"prompt"', '"Context"').replace('"answer"', '"Response"')

@@ -15,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 
+from sim.analysis.cells import header, read_cells
 from sim.analysis.rules import RESTART
 from sim.analysis.summary import COLUMNS, SUMMARY_CSV, by_key, interval, number, summarise, summary_of
 from sim.analysis.tables import Run, check_names, is_run, load_run, records
@@ -184,13 +185,8 @@ def load_sweep(folder: Path) -> Sweep:
     """Read a sweep folder. Raises UserError when its runs.csv is missing or broken."""
     path = folder / RUNS
     numbers = {"users": "int64"} | {metric + suffix: "float64" for metric in SHOWN for suffix in PARTS}
-    try:
-        columns = [str(column) for column in pd.read_csv(path, nrows=0)]
-        types = dict.fromkeys(columns, "str") | numbers
-        blank = {name: [""] for name in numbers}  # a swept key may well have the value "None"
-        rows = pd.read_csv(path, dtype=types, keep_default_na=False, na_values=blank)
-    except (OSError, ValueError, OverflowError) as error:
-        raise UserError(f"{path}: {' '.join(str(error).split()).rstrip('.')}.") from error
+    columns = header(path)
+    rows = read_cells(path, dict.fromkeys(columns, "str") | numbers)
     old = "rule" not in columns  # from before savings had rules, so it is made anew from the records
     if missing := [c for c in ("folder", "strategy", *(() if old else numbers)) if c not in columns]:
         raise UserError(f"{path}: column {missing[0]!r} is missing.")
