@@ -1,19 +1,23 @@
-"""Pages that are made from code: `docs/config.md`, `docs/records.md` and the README's tables."""
+"""Pages that are made: `docs/config.md`, `docs/records.md`, `docs/paper.md` and the README's tables."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
 from docs.make import house
-from docs.make.results import FILLED, filled
+from docs.make.results import FILLED, REFERENCE, filled
 from sim.analysis.measures import COSTS, METRICS, Metric
 from sim.analysis.rules import RULES
 from sim.experiment.config import Config
+from sim.paper import page as paper_page
+from sim.paper.compare import Row, compare
+from sim.paper.records import Records
+from sim.published import paper
 from sim.records.tables import describe
 
 DOCS = Path(__file__).resolve().parents[1]
@@ -151,13 +155,24 @@ def describe_records() -> str:
     return RECORDS + "\n" + describe() + MEASURES + rows(METRICS.values()) + charged + INTERVALS
 
 
+def describe_paper(rows: Sequence[Row] | None = None) -> str:
+    """What XPerT's authors published beside the committed records; also what `headstart paper` writes.
+
+    Args:
+        rows: the comparison, where it has been made.
+    """
+    records, root = Records(REFERENCE), paper_page.REFERENCE
+    rows = compare(paper(), records) if rows is None else rows
+    return paper_page.page(paper(), records, rows, root, paper_page.command(root, paper_page.PAGE))
+
+
 def pages() -> dict[str, str]:
-    """Content of the made pages by file name."""
+    """Content of the pages made from code, by file name."""
     return {"config.md": describe_config(), "records.md": describe_records()}
 
 
 def main(folder: Path = DOCS) -> None:
-    for name, text in pages().items():
+    for name, text in (pages() | {"paper.md": describe_paper()}).items():
         (folder / name).write_text(text, encoding="utf-8")
         print(folder / name)
     house.PICTURE.write_text(house.picture(), encoding="utf-8")
