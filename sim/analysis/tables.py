@@ -134,7 +134,7 @@ def read_table(path: Path, columns: tuple[Column, ...]) -> pd.DataFrame:
         if name in dtypes and (empty := table[name].isna()).any():
             raise UserError(f"{path}: column {name!r} is empty in row {int(np.argmax(empty)) + 1}.")
     check_names(path, table[[name for name, dtype in dtypes.items() if dtype == "str"]])
-    return table.assign(**{name: pd.Series(index=table.index, dtype=dtype) for name, dtype in absent.items()})
+    return table.assign(**{name: pd.Series([None] * len(table), table.index, dtype) for name, dtype in absent.items()})
 
 
 def check_names(path: Path, table: pd.DataFrame) -> None:
