@@ -11,10 +11,12 @@ from pydantic import BaseModel
 
 from docs.make import house
 from docs.make.results import FILLED, REFERENCE, filled
+from sim.analysis.look import save
 from sim.analysis.measures import COSTS, METRICS, Metric
 from sim.analysis.rules import RULES
 from sim.experiment.config import Config
 from sim.paper import page as paper_page
+from sim.paper.chart import chart
 from sim.paper.compare import Row, compare
 from sim.paper.records import Records
 from sim.published import paper
@@ -155,15 +157,12 @@ def describe_records() -> str:
     return RECORDS + "\n" + describe() + MEASURES + rows(METRICS.values()) + charged + INTERVALS
 
 
-def describe_paper(rows: Sequence[Row] | None = None) -> str:
-    """What XPerT's authors published beside the committed records; also what `headstart paper` writes.
-
-    Args:
-        rows: the comparison, where it has been made.
-    """
-    records, root = Records(REFERENCE), paper_page.REFERENCE
-    rows = compare(paper(), records) if rows is None else rows
-    return paper_page.page(paper(), records, rows, root, paper_page.command(root, paper_page.PAGE))
+def describe_paper(rows: Sequence[Row]) -> str:
+    """What XPerT's authors published beside the committed records: `rows`. Also what `headstart paper` writes."""
+    root = paper_page.REFERENCE
+    return paper_page.page(
+        paper(), Records(REFERENCE), rows, root, paper_page.command(root, paper_page.PAGE), paper_page.PICTURE
+    )
 
 
 def pages() -> dict[str, str]:
@@ -172,9 +171,11 @@ def pages() -> dict[str, str]:
 
 
 def main(folder: Path = DOCS) -> None:
-    for name, text in (pages() | {"paper.md": describe_paper()}).items():
+    rows = compare(paper(), Records(REFERENCE))
+    for name, text in (pages() | {"paper.md": describe_paper(rows)}).items():
         (folder / name).write_text(text, encoding="utf-8")
         print(folder / name)
+    print(save(chart(rows), folder / paper_page.PICTURE))
     house.PICTURE.write_text(house.picture(), encoding="utf-8")
     print(house.PICTURE)
     for page in FILLED:

@@ -29,7 +29,7 @@ def paper(
 
     The records are found by what their configs say, whatever the runs are called; runs that differ in seeds alone are
     taken together. What was not run is said so, with the command that does it. Other records than the clone's own need
-    --output. The last line printed is the page.
+    --output. A picture is drawn beside the page. The last line printed is the page.
 
     Examples:
 
@@ -41,10 +41,12 @@ def paper(
     """
     from pandas import DataFrame
 
+    from sim.analysis.look import save
     from sim.common.disk import write_whole
     from sim.common.errors import UserError
+    from sim.paper.chart import chart
     from sim.paper.compare import OUTSIDE, compare, unexplained
-    from sim.paper.page import PAGE, REFERENCE, command, counts, page, shown
+    from sim.paper.page import PAGE, PICTURE, REFERENCE, command, counts, page, shown
     from sim.paper.page import plan as planned
     from sim.paper.records import Records
     from sim.published import paper as published
@@ -60,7 +62,9 @@ def paper(
     path = output or ROOT / PAGE
     rows = compare(published(), records)
     root = shown(records.root, ROOT)
-    write_whole(path, page(published(), records, rows, root, command(root, shown(path, ROOT))))
+    picture = PICTURE if path.resolve() == ROOT / PAGE else path.with_suffix(".png").name
+    save(chart(rows), path.parent / picture)
+    write_whole(path, page(published(), records, rows, root, command(root, shown(path, ROOT)), picture))
     console.print(frame(counts(published(), rows)), highlight=False)
     if missing := len(unexplained(rows)):
         errors.print(f"headstart: {missing} values lie {OUTSIDE}, and sim/published/xpert.toml does not say why")

@@ -24,8 +24,8 @@ from sim.published import Paper, Section
 
 STATES = (INSIDE, OUTSIDE, NO_INTERVAL, NOT_RUN, NOT_IN_RECORDS, NOT_MEASURED)
 """What can be said of a published value, in the order in which they are counted."""
-REFERENCE, PAGE = "results/reference", "docs/paper.md"
-"""What `headstart paper` reads and writes where nothing else is said, from the clone's root."""
+REFERENCE, PAGE, PICTURE = "results/reference", "docs/paper.md", "img/paper.png"
+"""What `headstart paper` reads and writes where nothing else is said, from the clone's root (PICTURE: the page)."""
 INTRODUCTION = """# XPerT's published figures beside Headstart's
 
 Every value that our notes have of XPerT's evaluation ({source}), beside what Headstart's
@@ -41,17 +41,19 @@ inside is agreement, and no proof of either.
 """
 
 
-def page(paper: Paper, records: Records, rows: Sequence[Row], root: str, made: str) -> str:
+def page(paper: Paper, records: Records, rows: Sequence[Row], root: str, made: str, picture: str) -> str:
     """The whole page.
 
     Args:
         rows: `sim.paper.compare.compare` of paper and records.
         root: how the folder of records is called.
         made: the command that makes the page.
+        picture: where the chart lies, from the page.
     """
     table = counts(paper, rows)
     counted = _table(["", *table.columns[1:]], [[str(cell or "") for cell in row] for row in table.to_numpy()])
-    parts = [INTRODUCTION.format(source=paper.source, root=root, made=made), counted]
+    drawn = f"![Published values hollow, ours filled with 95 % intervals]({picture})\n"
+    parts = [INTRODUCTION.format(source=paper.source, root=root, made=made), counted, drawn]
     parts += [_section(paper, section, [row for row in rows if row.section is section]) for section in paper.section]
     there = [(name, f"`{made_by}`", found) for name, made_by, found in plan(paper, records)]
     parts.append("## The records\n\n" + _table(("records", "made by", "what is there"), there))

@@ -13,6 +13,7 @@ from sim.analysis.summary import by_key, summarise
 from sim.analysis.tables import load_run
 from sim.common.errors import UserError
 from sim.experiment.config import Config
+from sim.paper.chart import chart
 from sim.paper.compare import (
     INSIDE,
     NO_INTERVAL,
@@ -189,7 +190,7 @@ def test_the_page_says_what_was_not_run_and_never_invents(tmp_path: Path) -> Non
     (tmp_path / "demo").mkdir()
     paper = paper_of(published={"14": 10, "28": 20}, key="pool.size", reading=1, stated=["28"])
     records = Records(tmp_path)
-    text = page(paper, records, compare(paper, records), "mine", "headstart paper mine")
+    text = page(paper, records, compare(paper, records), "mine", "headstart paper mine", "mine.png")
     assert "| steps, steps | 14 | about 10 |  | not run | `headstart sweep configs/demo.toml` |" in text
     assert "| steps, steps | 28 | 20 |  | not run |" in text
     assert "| all |  |  |  | 2 |  |  |" in text
@@ -200,9 +201,19 @@ def test_the_page_has_ours_beside_the_published_value(tmp_path: Path) -> None:
     ours = [{"strategy": "scratch", "metric": "steps", "why": {"": "ours | theirs"}}]
     paper = paper_of(published={"": 50}, ours=ours)
     records = Records(tmp_path)
-    text = page(paper, records, compare(paper, records), "mine", "headstart paper mine")
+    text = page(paper, records, compare(paper, records), "mine", "headstart paper mine", "mine.png")
     assert "| steps, steps |  | 50 | 10.0 (±0) | **outside** | ours \\| theirs |" in text
     assert "| all |  | 1 |  |  |  |  |" in text
+
+
+def test_the_chart_has_both(tmp_path: Path) -> None:
+    add(tmp_path / "demo", "a", [10, 10, 12], pool={"similarity": 0.3})
+    series = {"id": "accuracy", "key": "pool.similarity", "published": {"0.3": 9, "0.5": 20}}
+    axes = chart(compare(paper_of(**series), Records(tmp_path))).axes[0]
+    published, ours = (line.get_ydata() for line in axes.lines[:2])
+    assert list(published) == [9, 20]
+    assert ours[0] == pytest.approx(32 / 3)
+    assert math.isnan(ours[1])
 
 
 # ---------------------------------------------------------------- the command
@@ -228,6 +239,8 @@ def test_command_writes_a_page_of_other_records_only_where_told(command: Command
     text = (tmp_path / "page.md").read_text(encoding="utf-8")
     assert "`mixed_styles` does not have it" in text
     assert text.count("| not run |") > 40
+    assert "](page.png)" in text
+    assert (tmp_path / "page.png").stat().st_size > 10_000
 
 
 def test_command_without_records_is_one_line(command: Command, tmp_path: Path) -> None:
