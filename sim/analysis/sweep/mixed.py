@@ -16,16 +16,15 @@ from sim.analysis.summary import by_key
 from sim.analysis.sweep.table import Sweep
 from sim.analysis.tables import records
 from sim.experiment.names import SCRATCH
+from sim.published import paper
 
-MIXED_SOURCE = (
-    'Wang et al., "Never Start from Scratch", MobiSys 2025, doi 10.1145/3711875.3729132, steps to converge, read off a '
-    "chart and so approximate."
-)
+MIXED_SOURCE = f"{paper().source}; steps to converge, read off a chart and so approximate."
 KEY, METRIC, MERGED = "population.styles_per_user", "steps", "xpert_merge"
-PUBLISHED = {("xpert", 1): 25.0, ("xpert", 2): 60.0, ("xpert", 3): 75.0} | {
-    (MERGED, 1): 25.0,
-    (MERGED, 2): 45.0,
-    (MERGED, 3): 57.0,
+
+PUBLISHED = {
+    (series.ours[0].strategy, int(point)): 100 * steps / series.saved_of
+    for series in paper().of("mixed").series
+    for point, steps in series.published.items()
 }
 """XPerT's steps as a percentage of those from scratch, by strategy and number of styles."""
 
