@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -22,6 +23,7 @@ from sim.pocket.prompts import compare, write
 from sim.pocket.settings import Progress, Recipe
 from strategies.base import Text
 
+_SENTENCE = re.compile(r"(?<=[.!?]) +")
 MOST_WITHOUT = 20
 """Rounds of pairs of which hardly any has words, after which there is nothing to learn from."""
 
@@ -96,7 +98,9 @@ def train_summarizer(lm: LanguageModel, corpus: Corpus, recipe: Recipe, progress
     source = batches()
 
     def writing(pairs: list[_Pair], said: list[str]) -> Tensor:
-        texts = [Text(write(w, p.styled.prompt), p.styled.answer) for w, p in zip(said, pairs, strict=True)]
+        texts = [
+            Text(write(w, p.styled.prompt), _part_of(p.styled.answer, rng)) for w, p in zip(said, pairs, strict=True)
+        ]
         total, count = lane_losses(lm, collate(lm.encode(texts, recipe.max_tokens), 1, lm))
         return (total / count).sum()
 
@@ -120,6 +124,18 @@ def train_summarizer(lm: LanguageModel, corpus: Corpus, recipe: Recipe, progress
     extra = list(probe.parameters())
     at = recipe.reader_steps
     fit(lm, loss, recipe.summarizer_steps, recipe.summarizer_lr, lambda n: progress("summarizer", at + n, total), extra)
+
+
+def _part_of(answer: str, rng: np.random.Generator) -> str:
+    """One of its sentences, or in a quarter all from there on.
+
+    In a whole answer the first sentence tells the style of the others, so hardly anything would have to be learned from
+    the word that asks for it.
+    """
+    sentences = _SENTENCE.split(answer)
+    first = int(rng.integers(len(sentences)))
+    last = first + 1 if rng.random() < 0.75 else len(sentences)
+    return " ".join(sentences[first:last])
 
 
 class _Names:
