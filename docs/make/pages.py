@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from docs.make import house
+from docs.make import house, memory
 from docs.make.results import FILLED, filled
 from sim.analysis.measures import COSTS, METRICS, Metric
 from sim.analysis.rules import RULES
@@ -162,6 +162,8 @@ def main(folder: Path = DOCS) -> None:
         print(folder / name)
     house.PICTURE.write_text(house.picture(), encoding="utf-8")
     print(house.PICTURE)
+    memory.PAGE.write_text(memory.filled(memory.PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    print(memory.PAGE)
     for page in FILLED:
         page.write_text(filled(page.read_text(encoding="utf-8")), encoding="utf-8")
         print(page)
