@@ -172,7 +172,7 @@ def test_a_pool_of_fresh_adapters_is_scratch(tiny_llm: Path, tmp_path: Path, usu
     steps = pd.read_csv(folder / "users.csv").pivot(index="user_id", columns="strategy", values="steps_to_target")
     assert steps.loc[0].nunique() == 1
     users = Everyone((load_run(folder),))
-    for metric in ("steps", "finetune_min", "final_loss"):
+    for metric in ("steps", "finetune_min"):  # no last losses: scratch alone goes on when the target is reached
         found = users.compare(metric, "scratch")
         assert set(found["strategy"]) == {*ALONE}
         assert ((found["low"] <= 0) & (found["high"] >= 0)).all(), found

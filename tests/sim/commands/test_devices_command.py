@@ -49,7 +49,7 @@ def test_cost_of_any_work() -> None:
         assert word in shown
     assert "train" not in shown
     steps = headstart("cost", "OnePlus 12R", "--ram", "16").output  # 1000 steps of 98 tokens
-    assert " 6.93e+03 " in steps
+    assert " 6.9e+03 " in steps
     needs = "train needs {} GB (runtime {}), an app may use 0.50 GB on this phone"
     assert needs.format(2.77, "resident") in headstart("cost", "galaxy a21s").output
     assert needs.format(0.75, "mebp") in headstart("cost", "galaxy a21s", "--runtime", "mebp").output
