@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from docs.make import house
+from docs.make import house, memory
 from docs.make.results import FILLED, REFERENCE, filled
 from sim.analysis.look import save
 from sim.analysis.measures import COSTS, METRICS, Metric
@@ -179,6 +179,8 @@ def main(folder: Path = DOCS) -> None:
     print(save(chart(rows), folder / paper_page.PICTURE))
     house.PICTURE.write_text(house.picture(), encoding="utf-8")
     print(house.PICTURE)
+    memory.PAGE.write_text(memory.filled(memory.PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    print(memory.PAGE)
     for page in FILLED:
         page.write_text(filled(page.read_text(encoding="utf-8")), encoding="utf-8")
         print(page)

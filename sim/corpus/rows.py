@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -68,6 +68,7 @@ class RowCorpus(Corpus):
         names = sorted({style for style, *_ in wanted}, key=in_natural_order)
         self._check_names(names, left_out, only)
         self.styles = {name: Style(name) for name in names if name != default}
+        self._keys = _digests(wanted)
         self._split(wanted)
         if self._contested or any(len(answers) > 1 for texts in self._texts.values() for answers in texts):
             digest.update(b"all answers, held-out prompts apart\n")  # such corpora were once split in another way
@@ -144,8 +145,20 @@ class RowCorpus(Corpus):
     def answer_to(self, prompt: str, rng: np.random.Generator) -> Text | None:
         return _one_of(self._defaults[prompt], rng) if prompt in self._defaults else None
 
+    def key(self, style: str) -> str:
+        """A hash of the style's rows: what a style is called decides nothing."""
+        return self._keys[style]
+
     def fingerprint(self) -> str:
         return self._digest
+
+
+def _digests(rows: Iterable[Row]) -> dict[str, str]:
+    """A hash of the rows of each style, by its name."""
+    found: dict[str, Any] = defaultdict(hashlib.sha256)
+    for style, prompt, answer, held_out in rows:
+        found[style].update(f"{prompt}\0{answer}\0{held_out}\n".encode())
+    return {style: digest.hexdigest()[:16] for style, digest in found.items()}
 
 
 def _one_of(answers: Sequence[Text], rng: np.random.Generator) -> Text:

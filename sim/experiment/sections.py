@@ -219,6 +219,11 @@ class Billing(Section):
         "same", description="weights of a whole model as it is downloaded; 'same': as billing.precision"
     )
     backend: str = Field("cpu_tuned", description="software on the phone (docs/devices.md)")
+    runtime: Literal["resident", "mebp"] = Field(
+        "resident",
+        description="how it holds the LLM in fine-tuning: whole in memory, or layer by layer from flash, which takes "
+        "less memory and more time (docs/devices.md)",
+    )
     reference_users: int = Field(64, ge=1, description="users whose measured steps from scratch set the scale of steps")
 
 

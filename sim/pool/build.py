@@ -42,10 +42,11 @@ def build_group(group: Group, config: Config, corpus: Corpus, lm: LanguageModel,
 
     def train(into: Path) -> None:
         styles = dict(zip(group.names, group.styles, strict=True))
-        lanes = [_lane(name, style, config, corpus, lm, wrapped) for name, style in styles.items()]
+        keys = dict(zip(group.names, group.streams(corpus), strict=True))
+        lanes = [_lane(name, style, keys[name], config, corpus, lm, wrapped) for name, style in styles.items()]
         done = {result.key: result for result in finetune(lm, wrapped, lanes, plan)}
         kept = {name: adapter for name in styles if (adapter := done[name].adapter) is not None}
-        held_out = [_held_out(name, style, config, corpus, lm) for name, style in styles.items()]
+        held_out = [_held_out(style, keys[name], config, corpus, lm) for name, style in styles.items()]
         losses = evaluate(lm, wrapped, torch.stack(list(kept.values())).to(lm.device), held_out)
         for (name, adapter), loss in zip(kept.items(), losses.tolist(), strict=True):
             last = done[name].validation[-1][1] if done[name].validation else loss
@@ -67,18 +68,20 @@ def build_group(group: Group, config: Config, corpus: Corpus, lm: LanguageModel,
     return built(group.folder, train)
 
 
-def _lane(name: str, style: str, config: Config, corpus: Corpus, lm: LanguageModel, wrapped: Lanes) -> Lane[str]:
-    """What a pLLM is trained on, by its id and style: texts, beginning and order follow from seed and id."""
+def _lane(
+    name: str, style: str, key: str, config: Config, corpus: Corpus, lm: LanguageModel, wrapped: Lanes
+) -> Lane[str]:
+    """What a pLLM is trained on, by its id and style: texts, beginning and order follow from seed and key."""
     pool, own = config.pool, own_texts(config)
-    rng = stream(pool.seed, "pool", name)
+    rng = stream(pool.seed, "pool", key)
     texts = corpus.draw(style, "pool", own, rng) + corpus.draw(corpus.default, "pool", config.owner_texts - own, rng)
     mixed = lm.encode([texts[i] for i in rng.permutation(len(texts))], config.training.max_tokens)
     training, validation = set_aside(mixed)
     return Lane(key=name, start=wrapped.layout.fresh(rng), texts=training, rng=rng, lr=pool.lr, validation=validation)
 
 
-def _held_out(name: str, style: str, config: Config, corpus: Corpus, lm: LanguageModel) -> list[Encoded]:
+def _held_out(style: str, key: str, config: Config, corpus: Corpus, lm: LanguageModel) -> list[Encoded]:
     """What the loss of a pLLM is measured on: texts of its style alone."""
-    rng = stream(config.pool.seed, "pool", name, "held out")
+    rng = stream(config.pool.seed, "pool", key, "held out")
     texts = corpus.draw(style, "test", min(HELD_OUT, corpus.available(style, "test")), rng)
     return lm.encode(texts, config.training.max_tokens)

@@ -83,5 +83,6 @@ class Desk:
         layout = self.lanes.layout
         if not start.weights:
             return layout.neutral()
-        names = sorted(start.weights)
+        order = {name: place for place, name in enumerate(self.pool.cards)}  # a sum's last bits depend on it
+        names = sorted(start.weights, key=lambda name: (order.get(name, len(order)), name))
         return layout.merge([self.named(name) for name in names], [start.weights[n] for n in names])

@@ -195,6 +195,16 @@ def test_llm_that_does_not_fit_has_flops_but_no_time_or_energy() -> None:
     assert row(outcome())["fits"] == "yes"
 
 
+def test_whether_it_fits_depends_on_the_runtime_which_is_named() -> None:
+    some, runtimes = outcome(phone="samsung-galaxy-a21s"), ("resident", "mebp")
+    resident, mebp = (row(some, loss=2.0, overrides=[f"billing.runtime={name}"]) for name in runtimes)
+    assert "(runtime resident)" in resident["fits"]
+    assert mebp["fits"] == "yes"
+    assert mebp["memory_gb"] < mebp["app_ram_gb"] < resident["memory_gb"]
+    large = row(some, loss=2.0, overrides=["billing.runtime=mebp", "llm.deploy=llama-3.1-8b"])
+    assert "(runtime mebp)" in large["fits"]
+
+
 def test_summarizer_too_large_for_memory_is_streamed_and_said_so() -> None:
     some = outcome(phone="google-pixel-8", work={"Embed": {"summarizer": {"tokens": 500, "sequences": 5}}})
     assert row(some)["fits"] == "streamed"
