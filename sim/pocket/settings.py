@@ -32,7 +32,6 @@ class Recipe:
     summarizer_steps: int = 1500
     batch: int = 16
     lr: float = 4e-3
-    summarizer_lr: float = 2e-3
     other_share: float = 0.1
     seed: int = 0
     version: int = 5

@@ -120,10 +120,10 @@ def train_summarizer(lm: LanguageModel, corpus: Corpus, recipe: Recipe, progress
         return names.loss(pairs, words, probe, told, recipe.compare_tokens) + 0.5 * writing(pairs, words)
 
     total = recipe.reader_steps + recipe.summarizer_steps
-    fit(lm, reading_loss, recipe.reader_steps, recipe.summarizer_lr, lambda n: progress("summarizer", n, total))
+    fit(lm, reading_loss, recipe.reader_steps, recipe.lr, lambda n: progress("summarizer", n, total))
     extra = list(probe.parameters())
     at = recipe.reader_steps
-    fit(lm, loss, recipe.summarizer_steps, recipe.summarizer_lr, lambda n: progress("summarizer", at + n, total), extra)
+    fit(lm, loss, recipe.summarizer_steps, recipe.lr, lambda n: progress("summarizer", at + n, total), extra)
 
 
 def _part_of(answer: str, rng: np.random.Generator) -> str:
