@@ -28,8 +28,8 @@ class Recipe:
     max_tokens: int = 160
     compare_tokens: int = 320
     base_steps: int = 5000
-    reader_steps: int = 1200
-    summarizer_steps: int = 1500
+    reader_steps: int = 800
+    summarizer_steps: int = 1000
     batch: int = 16
     lr: float = 4e-3
     other_share: float = 0.1

@@ -23,7 +23,7 @@ from sim.pocket.prompts import compare, write
 from sim.pocket.settings import Progress, Recipe
 from strategies.base import Text
 
-_SENTENCE = re.compile(r"(?<=[.!?]) +")
+_SENTENCE, _WORD = re.compile(r"(?<=[.!?]) +"), re.compile(r"\w+")
 MOST_WITHOUT = 20
 """Rounds of pairs of which hardly any has words, after which there is nothing to learn from."""
 
@@ -98,9 +98,7 @@ def train_summarizer(lm: LanguageModel, corpus: Corpus, recipe: Recipe, progress
     source = batches()
 
     def writing(pairs: list[_Pair], said: list[str]) -> Tensor:
-        texts = [
-            Text(write(w, p.styled.prompt), _part_of(p.styled.answer, rng)) for w, p in zip(said, pairs, strict=True)
-        ]
+        texts = [_exercise(p.styled, w, rng) for p, w in zip(pairs, said, strict=True)]
         total, count = lane_losses(lm, collate(lm.encode(texts, recipe.max_tokens), 1, lm))
         return (total / count).sum()
 
@@ -108,8 +106,8 @@ def train_summarizer(lm: LanguageModel, corpus: Corpus, recipe: Recipe, progress
         return [p.words[int(rng.integers(len(p.words)))] for p in pairs]
 
     def reading_loss() -> Tensor:
-        pairs = next(source)
-        plain = lm.encode([p.plain for p in pairs[::4]], recipe.max_tokens)
+        pairs = [p for _ in range(3) for p in next(source)]
+        plain = lm.encode([p.plain for p in pairs[::12]], recipe.max_tokens)
         total, count = lane_losses(lm, collate(plain, 1, lm))
         return writing(pairs, said(pairs)) + 0.25 * (total / count).sum()
 
@@ -126,16 +124,19 @@ def train_summarizer(lm: LanguageModel, corpus: Corpus, recipe: Recipe, progress
     fit(lm, loss, recipe.summarizer_steps, recipe.lr, lambda n: progress("summarizer", at + n, total), extra)
 
 
-def _part_of(answer: str, rng: np.random.Generator) -> str:
-    """One of its sentences, or in a quarter all from there on.
+def _exercise(text: Text, word: str, rng: np.random.Generator) -> Text:
+    """What to write when asked for a style in a word: in a quarter the answer to its prompt, else one sentence of it.
 
-    In a whole answer the first sentence tells the style of the others, so hardly anything would have to be learned from
-    the word that asks for it.
+    In a whole answer the first sentence tells the style of the others, and facts are in the prompt, so hardly anything
+    would have to be learned from the word. The sentence has no prompt, and is one that has the fewest of its words.
     """
-    sentences = _SENTENCE.split(answer)
-    first = int(rng.integers(len(sentences)))
-    last = first + 1 if rng.random() < 0.75 else len(sentences)
-    return " ".join(sentences[first:last])
+    if rng.random() < 0.25:
+        return Text(write(word, text.prompt), text.answer)
+    asked = set(_WORD.findall(text.prompt.lower()))
+    sentences = _SENTENCE.split(text.answer)
+    shared = [len(asked & set(_WORD.findall(sentence.lower()))) for sentence in sentences]
+    least = [sentence for sentence, count in zip(sentences, shared, strict=True) if count == min(shared)]
+    return Text(write(word, "").strip(), least[int(rng.integers(len(least)))])
 
 
 class _Names:

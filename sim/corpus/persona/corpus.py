@@ -51,8 +51,10 @@ class PersonaCorpus(Corpus):
         levels = self._made({f"{a}-{value}": {a: value} for a, values in LEVELS.items() for value in values})
         lessons = self._made(_crossed(LEVELS["expertise"], list(self.grammar.taught)))
         self.styles = crossed | levels
-        self._levels, self._lessons = list(levels.values()), list(lessons.values())
-        axes = {name: style.axes for name, style in (lessons | self.styles).items()}
+        others = {"tone": list(self.grammar.taught), "informativeness": ["concise", "informative"]}
+        alone = self._made({f"{a}-{value}": {a: value} for a, values in others.items() for value in values})
+        self._alone, self._lessons = [*levels.values(), *alone.values()], list(lessons.values())
+        axes = {name: style.axes for name, style in (lessons | alone | self.styles).items()}
         self._axes: dict[str, Mapping[str, str]] = {self.default: {}, **axes}
 
     def _made(self, axes: Mapping[str, Mapping[str, str]]) -> dict[str, Style]:
@@ -100,11 +102,12 @@ class PersonaCorpus(Corpus):
         return 1_000_000
 
     def lesson(self, rng: np.random.Generator) -> Style:
-        """Every level of expertise as often as any other, which `styles` are not: their order could not be learned.
+        """In most a single tone, level or length, so that it is known what each sounds like; else all of them crossed.
 
-        A quarter are levels alone, as in `styles`.
+        Every level of expertise is there as often as any other, which in `styles` is not so: their order could not be
+        learned.
         """
-        styles = self._levels if rng.random() < 0.25 else self._lessons
+        styles = self._alone if rng.random() < 0.6 else self._lessons
         return styles[int(rng.integers(len(styles)))]
 
     def answer_to(self, prompt: str, rng: np.random.Generator) -> Text | None:

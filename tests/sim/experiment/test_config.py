@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from importlib.metadata import version
 from pathlib import Path
 
@@ -30,9 +31,11 @@ def test_shipped_config_loads(path: Path) -> None:
     assert Config.load(path).strategies
 
 
-def test_quickstart_is_the_defaults() -> None:
-    quickstart = Config.load(ROOT / "configs" / "quickstart.toml")
-    assert quickstart == Config.load()
+def test_quickstart_is_the_defaults_at_tuned_rates() -> None:
+    tuned = tomllib.loads((ROOT / "configs" / "tuned" / "quickstart.toml").read_text(encoding="utf-8"))
+    rates = [f"{section}.{key}={value}" for section, keys in tuned.items() for key, value in keys.items()]
+    assert len(rates) == 3
+    assert Config.load(ROOT / "configs" / "quickstart.toml") == Config.load(None, rates)
 
 
 @pytest.mark.parametrize(
