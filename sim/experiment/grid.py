@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sim.common.errors import UserError
 from sim.experiment.config import Config
-from sim.experiment.reading import parse_override, read_toml, set_key
+from sim.experiment.reading import parse_override, read_toml, set_key, short
 
 FIXED = ("name", "output")
 """Keys that say where results go: all runs of a sweep lie side by side."""
@@ -61,7 +61,7 @@ def grid(path: Path, arguments: Sequence[str]) -> list[Point]:
             set_key(tree, key, value)
     for key, values in axes.items():
         if key in FIXED or not values:
-            raise UserError(f"sweep: {key} {'cannot be swept' if key in FIXED else 'has no values'}.")
+            raise UserError(f"sweep: {key:.80} {'cannot be swept' if key in FIXED else 'has no values'}.")
     if not axes:
         Config.of(tree)  # what is wrong with the file comes first
         raise UserError("sweep: nothing to sweep; give key=a,b,c or a [sweep] table.")
@@ -113,7 +113,7 @@ def _axes(table: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, 
         elif isinstance(value, list):
             yield prefix + key, value
         else:
-            raise UserError(f"sweep: {prefix}{key} = {value!r}: a list of values is expected.")
+            raise UserError(f"sweep: {prefix + key:.80} = {short(value)}: a list of values is expected.")
 
 
 def _text(value: object) -> str:
@@ -124,4 +124,5 @@ def _all_different(points: Sequence[Point]) -> None:
     seen: dict[Path, Point] = {}
     for point in points:
         if (other := seen.setdefault(point.folder, point)) is not point:
-            raise UserError(f"sweep: {other.label} and {point.label} are the same run (the records would be equal).")
+            one, two = other.label, point.label
+            raise UserError(f"sweep: {one:.200} and {two:.200} are the same run (the records would be equal).")
