@@ -94,7 +94,7 @@ class Config(Section):
         if source == BUILT_IN:
             return tree
         texts = Path(str(corpus.get("path", ""))).stem or source
-        return {**tree, "name": re.sub(r"[^A-Za-z0-9._-]+", "-", texts).strip("-.") or "corpus"}
+        return {**tree, "name": re.sub(r"[^A-Za-z0-9._-]+", "-", texts).strip("-.")[:200] or "corpus"}
 
     @model_validator(mode="after")
     def _consistent(self) -> Config:
@@ -111,7 +111,7 @@ class Config(Section):
                     )
         for name in self.strategies:
             if not name.strip() or has_controls(name):
-                raise ValueError(f"strategies: {name!r} is no name (empty, or with control characters)")
+                raise ValueError(f"strategies: {short(name)} is no name (empty, or with control characters)")
         if repeated := {s for s in self.strategies if self.strategies.count(s) > 1}:
             raise ValueError(f"strategies: {short(sorted(repeated)[0])} is named twice")
         return self
@@ -249,7 +249,7 @@ def _one_line(error: ValidationError) -> str:
         return f"{first['msg'].removeprefix('Value error, ')}."
     # a value that may be of two kinds has one error for each
     reasons = [e["msg"][0].lower() + e["msg"][1:] for e in errors if _where(e) == where]
-    return f"{where} = {short(first['input'])}: {', or '.join(reasons)}."
+    return f"{where:.80} = {short(first['input'])}: {', or '.join(reasons)}."
 
 
 def _where(error: ErrorDetails) -> str:

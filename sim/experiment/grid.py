@@ -14,7 +14,7 @@ from pathlib import Path
 from sim.common.errors import UserError
 from sim.experiment.config import Config, read_experiment
 from sim.experiment.names import SEEDS
-from sim.experiment.reading import Tree, parse_override, set_key
+from sim.experiment.reading import Tree, parse_override, set_key, short
 
 FIXED = ("name", "output", "replicates")
 """Keys that say where results go, for all runs of a sweep lie side by side, and how many runs a point has."""
@@ -136,7 +136,7 @@ def _axes(table: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, 
         elif isinstance(value, list):
             yield prefix + key, value
         else:
-            raise UserError(f"sweep: {prefix}{key} = {value!r}: a list of values is expected.")
+            raise UserError(f"sweep: {prefix + key:.80} = {short(value)}: a list of values is expected.")
 
 
 def _text(value: object) -> str:
@@ -147,4 +147,5 @@ def _all_different(points: Sequence[Point]) -> None:
     seen: dict[Path, Point] = {}
     for point in points:
         if (other := seen.setdefault(point.folder, point)) is not point:
-            raise UserError(f"sweep: {other.label} and {point.label} are the same run (the records would be equal).")
+            one, two = other.label, point.label
+            raise UserError(f"sweep: {one:.200} and {two:.200} are the same run (the records would be equal).")
