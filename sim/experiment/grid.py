@@ -64,7 +64,7 @@ def grid(path: Path, arguments: Sequence[str]) -> list[Point]:
             set_key(tree, key, value)
     for key, values in axes.items():
         if key in FIXED or not values:
-            raise UserError(f"sweep: {key} {'cannot be swept' if key in FIXED else 'has no values'}.")
+            raise UserError(f"sweep: {key:.80} {'cannot be swept' if key in FIXED else 'has no values'}.")
     if not axes and Config.of(tree).replicates == 1:  # what is wrong with the file comes first
         raise UserError("sweep: nothing to sweep; give key=a,b,c, a [sweep] table or replicates=5.")
     _not_too_many(count := math.prod(map(len, axes.values())))
