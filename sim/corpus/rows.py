@@ -150,8 +150,8 @@ class RowCorpus(Corpus):
         return _one_of(self._defaults[prompt], rng) if prompt in self._defaults else None
 
     def key(self, style: str) -> str:
-        """A hash of the style's rows: what a style is called decides nothing."""
-        return self._keys[style]
+        """A hash of the style's rows, for what a style is called decides nothing; the name of one without rows."""
+        return self._keys.get(style, style)
 
     def fingerprint(self) -> str:
         return self._digest
