@@ -1,0 +1,1 @@
+"""One user's start, explained: as data, as text, as a figure."""

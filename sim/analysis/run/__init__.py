@@ -1,0 +1,1 @@
+"""One run: its figures, its verdict, its report."""

@@ -1,0 +1,184 @@
+"""The report of a sweep: what was swept, how the main metrics follow, what choosing costs, and every run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from sim.analysis.look import styled
+from sim.analysis.measures import COSTS, METRICS
+from sim.analysis.page import Cell, Section, document, folded, html_table, paragraph, picture, verbatim
+from sim.analysis.rules import MEANING, RESTART
+from sim.analysis.summary import COLUMNS, DASH, interval, number
+from sim.analysis.sweep.mixed import MERGED, MIXED_SOURCE, beside_mixed, mixed_styles
+from sim.analysis.sweep.plots import accuracy_by_similarity, cost_by_pool, metrics_by_key, pareto
+from sim.analysis.sweep.published import SOURCE, beside_published
+from sim.analysis.sweep.table import REPLICATED, SHOWN, Sweep, listed, load_sweep
+from sim.analysis.sweep.verdict import verdict
+from sim.analysis.tables import records
+from sim.common.disk import write_whole
+
+
+def report(folder: Path | str) -> Path:
+    """Write report.html into a sweep's folder and return its path. Raises UserError when the folder is no sweep."""
+    sweep = load_sweep(Path(folder))
+    path = sweep.folder / "report.html"
+    write_whole(path, document(f"Headstart: sweep {sweep.name}", verdict(sweep), _sections(sweep)))
+    return path
+
+
+def _sections(sweep: Sweep) -> list[Section]:
+    sections = [
+        Section("What was swept", _setting(sweep)),
+        *(Section(f"By {key}", _by_key(sweep, key)) for key in sweep.keys if sweep.rows[key].nunique() > 1),
+        Section("Cost by pool size", _figure(lambda: cost_by_pool(sweep.pooled), _COST)),
+        Section("Accuracy by similarity", _figure(lambda: accuracy_by_similarity(sweep.pooled), _ACCURACY)),
+        Section("Cost against accuracy", _figure(lambda: pareto(sweep), _PARETO)),
+        Section("Beside the published costs", _published(sweep)),
+        Section("Users who mix styles", _mixed(sweep)),
+        *([] if sweep.pooled is sweep else [Section("All runs of one question together", _table(sweep.pooled))]),
+        Section("All runs", _table(sweep)),
+    ]
+    return [section for section in sections if section.html]
+
+
+_COST = "What choosing costs the phone, by size of the pool, with 95 % intervals."
+_ACCURACY = (
+    "How often a truly closest pLLM is chosen, by the share of style text in the pLLMs' data, with 95 % intervals."
+)
+_PARETO = (
+    "Every run and strategy that chooses: what choosing costs against how often it is right. Upper left is better."
+)
+
+
+def _setting(sweep: Sweep) -> str:
+    rows = [[key, listed(list(dict.fromkeys(sweep.rows[key].tolist())))] for key in sweep.keys]
+    html = html_table(["key", "values"], rows)
+    if sweep.configs:
+        name, config = next(iter(sweep.configs.items()))
+        html += folded(f"The whole config of the first run ({name})", verbatim(config.to_toml()))
+    return html + paragraph(
+        "Within a run every strategy has the same users, texts and seeds. 95 % intervals cover the draw of styles and "
+        "of users; where seeds are swept, runs that differ in nothing else are taken together, which covers theirs."
+    )
+
+
+def _by_key(sweep: Sweep, key: str) -> str:
+    sweep = sweep if key in REPLICATED else sweep.pooled
+    others = [k for k in sweep.keys if k != key]
+    note = f" Runs that differ in {listed(others)} are averaged, and a bar spans all their intervals." if others else ""
+    return _figure(lambda: metrics_by_key(sweep, key), f"Means over users with 95 % intervals, by {key}.{note}")
+
+
+def _published(sweep: Sweep) -> str:
+    table = beside_published(sweep)
+    if table.empty:
+        return ""
+    headings = [
+        "strategy",
+        "pool",
+        "network",
+        "quantity",
+        "published",
+        "basis",
+        "billed, median",
+        "billed / published",
+        "billed, mean",
+    ]
+    rows: list[list[Cell | str]] = [
+        [
+            r["strategy"],
+            Cell(f"{r['pool']}", key=float(r["pool"])),
+            r["network"],
+            f"{r['quantity']}, {r['unit']}",
+            Cell(number(r["published"]), key=r["published"]),
+            r["basis"],
+            Cell(number(r["billed"]), key=r["billed"]),
+            Cell(number(r["ratio"]), key=r["ratio"]),
+            Cell(number(r["mean"]), interval(r["low"], r["high"]), r["mean"]),
+        ]
+        for r in records(table)
+    ]
+    return (
+        paragraph("Communication is all downloads, the chosen pLLM's included; computation and energy are of choosing.")
+        + html_table(headings, rows)
+        + paragraph(f"Published: {SOURCE}")
+        + paragraph(
+            "Billed: the cost model on this sweep's users, the median user and the mean with its 95 % interval; no "
+            "constant is fitted to the published values. The paper says neither how fast its link was nor how long its "
+            "texts were; 122 Mbit/s is what its 2.7 min for one LLM of 2.47 GB mean, so communication over such a link "
+            "only shows how many LLMs are downloaded."
+        )
+    )
+
+
+def _mixed(sweep: Sweep) -> str:
+    table = beside_mixed(sweep)
+    if table.empty:
+        return ""
+    rows: list[list[Cell | str]] = [
+        [
+            Cell(f"{r['styles']}", key=float(r["styles"])),
+            r["strategy"],
+            Cell(number(r["steps"]), interval(r["steps_low"], r["steps_high"]), r["steps"]),
+            Cell(number(r["more"]), interval(r["more_low"], r["more_high"]), r["more"]),
+            Cell(number(r["share"]), key=r["share"]),
+            Cell(number(r["published"]), key=r["published"]),
+        ]
+        for r in records(table)
+    ]
+    headings = ["styles a user", "strategy", "steps", f"more than {MERGED}", "of scratch, %"]
+    chart = _figure(
+        lambda: mixed_styles(table),
+        "Steps by number of styles, measured and published; the line is scratch.",
+    )
+    return (
+        chart
+        + html_table([*headings, "of scratch, published, %"], rows)
+        + paragraph(
+            f"Measured steps, means over users with 95 % intervals, rule {RESTART!r}: {MEANING}; differences to "
+            f"{MERGED} are taken user by user. "
+            f"Published: {MIXED_SOURCE}"
+        )
+    )
+
+
+def _table(sweep: Sweep) -> str:
+    headings = {metric: heading.replace("\n", " ") for metric, heading, _ in COLUMNS}
+    factors = {metric: factor for metric, _, factor in COLUMNS}
+    extra = {"selection_s": "choosing, s", "selection_j": "choosing, J", "download_s": "download, s"}
+    shown = [metric for metric in SHOWN if metric in headings | extra and sweep.has(metric)]
+    rows = []
+    for r in records(sweep.rows):
+        cells: list[Cell | str] = [_value(r[key]) for key in sweep.keys]
+        cells += [r["strategy"], Cell(f"{r['users']}", key=float(r["users"]))]
+        for metric in shown:
+            mean, low, high = (factors.get(metric, 1.0) * r[m] for m in (metric, f"{metric}_low", f"{metric}_high"))
+            cells.append(Cell(number(mean), interval(low, high), mean) if not pd.isna(mean) else Cell(DASH))
+        rows.append([*cells, r["folder"]])
+    heads = [*sweep.keys, "strategy", "users", *((headings | extra)[m] for m in shown), "folder"]
+    known = METRICS | COSTS
+    meanings = html_table(["metric", "unit", "meaning"], [[m, known[m].unit, known[m].meaning] for m in SHOWN])
+    return (
+        paragraph(
+            f"Means over users; the small print is the 95 % interval. Rule {RESTART!r}: {MEANING}. A click on a "
+            "heading sorts."
+        )
+        + html_table(heads, rows)
+        + folded("Every metric of runs.csv", meanings)
+    )
+
+
+def _value(value: object) -> Cell | str:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return Cell(f"{value:g}", key=float(value))
+    return str(value)
+
+
+def _figure(draw: Callable[[], Figure | None], caption: str) -> str:
+    with styled():
+        figure = draw()
+    return "" if figure is None else picture(figure, caption)

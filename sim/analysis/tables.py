@@ -1,0 +1,155 @@
+"""The tables of a run, read from the folder that it left behind. Analysis sees nothing else, so anyone can redo it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sim.common.errors import UserError, nearest
+from sim.common.names import has_controls
+from sim.experiment.config import Config
+from sim.records.tables import FAILED, FITTING, TABLES, Column
+
+KEYS = ("user_id", "amount", "texts", "step", "rank")
+"""Columns of numbers that are in no row empty."""
+_DTYPES = {int: "Int64", float: "float64", bool: "boolean", str: "str"}
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A run's tables, with the columns and units of `sim.records.tables`; one that was not written is empty."""
+
+    folder: Path
+    config: Config | None
+    users: pd.DataFrame
+    ladder: pd.DataFrame
+    curves: pd.DataFrame
+    choices: pd.DataFrame
+    words: pd.DataFrame
+    pool: pd.DataFrame
+    cloud: pd.DataFrame
+
+    @property
+    def name(self) -> str:
+        """The name in the config; without a config the name of the folder above."""
+        return self.config.name if self.config else self.folder.resolve().parent.name
+
+    @property
+    def seed(self) -> int:
+        """The seed in the config, which intervals are drawn with; 0 without a config."""
+        return self.config.seed if self.config else 0
+
+    @cached_property
+    def strategies(self) -> tuple[str, ...]:
+        """Strategies with results, in the order of the config; those it does not name last."""
+        found = list(dict.fromkeys(self.users["strategy"]))
+        planned = self.config.strategies if self.config else []
+        return tuple(sorted(found, key=lambda s: planned.index(s) if s in planned else len(planned)))
+
+    @cached_property
+    def user_ids(self) -> np.ndarray:
+        """All users, ascending, shape (users,)."""
+        return np.unique(self.users["user_id"].to_numpy(dtype=np.int64))
+
+    @cached_property
+    def _places(self) -> tuple[np.ndarray, np.ndarray]:
+        column = {strategy: i for i, strategy in enumerate(self.strategies)}
+        rows = np.searchsorted(self.user_ids, self.users["user_id"].to_numpy(dtype=np.int64))
+        return rows, self.users["strategy"].map(column).to_numpy(dtype=np.int64)
+
+    def wide(self, values: str | pd.Series) -> pd.DataFrame:
+        """One number per user (rows) and strategy (columns); NaN where the run has none.
+
+        Args:
+            values: a column of users.csv, or a series along its rows.
+        """
+        series = self.users[values] if isinstance(values, str) else values
+        grid = np.full((len(self.user_ids), len(self.strategies)), np.nan)
+        grid[self._places] = series.to_numpy(dtype=float, na_value=np.nan)
+        return pd.DataFrame(grid, index=pd.Index(self.user_ids, name="user_id"), columns=list(self.strategies))
+
+    @cached_property
+    def fits(self) -> pd.DataFrame:
+        """1 where the phone can choose and fine-tune the deployed LLM, 0 where not; NaN: not known."""
+        fits = self.users["fits"]
+        known = (fits != "") & ~fits.str.startswith(FAILED)
+        return self.wide(fits.isin(FITTING).where(known))
+
+    @cached_property
+    def styles(self) -> np.ndarray:
+        """The true style of each of `user_ids`, or styles joined by '+', shape (users,)."""
+        return self.users.groupby("user_id")["style"].first().reindex(self.user_ids).to_numpy(dtype=str)
+
+    def require(self, strategy: str) -> None:
+        """Raise UserError unless the run has results of the strategy."""
+        if strategy not in self.strategies:
+            raise UserError(f"strategy {strategy!r}: not in this run.{nearest(strategy, self.strategies)}")
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a folder holds the records of a run."""
+    return (folder / "users.csv").is_file()
+
+
+def load_run(folder: Path | str) -> Run:
+    """Read a run folder. Raises UserError when it is none, or when a file in it is broken."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder.")
+    if not is_run(folder):
+        raise UserError(f"{folder}: no run, for it has no users.csv.{_inside(folder)}")
+    toml = folder / "config.toml"
+    names = ("users", "ladder", "curves", "choices", "words", "pool", "cloud")
+    tables = {name: read_table(folder / f"{name}.csv", TABLES[name]) for name in names}
+    users = tables["users"]
+    if users.empty:
+        raise UserError(f"{folder / 'users.csv'}: no rows, so no user has finished yet.")
+    if (twice := users.duplicated(["user_id", "strategy"])).any():
+        row = users[twice].iloc[0]
+        raise UserError(f"{folder / 'users.csv'}: two rows for user {row.user_id} and strategy {row.strategy!r}.")
+    return Run(folder=folder, config=Config.of_run(toml) if toml.is_file() else None, **tables)
+
+
+def read_table(path: Path, columns: tuple[Column, ...]) -> pd.DataFrame:
+    """Read a CSV file with the types of `sim.records.tables`; an absent file is an empty table. Raises UserError."""
+    dtypes = {c.name: _DTYPES[c.type] for c in columns}
+    if not path.is_file():
+        return pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in dtypes.items()})
+    blank = {c.name: [""] for c in columns if c.type is not str}  # a style may well be called "None"
+    try:
+        table = pd.read_csv(path, dtype=dtypes, keep_default_na=False, na_values=blank)
+    except (OSError, ValueError, OverflowError) as error:
+        reason = re.sub(r"\s+", " ", str(error)).strip().rstrip(".")
+        raise UserError(f"{path}: {reason}.") from error
+    if missing := [name for name in dtypes if name not in table]:
+        raise UserError(f"{path}: column {missing[0]!r} is missing.")
+    for name in KEYS:
+        if name in dtypes and (empty := table[name].isna()).any():
+            raise UserError(f"{path}: column {name!r} is empty in row {int(np.argmax(empty)) + 1}.")
+    check_names(path, table[[name for name, dtype in dtypes.items() if dtype == "str"]])
+    return table
+
+
+def check_names(path: Path, table: pd.DataFrame) -> None:
+    """Raise UserError where a cell of a table of text has control characters, which a terminal would obey."""
+    for column in table:
+        for name in table[column].unique():
+            if has_controls(name):
+                raise UserError(f"{path}: column {str(column)!r} has control characters in {name[:60]!r}.")
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows as dictionaries."""
+    return [{str(name): cell for name, cell in row.items()} for row in table.to_dict("records")]
+
+
+def _inside(folder: Path) -> str:
+    """Name a run below the folder, for one is easily off by a level."""
+    runs = sorted(p.parent for p in [*folder.glob("*/users.csv"), *folder.glob("*/*/users.csv")])
+    return f" Did you mean {str(runs[-1])!r}?" if runs else ""

@@ -1,0 +1,1 @@
+"""What the provider does: a run from its first check to its last record."""

@@ -1,0 +1,66 @@
+"""The offers of a run's strategies: found, or made now at the cloud's expense."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sim.cloud.provider import Provider
+from sim.cloud.view import cloud_view
+from sim.common.cache import built, cache_dir, digest, known_digest
+from sim.experiment.strategies import make_strategy
+from sim.messages import Counts
+from sim.pool.offers import offer_cost, offer_folder, save_offer
+from sim.pool.pool import OFFERS, Pool
+from sim.serving.account import Account
+from sim.serving.desk import Desk
+from sim.serving.resident import Progress
+from strategies.base import Strategy
+
+
+@dataclass(frozen=True)
+class Offers:
+    """The folder of each strategy's offer, and what making it cost the cloud, by strategy."""
+
+    folders: Mapping[str, Path]
+    costs: Mapping[str, Counts]
+
+
+def make_offers(provider: Provider, pool: Pool, strategies: Iterable[str], progress: Progress) -> Offers:
+    """The offers of strategies about a pool, made now where they are not there."""
+    resident = provider.resident
+    cache = cache_dir() / "offers" / pool_digest(provider, pool)
+    made_of = {"llm": resident.lm_digest, "summarizer": resident.summarizer_digest}
+    folders: dict[str, Path] = {}
+    for name in strategies:
+        strategy = make_strategy(name, provider.config)
+        folder = folders[name] = offer_folder(pool.folder, cache, strategy, made_of)
+        if not folder.is_dir():
+            progress(f"offer of {name}", 0, 1)
+        make_offer(folder, strategy, provider, pool)
+    return Offers(folders, {name: offer_cost(folder) for name, folder in folders.items()})
+
+
+def make_offer(folder: Path, strategy: Strategy, provider: Provider, pool: Pool) -> None:
+    """Ask a strategy for its offer about a pool and write it, with what it cost, unless it is there."""
+
+    def build(into: Path) -> None:
+        account, resident = Account(), provider.resident
+        view = cloud_view(Desk(resident, pool), account, resident.corpus, provider.config.pool.seed)
+        offer = strategy.offer(view)
+        save_offer(into, offer, account.work.counts(), pool)
+
+    built(folder, build)
+
+
+def pool_digest(provider: Provider, pool: Pool) -> str:
+    """What a pool is, and all but settings that offers about it are made of.
+
+    The name of a pool that was built is a hash already; a folder that the config names may be anything.
+    """
+    if not provider.config.pool.path:
+        return pool.folder.name
+    content = known_digest(pool.folder, without=OFFERS)
+    fingerprint = provider.resident.corpus.fingerprint()
+    return digest({"pool": content, "corpus": fingerprint, "seed": provider.config.pool.seed})

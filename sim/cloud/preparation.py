@@ -1,0 +1,43 @@
+"""What is made of a config before anything else, once: its corpus, and the styles of pool and users."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sim.cloud.enough import check_texts
+from sim.corpus import Corpus, open_corpus
+from sim.experiment.config import Config
+from sim.pool.plan import PoolPlan, plan_pool
+from sim.population.hours import Hours
+from sim.population.users import possible_styles
+
+
+@dataclass(frozen=True, eq=False)
+class Preparation:
+    """An experiment that was checked (`sim.cloud.check.prepare`), with what the check had to open."""
+
+    config: Config
+    corpus: Corpus
+    user_styles: tuple[str, ...]
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What was dropped or put right in what was read, and what else should be known of it, in sentences."""
+        return (*self.corpus.remarks, *Hours(self.config).remarks)
+
+    def pool_plan(self, lm_digest: str) -> PoolPlan:
+        """The pool that the config asks for, on a base LLM of that content."""
+        return plan_pool(self.config, self.corpus, lm_digest)
+
+    @property
+    def groups(self) -> int:
+        """Groups of pLLMs that the pool consists of, built or not."""
+        return len(self.pool_plan("").groups)
+
+
+def open_texts(config: Config) -> Preparation:
+    """Open a config's corpus. Raises UserError where it has too few texts for users, pool or pocket LLMs."""
+    corpus = open_corpus(config.corpus)
+    styles = possible_styles(config, corpus)
+    check_texts(config, corpus, styles)
+    return Preparation(config, corpus, tuple(styles))

@@ -1,0 +1,91 @@
+"""The cloud as a strategy sees it: what the pool holds, probe prompts, and requests that are booked to the cloud."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar, cast
+
+import numpy as np
+from safetensors.numpy import load_file
+
+from sim.common.sealed import sealed
+from sim.common.streams import stream
+from sim.corpus import Corpus
+from sim.llm.adapters.files import WEIGHTS
+from sim.pool.pool import Pool
+from sim.serving.account import Account
+from sim.serving.answer import answer
+from sim.serving.desk import Desk
+from sim.serving.requests import Asked
+from strategies.base import Request, Tensors
+
+PROBES = 64
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class ShownPool:
+    """What implements `strategies.base.PoolView`: weights and amounts of the pool's pLLMs, not their styles."""
+
+    folders: Mapping[str, Path]
+    amounts: Mapping[str, int]
+
+    @classmethod
+    def of(cls, pool: Pool) -> ShownPool:
+        return cls(
+            {name: pool.folder / name for name in pool.ids}, {name: card.texts for name, card in pool.cards.items()}
+        )
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        return tuple(self.folders)
+
+    def adapter(self, pllm: str) -> Tensors:
+        return dict(load_file(self.folders[pllm] / WEIGHTS))
+
+    def texts(self, pllm: str) -> int:
+        return self.amounts[pllm]
+
+
+@dataclass(frozen=True)
+class CloudView:
+    """What implements `strategies.base.Cloud`. It holds plain values, and one sealed function that answers requests.
+
+    Args:
+        answered: the reply to a request, or the error that it led to, which is raised here: its traceback would lead to
+            the models.
+    """
+
+    pool: ShownPool
+    probes: Sequence[str]
+    seed: int
+    answered: Callable[[Request[object]], tuple[object, Exception | None]]
+
+    def rng(self, purpose: str) -> np.random.Generator:
+        return stream(self.seed, "cloud", purpose)
+
+    def ask(self, request: Request[T]) -> T:
+        reply, error = self.answered(request)
+        if error is not None:
+            raise error
+        return cast(T, reply)
+
+
+def cloud_view(desk: Desk, account: Account, corpus: Corpus, seed: int) -> CloudView:
+    """What a strategy may see of the cloud while it makes an offer; what it asks is booked to the account.
+
+    Args:
+        seed: the pool's.
+    """
+
+    def answered(request: Request[object]) -> tuple[object, Exception | None]:
+        try:
+            return answer(desk, [Asked(request, account)])[0], None
+        except Exception as error:
+            return None, error.with_traceback(None)
+
+    count = min(PROBES, corpus.available(corpus.default, "pool"))
+    probes = tuple(corpus.probes(count, stream(seed, "probes")))
+    return CloudView(ShownPool.of(desk.pool), probes, seed, sealed(answered))

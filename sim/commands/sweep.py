@@ -1,0 +1,56 @@
+"""`headstart sweep`: every run of a grid, and their table."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from sim.commands.terminal import console, errors, frame, say_path, split_arguments
+
+
+def sweep(
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[CONFIG] [KEY=A,B,C ...]", help="a TOML file, perhaps with [sweep]; keys and their values"
+        ),
+    ] = None,
+) -> None:
+    """Run every combination of values, each in a folder named by its config's hash, and write runs.csv.
+
+    A comma separates values; lists go in brackets, and a semicolon separates values that contain commas. What is
+    finished is skipped and what was interrupted goes on, so the same command again ends an interrupted sweep. The last
+    line printed is the sweep's folder.
+
+    Examples:
+
+        headstart sweep configs/sweeps/similarity.toml
+
+        headstart sweep pool.size=14,28,56 seed=0,1,2 population.users=16 name=pools
+
+        headstart sweep 'strategies=["scratch","xpert"];["scratch","oracle"]' name=pairs
+    """
+    from sim.display import shown
+    from sim.experiment.grid import grid
+    from sim.sweep import sweep as do
+
+    path, rest = split_arguments(arguments or [])
+    points = grid(path, rest)
+    with shown(console) as watcher:
+        failures = do(points, watcher)
+    folder = points[0].folder.parent
+    if len(failures) < len(points):
+        from sim.analysis.sweep.table import load_sweep
+        from sim.analysis.sweep.verdict import verdict
+
+        found = load_sweep(folder)
+        metrics = ["selection_accuracy", "reached", "compute_saved_total", "time_saved_total", "total_min", "down_mb"]
+        console.print(frame(found.rows[[*found.keys, "strategy", *metrics]]), highlight=False)
+        for sentence in verdict(found):
+            console.print(sentence, highlight=False, markup=False)
+    for failure in failures:
+        errors.print(f"headstart: a run failed: {failure}")
+    say_path(folder)
+    if failures:
+        raise typer.Exit(1)

@@ -1,0 +1,1 @@
+"""What everything may use: errors, random streams, cache, files, memory."""

@@ -1,0 +1,200 @@
+"""One experiment as one typed tree. TOML in, checked, saved with the results.
+
+The defaults are the quickstart. The sections' keys are in `sim/experiment/sections.py`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import tomli_w
+from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+
+from sim.common.cache import digest
+from sim.common.errors import UserError, nearest
+from sim.common.names import has_controls
+from sim.experiment.names import ORACLE, SCRATCH
+from sim.experiment.paths import PathKey, there
+from sim.experiment.reading import parse_override, read_toml, set_key, short
+from sim.experiment.sections import (
+    BUILT_IN,
+    Billing,
+    CorpusSection,
+    Engine,
+    Ladder,
+    LlmSection,
+    Names,
+    PoolSection,
+    Population,
+    Section,
+    Training,
+)
+
+QUICKSTART = "quickstart"
+ELSEWHERE = {"backend", "workers", "address", "deadline_s", "job_deadline_s", "retries", "keep_going", "store"}
+"""Keys of `engine` that say where and how long, and change no record."""
+ADDED = ("training.adapter", "engine.job_deadline_s")
+"""Keys that runs on people's disks may lack: 0.1.0 had none of them, and did what is their default."""
+
+
+class Config(Section):
+    """An experiment. `Config.load` reads TOML and overrides; `config.toml` in the results is `to_toml`."""
+
+    name: str = Field(
+        QUICKSTART,
+        pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$",
+        max_length=200,
+        description="results land in OUTPUT/NAME/RUN_ID; with a corpus other than the built-in one the default is the "
+        "name of its file or folder, or corpus.source",
+    )
+    seed: int = Field(0, ge=0, lt=2**63, description="decides everything that is random")
+    strategies: Names = Field([SCRATCH, "random", ORACLE, "xpert"], min_length=1, description="what is compared")
+    output: Annotated[str, PathKey(made=True, workers="never")] = Field("results", description="folder of results")
+    llm: LlmSection = LlmSection()
+    corpus: CorpusSection = CorpusSection()
+    pool: PoolSection = PoolSection()
+    population: Population = Population()
+    training: Training = Training()
+    ladder: Ladder = Ladder()
+    billing: Billing = Billing()
+    engine: Engine = Engine()
+    options: dict[str, dict[str, object]] = Field(
+        default_factory=dict, description="a strategy's settings; `use` makes a variant of another strategy"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, tree: Any) -> Any:
+        """Results of another corpus are not to land among those of the quickstart."""
+        corpus = tree.get("corpus", {}) if isinstance(tree, Mapping) else {}
+        if not isinstance(corpus, Mapping) or "name" in tree:
+            return tree
+        source = str(corpus.get("source", BUILT_IN))
+        if source == BUILT_IN:
+            return tree
+        texts = Path(str(corpus.get("path", ""))).stem or source
+        return {**tree, "name": re.sub(r"[^A-Za-z0-9._-]+", "-", texts).strip("-.") or "corpus"}
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Config:
+        if self.ladder.users and self.fewest_texts < 1:
+            raise ValueError(
+                f"ladder.amounts: {min(self.ladder.amounts)} of population.texts = {self.population.texts} "
+                "is no text at all; raise one of them"
+            )
+        if self.training.cost_only:
+            for key in ("scratch_steps", "tokens_per_step"):
+                if not getattr(self.billing, key):
+                    raise ValueError(
+                        f"billing.{key} = 0: with training.cost_only = true nothing is measured, so it must be stated"
+                    )
+        for name in self.strategies:
+            if not name.strip() or has_controls(name):
+                raise ValueError(f"strategies: {name!r} is no name (empty, or with control characters)")
+        if repeated := {s for s in self.strategies if self.strategies.count(s) > 1}:
+            raise ValueError(f"strategies: {short(sorted(repeated)[0])} is named twice")
+        return self
+
+    @property
+    def fewest_texts(self) -> int:
+        """Texts on the lowest rung of the ladder."""
+        return round(min(self.ladder.amounts, default=1) * self.population.texts)
+
+    @classmethod
+    def load(cls, path: Path | None = None, overrides: Sequence[str] = ()) -> Config:
+        """The experiment of a TOML file (None: the quickstart), with `key=value` overrides.
+
+        Raises: UserError, one line that names the key, the value and what is allowed.
+        """
+        tree = {} if path is None else read_toml(path)
+        tree.pop("sweep", None)
+        for override in overrides:
+            set_key(tree, *parse_override(override))
+        return cls.of(tree)
+
+    @classmethod
+    def of_run(cls, path: Path) -> Config:
+        """The experiment of the `config.toml` that a run left, which has all keys.
+
+        Raises: UserError where it has not: it was cut off, and its defaults are not what was run.
+        """
+        tree = read_toml(path)
+        config = cls.of(tree)
+        if missing := [key for key in _missing(cls, tree) if key not in ADDED]:
+            raise UserError(f"config: {path}: {missing[0]} is missing, as all keys are that were cut off or left out.")
+        return config
+
+    @classmethod
+    def of(cls, tree: Mapping[str, object]) -> Config:
+        """The experiment that a tree of plain values describes. Raises UserError."""
+        check_keys(cls, tree)
+        try:
+            return cls.model_validate(dict(tree))
+        except ValidationError as error:
+            raise UserError(_one_line(error)) from None
+
+    def anchored(self, root: Path) -> Config:
+        """The same config with relative paths made absolute, so that workers anywhere on this machine agree."""
+
+        def fixed(value: str, key: PathKey) -> str:
+            if not key.made and not there(value, root):
+                return value
+            try:
+                return str((root / Path(value).expanduser()).resolve())
+            except (OSError, RuntimeError) as error:
+                raise UserError(f"config: {short(value)} is no path ({error}).") from None
+
+        return self.with_paths(fixed)
+
+    def digest(self) -> str:
+        """A hash of all that the records depend on: not of where results go, nor of who does the work."""
+        validated = type(self).model_validate(self.model_dump())  # a default 1000 becomes the 1000.0 that it is in TOML
+        tree = validated.model_dump(mode="json", exclude={"name": True, "output": True, "engine": ELSEWHERE})
+        if tree["training"]["adapter"] == "lora":  # as it was before there was a choice: runs of then are found again
+            del tree["training"]["adapter"]
+        return digest(tree)
+
+    def to_toml(self) -> str:
+        """All keys as TOML, which `load` reads."""
+        return tomli_w.dumps(self.model_dump())
+
+
+def check_keys(model: type[BaseModel], tree: Mapping[str, object], prefix: str = "") -> None:
+    """Reject unknown keys with the nearest valid name."""
+    for key, value in tree.items():
+        field = model.model_fields.get(key)
+        if field is None:
+            raise UserError(f"{prefix}{key:.80}: unknown key.{nearest(key, model.model_fields)}")
+        section = field.annotation
+        if isinstance(section, type) and issubclass(section, BaseModel):
+            if not isinstance(value, Mapping):
+                raise UserError(f"{prefix}{key}: a section with keys {', '.join(section.model_fields)} is expected.")
+            check_keys(section, value, f"{prefix}{key}.")
+
+
+def _missing(model: type[BaseModel], tree: Mapping[str, object], prefix: str = "") -> Iterator[str]:
+    """The keys that a tree lacks."""
+    for key, field in model.model_fields.items():
+        section, inner = field.annotation, tree.get(key)
+        if inner is None:
+            yield prefix + key
+        elif isinstance(section, type) and issubclass(section, BaseModel) and isinstance(inner, Mapping):
+            yield from _missing(section, inner, f"{prefix}{key}.")
+
+
+def _one_line(error: ValidationError) -> str:
+    errors = error.errors()
+    first, where = errors[0], _where(errors[0])
+    if first["type"] == "value_error":
+        return f"{first['msg'].removeprefix('Value error, ')}."
+    # a value that may be of two kinds has one error for each
+    reasons = [e["msg"][0].lower() + e["msg"][1:] for e in errors if _where(e) == where]
+    return f"{where} = {short(first['input'])}: {', or '.join(reasons)}."
+
+
+def _where(error: ErrorDetails) -> str:
+    return ".".join(str(part) for part in error["loc"] if part not in ("int", "constrained-int", "literal['auto']"))

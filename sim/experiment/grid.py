@@ -1,0 +1,127 @@
+"""The grid of a sweep: axes from `[sweep]` in TOML and from the command line, and the runs that they span."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from sim.common.errors import UserError
+from sim.experiment.config import Config
+from sim.experiment.reading import parse_override, read_toml, set_key
+
+FIXED = ("name", "output")
+"""Keys that say where results go: all runs of a sweep lie side by side."""
+MOST = 10_000
+"""Runs that a sweep may have: more are a slip of the pen, and would be checked for hours."""
+OPENING, CLOSING, QUOTES = "[{(", "]})", "\"'"
+
+
+@dataclass(frozen=True)
+class Point:
+    """One run of a sweep: the swept keys with their values as text, and the resolved config."""
+
+    values: Mapping[str, str]
+    config: Config
+
+    @property
+    def label(self) -> str:
+        return " ".join(f"{key}={value}" for key, value in self.values.items())
+
+    @cached_property
+    def folder(self) -> Path:
+        """OUTPUT/NAME/HASH: the same config finds its run again."""
+        return Path(self.config.output) / self.config.name / self.config.digest()
+
+
+def grid(path: Path, arguments: Sequence[str]) -> list[Point]:
+    """All runs of a sweep, the last key varying fastest; every config is checked. Raises UserError.
+
+    Args:
+        path: TOML with the base config and perhaps a `[sweep]` table.
+        arguments: `key=a,b,c` sweeps a key (in the place of the table's values), `key=a` sets it.
+    """
+    tree = read_toml(path)
+    table = tree.pop("sweep", {})
+    if not isinstance(table, Mapping):
+        raise UserError(f"{path}: sweep: a table of keys and lists of values is expected.")
+    axes = dict(_axes(table))
+    for argument in arguments:
+        key, value = parse_override(argument)
+        texts = split_values(argument.partition("=")[2])
+        if len(texts) > 1:
+            axes[key] = [parse_override(f"{key}={text}")[1] for text in texts]
+        else:
+            axes.pop(key, None)
+            set_key(tree, key, value)
+    for key, values in axes.items():
+        if key in FIXED or not values:
+            raise UserError(f"sweep: {key} {'cannot be swept' if key in FIXED else 'has no values'}.")
+    if not axes:
+        Config.of(tree)  # what is wrong with the file comes first
+        raise UserError("sweep: nothing to sweep; give key=a,b,c or a [sweep] table.")
+    if (count := math.prod(map(len, axes.values()))) > MOST:
+        raise UserError(f"sweep: {count:,} runs; no more than {MOST:,} are possible.")
+    points: list[Point] = []
+    name: dict[str, str] = {}
+    for combination in itertools.product(*axes.values()):
+        at = dict(zip(axes, combination, strict=True))
+        changed = copy.deepcopy(tree)
+        for key, value in {**at, **name}.items():
+            set_key(changed, key, value)
+        config = Config.of(changed).anchored(Path.cwd())
+        name = {"name": config.name}  # which may follow from a key that is swept
+        points.append(Point({key: _text(value) for key, value in at.items()}, config))
+    _all_different(points)
+    return points
+
+
+def split_values(text: str) -> list[str]:
+    """Split at `;` where there is one outside of brackets and quotes, else at commas outside of them."""
+    for separator in ";,":
+        parts = list(_split(text, separator))
+        if len(parts) > 1:
+            return [part.strip() for part in parts if part.strip()]
+    return [text]
+
+
+def _split(text: str, separator: str) -> Iterator[str]:
+    depth, quote, start = 0, "", 0
+    for i, letter in enumerate(text):
+        if quote:
+            quote = "" if letter == quote else quote
+        elif letter in QUOTES:
+            quote = letter
+        elif letter in OPENING + CLOSING:
+            depth += 1 if letter in OPENING else -1
+        elif letter == separator and depth == 0:
+            yield text[start:i]
+            start = i + 1
+    yield text[start:]
+
+
+def _axes(table: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, list[object]]]:
+    """Keys may be dotted strings or nested tables."""
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _axes(value, f"{prefix}{key}.")
+        elif isinstance(value, list):
+            yield prefix + key, value
+        else:
+            raise UserError(f"sweep: {prefix}{key} = {value!r}: a list of values is expected.")
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, default=str)
+
+
+def _all_different(points: Sequence[Point]) -> None:
+    seen: dict[Path, Point] = {}
+    for point in points:
+        if (other := seen.setdefault(point.folder, point)) is not point:
+            raise UserError(f"sweep: {other.label} and {point.label} are the same run (the records would be equal).")

@@ -1,0 +1,235 @@
+"""The sections of a config and their keys, each described once; `docs/config.md` is made from it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
+
+from sim.experiment.paths import PathKey
+
+
+def _as_list(value: object) -> object:
+    """A list, which may come as JSON or as a comma-separated string, since Flower's run config knows no lists."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return [value]
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            return value
+    return [part.strip() for part in value.split(",") if part.strip()]
+
+
+Names = Annotated[list[str], BeforeValidator(_as_list)]
+
+
+def _as_text(value: object) -> object:
+    """A comma-separated string, which may come as a list of its parts."""
+    if isinstance(value, list) and all(isinstance(part, str) for part in value):
+        return ",".join(value)
+    return value
+
+
+Mix = Annotated[str, BeforeValidator(_as_text)]
+Count = Annotated[int, Field(ge=1)]
+MOST_PLLMS = 10_000
+BUILT_IN = "persona"
+"""`corpus.source` of the corpus that needs no file."""
+ALWAYS, DAILY = "always", "daily"
+"""`population.availability` without a trace file."""
+Shares = Annotated[list[Annotated[float, Field(gt=0, le=1)]], BeforeValidator(_as_list)]
+File = Annotated[str, PathKey()]
+LlmFile = Annotated[str, PathKey(words=("pocket",), workers="when used")]
+ArchitectureFile = Annotated[str, PathKey(workers="never")]
+
+
+class Section(BaseModel):
+    """A part of a config, checked and frozen."""
+
+    # Numbers may name styles: corpus.default=0 reads as the style "0". No key has a use for infinity but a strategy's
+    # settings, which keep it on their way to workers and into the hash.
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        protected_namespaces=(),
+        coerce_numbers_to_str=True,
+        allow_inf_nan=False,
+        ser_json_inf_nan="constants",
+    )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_value_for_a_number(cls, value: object, info: ValidationInfo) -> object:
+        """What is true is no 1: a key that is no truth value takes none, nor a list of them."""
+        wanted = cls.model_fields[info.field_name or ""].annotation
+        if wanted is not bool and any(
+            isinstance(part, bool) for part in (value if isinstance(value, list) else [value])
+        ):
+            raise PydanticCustomError("truth_value", "a truth value is no number or text")
+        return value
+
+    def with_paths(self, change: Callable[[str, PathKey], str]) -> Self:
+        """A copy in which every value that can be a path, in sections of this one too, is what `change` makes of it."""
+        update: dict[str, object] = {}
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            if isinstance(value, Section):
+                update[name] = value.with_paths(change)
+            for key in field.metadata:
+                if isinstance(key, PathKey) and key.is_path(value):
+                    update[name] = change(value, key)
+        return self.model_copy(update=update)
+
+
+class LlmSection(Section):
+    """`[llm]`: which LLMs are run, and which are billed."""
+
+    model: LlmFile = Field("pocket", description="LLM that is trained: 'pocket', a hub name or a folder")
+    summarizer: LlmFile = Field("pocket", description="LLM that names styles: 'pocket', a hub name or a folder")
+    deploy: ArchitectureFile = Field(
+        "llama-3.2-1b", description="LLM whose cost the phone is billed; only its architecture counts"
+    )
+    summarizer_deploy: ArchitectureFile = Field("llama-3.1-8b", description="summarizer whose cost is billed")
+
+
+class CorpusSection(Section):
+    """`[corpus]`: where text comes from. What a key means is for the corpus to say that `source` names."""
+
+    source: str = Field(
+        BUILT_IN, description="where text comes from: 'persona', 'xpert', 'jsonl', 'hf' or your own (docs/corpora.md)"
+    )
+    path: File = Field("", description="folder, file or dataset name; unused for 'persona'")
+    default: str = Field("0", description="the style that the base LLM writes; unused for 'persona'")
+    styles: Names = Field([], description="use only these styles; empty: all")
+    prompt: str = Field("prompt", description="column of prompts (jsonl, hf)")
+    answer: str = Field("answer", description="column of answers (jsonl, hf)")
+    style: str = Field("style", description="column of style names (jsonl, hf)")
+    held_out: float = Field(0.2, gt=0, lt=1, description="share of prompts held out (jsonl, hf)")
+
+
+class PoolSection(Section):
+    """`[pool]`: which pLLMs there are, and how they are made."""
+
+    size: Annotated[int, Field(ge=0, le=MOST_PLLMS)] | Literal["auto"] = Field(
+        "auto", description="number of pLLMs, the styles taking turns; 'auto': one for each style"
+    )
+    similarity: float = Field(0.8, ge=0, le=1, description="share of style text in a pLLM's data; the rest is default")
+    texts: int = Field(400, ge=1, description="texts that a pLLM was fine-tuned on")
+    steps: int = Field(400, ge=1, description="steps that a pLLM was fine-tuned for")
+    batch: int = Field(4, ge=1, description="texts a step of a pLLM's fine-tuning")
+    lr: float = Field(3e-3, gt=0, description="learning rate of a pLLM's fine-tuning")
+    seed: int = Field(0, ge=0, description="decides the pool's texts and training, apart from the users' seed")
+    ship: Literal["adapter", "model"] = Field("adapter", description="what a phone downloads for a pLLM")
+    path: File = Field("", description="an existing pool folder; empty: built, and cached by content")
+
+
+class Population(Section):
+    """`[population]`: who the users are, and what phones and connections they have."""
+
+    users: int = Field(60, ge=1, le=10_000_000, description="number of users")
+    texts: int = Field(48, ge=1, description="texts that a user has written")
+    held_out: int = Field(12, ge=1, description="further texts on which a user's loss is measured")
+    styles: Names = Field([], description="styles that users have; empty: those of the pool")
+    styles_per_user: int = Field(1, ge=1, le=10, description="styles that a user mixes")
+    phones: Mix = Field("market", description="'market', 'tier:NAME', a phone, or a list of phones")
+    phone_file: File = Field("", description="CSV of own phones that join or replace the built-in (docs/devices.md)")
+    network: str = Field(
+        "market", description="'market', 'wifi', '4g', '5g', or one for all: 'wifi:median', 'wifi:122' (Mbit/s down)"
+    )
+    availability: Annotated[str, PathKey(words=(ALWAYS, DAILY))] = Field(
+        ALWAYS, description="when phones may work: 'always', 'daily' (charging at night) or a trace file"
+    )
+
+
+class Training(Section):
+    """`[training]`: how a phone fine-tunes."""
+
+    adapter: str = Field("lora", description="kind of adapter: 'lora', 'ia3', or an import path 'module:Class'")
+    rank: int = Field(8, ge=1, le=1024, description="LoRA rank")
+    alpha: float = Field(16.0, gt=0, description="LoRA alpha; the update is scaled by alpha / rank")
+    targets: Names = Field(["all-linear"], description="adapted layers, by the last part of their names")
+    lr: float = Field(5e-3, gt=0, description="learning rate of AdamW")
+    weight_decay: float = Field(0.0, ge=0, description="weight decay of AdamW")
+    max_grad_norm: float = Field(1.0, ge=0, description="gradient clipping per user; 0: none")
+    batch: int = Field(2, ge=1, description="texts a step")
+    steps: int = Field(60, ge=1, description="budget of steps")
+    evaluate_every: int = Field(5, ge=1, description="steps between evaluations on held-out texts")
+    patience: int = Field(3, ge=0, description="evaluations without a new best after which a user stops; 0: never")
+    max_tokens: int = Field(128, ge=8, description="texts are cut to this many tokens")
+    target_tolerance: float = Field(0.01, ge=0, description="the target is the best loss from scratch, plus this share")
+    stop_at_target: bool = Field(True, description="end a user's fine-tuning when the target is reached")
+    cost_only: bool = Field(
+        False,
+        description="train nobody: bill everyone billing.scratch_steps steps; losses and steps stay empty; "
+        "strategies that train before they choose (hyperband) are refused",
+    )
+
+    @property
+    def adapted(self) -> str | list[str]:
+        """`targets` as PEFT has them, for which "all-linear" stands alone."""
+        return "all-linear" if self.targets == ["all-linear"] else self.targets
+
+
+class Ladder(Section):
+    """`[ladder]`: the same users with less of their texts."""
+
+    amounts: Shares = Field([0.25, 0.5, 0.75, 1.0], description="shares of a user's texts, for data efficiency")
+    users: int = Field(8, ge=0, description="users that climb the ladder (the first ones); 0: none")
+
+
+class Billing(Section):
+    """`[billing]`: what carries measured work over to the deployed LLM, and how it runs there."""
+
+    scratch_steps: float = Field(
+        1000, ge=0, description="steps of the deployed LLM from scratch; 0: bill measured steps"
+    )
+    tokens_per_step: float = Field(98, ge=0, description="tokens a step of the deployed LLM; 0: measured tokens")
+    tokens_per_text: float = Field(98, ge=0, description="tokens a text (prompt and answer) has for it; 0: measured")
+    answers_at_once: int = Field(1, ge=1, description="answers that a phone writes side by side when it chooses")
+    precision: Literal["fp32", "fp16", "int8", "int4"] = Field(
+        "int4", description="weights of the deployed LLM and summarizer"
+    )
+    ship_precision: Literal["same", "fp32", "fp16", "int8", "int4"] = Field(
+        "same", description="weights of a whole model as it is downloaded; 'same': as billing.precision"
+    )
+    backend: str = Field("cpu_tuned", description="software on the phone (docs/devices.md)")
+    reference_users: int = Field(64, ge=1, description="users whose measured steps from scratch set the scale of steps")
+
+
+class Engine(Section):
+    """`[engine]`: who does the work, and for how long."""
+
+    backend: Literal["flower", "inline"] = Field("flower", description="Flower on Ray, or this process")
+    workers: Count | Literal["auto"] = Field(
+        "auto", description="worker processes; 'auto': one a core, or one where engine.device is no CPU"
+    )
+    cohort: Count | Literal["auto"] = Field(
+        "auto", description="users simulated together; decides batches and speed, not who has what"
+    )
+    lanes: int = Field(
+        4, ge=1, le=4096, description="users in one training batch; on a CPU 2 for LLMs above 10 M (docs/bench.md)"
+    )
+    address: str = Field("local", description="Ray: 'local', 'auto' or host:port of an existing cluster")
+    device: str = Field("cpu", description="torch device of the workers; off the CPU two runs differ in last digits")
+    deadline_s: float = Field(
+        86_400,
+        gt=0,
+        description="a run that takes longer, its pool and offers included, ends with an error; --resume begins anew",
+    )
+    job_deadline_s: float = Field(
+        0,
+        ge=0,
+        description="a cohort that takes longer hangs: its worker is replaced, and it is sent again; 0: 20 times what "
+        "the slowest of its kind has taken, at least 600 s; nothing interrupts the backend 'inline'",
+    )
+    retries: int = Field(3, ge=0, description="times that a lost cohort is sent again")
+    keep_going: bool = Field(False, description="record users whose simulation raises as failed, and go on")
+    store: Annotated[str, PathKey(made=True, url=True, workers="never")] = Field(
+        "", description="where workers elsewhere fetch LLMs and pools: folder or fsspec URL; '': the cache, as is"
+    )

@@ -1,0 +1,1 @@
+"""The shared pool of personalised LLMs, on disk."""

@@ -1,0 +1,1 @@
+"""Who the users are: texts, phones, connections, hours."""

@@ -1,0 +1,107 @@
+"""Who the users are: their styles, texts, phone and connection. Any worker can draw any user from seed and id alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+
+import numpy as np
+
+from devices import Network, draw_networks, draw_phones
+from sim.common.errors import UserError
+from sim.common.streams import Streams, stream
+from sim.corpus.base import Corpus, Need, Part
+from sim.experiment.config import Config
+from sim.pool.pool import pool_styles, styles_in_pool
+from sim.population.phones import known_phones, phone_mix
+from strategies.base import Text
+
+Written = tuple[list[Text], list[Text]]
+
+
+@dataclass(frozen=True)
+class User:
+    """One simulated person. `write` makes the own and the held-out texts; it is called when one is first read."""
+
+    id: int
+    styles: tuple[str, ...]
+    phone: str
+    network: Network
+    write: Callable[[], Written] = field(repr=False, compare=False)
+
+    @cached_property
+    def _written(self) -> Written:
+        return self.write()
+
+    @property
+    def texts(self) -> Sequence[Text]:
+        """What the phone has."""
+        return self._written[0]
+
+    @property
+    def held_out(self) -> Sequence[Text]:
+        """What only the evaluation sees."""
+        return self._written[1]
+
+
+def possible_styles(config: Config, corpus: Corpus) -> list[str]:
+    """The styles that users can have: named, or those of the pool, or (an empty pool) the corpus's."""
+    styles = [corpus.style(s).id for s in config.population.styles]
+    return styles or styles_in_pool(config, corpus) or pool_styles(config.corpus, corpus)
+
+
+def texts_needed(config: Config, styles: Sequence[str]) -> list[Need]:
+    """What users of these styles take from the corpus: each at most a share, where they mix styles."""
+    population, mixed = config.population, config.population.styles_per_user
+    shares: dict[Part, int] = {"user": -(-population.texts // mixed), "test": -(-population.held_out // mixed)}
+    return [Need(style, part, share) for style in styles for part, share in shares.items()]
+
+
+def draw_users(config: Config, corpus: Corpus, styles: Sequence[str], user_ids: Sequence[int]) -> list[User]:
+    """Some users; each is the same for any number of users and workers, and whoever is drawn along.
+
+    Args:
+        styles: what users can have, one of which is drawn, or several where `population.styles_per_user` says so.
+    """
+    users = []
+    phone_ids, networks = draw_devices(config, user_ids)
+    for at, (user_id, phone) in enumerate(zip(user_ids, phone_ids, strict=True)):
+        own = _styles(config, styles, user_id)
+        users.append(User(user_id, own, str(phone), networks[at], partial(_write, config, corpus, own, user_id)))
+    return users
+
+
+def draw_user(config: Config, corpus: Corpus, styles: Sequence[str], user_id: int) -> User:
+    """One user, as `draw_users` has it."""
+    return draw_users(config, corpus, styles, [user_id])[0]
+
+
+def _write(config: Config, corpus: Corpus, styles: Sequence[str], user_id: int) -> Written:
+    population, rng = config.population, stream(config.seed, user_id, "texts")
+    own = _mixed(corpus, styles, "user", population.texts, rng)
+    return own, _mixed(corpus, styles, "test", population.held_out, rng)
+
+
+def draw_devices(config: Config, user_ids: Sequence[int]) -> tuple[np.ndarray, Network]:
+    """Users' phone ids and connections, each from the user's own streams: arrays of one entry a user."""
+    population, count = config.population, len(user_ids)
+    known = known_phones(population)
+    ids = draw_phones(count, phone_mix(population), Streams(config.seed, user_ids, "phone"), known)
+    rng = Streams(config.seed, user_ids, "network")
+    return ids, draw_networks(count, rng, population.network, phone_ids=ids, known=known)
+
+
+def _styles(config: Config, styles: Sequence[str], user_id: int) -> tuple[str, ...]:
+    count = config.population.styles_per_user
+    if count > len(styles):
+        raise UserError(f"population.styles_per_user = {count}: users can have only {len(styles)} styles.")
+    rng = stream(config.seed, user_id, "style")
+    return tuple(styles[i] for i in rng.choice(len(styles), count, replace=False))
+
+
+def _mixed(corpus: Corpus, styles: Sequence[str], part: Part, count: int, rng: np.random.Generator) -> list[Text]:
+    """`count` texts dealt out over the styles as evenly as can be, in random order."""
+    shares = [count // len(styles) + (i < count % len(styles)) for i in range(len(styles))]
+    texts = [t for style, n in zip(styles, shares, strict=True) for t in corpus.draw(style, part, n, rng)]
+    return [texts[i] for i in rng.permutation(len(texts))]

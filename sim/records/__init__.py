@@ -1,0 +1,1 @@
+"""What a run leaves on disk: tables, journal, manifest, and the folder they lie in."""

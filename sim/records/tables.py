@@ -1,0 +1,187 @@
+"""The tables that a run leaves behind: every column once, with type, unit and meaning; and how rows get there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+Cell = str | int | float | bool | None
+"""What a table can hold; nothing, NaN and "" are an empty cell."""
+Row = Mapping[str, Cell]
+Rows = Mapping[str, Sequence[Row]]
+"""Rows by table name."""
+
+
+@dataclass(frozen=True)
+class Column:
+    name: str
+    type: type
+    unit: str
+    meaning: str
+
+
+def _columns(text: str) -> tuple[Column, ...]:
+    types = {"int": int, "float": float, "str": str, "bool": bool}
+    out = []
+    for line in text.strip().splitlines():
+        name, kind, unit, meaning = (part.strip() for part in line.split("|"))
+        out.append(Column(name, types[kind], unit, meaning))
+    return tuple(out)
+
+
+USERS = _columns("""
+user_id          | int   |        | number of the user, from 0
+strategy         | str   |        | how the phone got its start
+amount           | float | share  | share of the user's texts that the phone had (1 in users.csv)
+phone            | str   |        | phone_id of devices/phones.csv or of population.phone_file
+tier             | str   |        | tier of the phone: entry, low-mid, mid, flagship
+network          | str   |        | access type of the connection
+texts            | int   | texts  | texts that the phone had
+style            | str   |        | true style, or styles joined by '+'
+chosen           | str   |        | pLLMs that fine-tuning started from, joined by '+'; empty: from scratch
+oracle           | str   |        | a truly closest pLLM; empty: the pool has none, or of no known distance
+correct          | bool  |        | all chosen pLLMs are among the truly closest; empty: none chosen, or none closest
+start_loss       | float | nats   | held-out loss per token before the first step
+target_loss      | float | nats   | best held-out loss from scratch on all texts, plus the tolerance
+final_loss       | float | nats   | held-out loss at the last evaluation
+best_loss        | float | nats   | lowest held-out loss seen
+steps_to_target  | int   | steps  | first evaluated step at or under the target; the budget where censored
+censored         | bool  |        | the target was not reached within the budget
+steps            | int   | steps  | steps that were really trained
+billed_steps     | float | steps  | steps_to_target * billing.scratch_steps / mean from scratch; cost_only: those
+fits             | str   |        | 'yes', 'streamed' (from flash); 'does_not_fit: ', 'choosing: ', 'failed: ' and WHY
+selection_flops  | float | FLOP   | billed: choosing, on the phone; where it does not fit, as on one that it fits
+selection_s      | float | s      | billed: computing time of choosing; empty where it does not fit
+selection_j      | float | J      | billed: energy of choosing
+bytes_down       | float | B      | billed: downloaded, for choosing and for the start
+bytes_up         | float | B      | billed: uploaded; always 0, for there is no request that uploads
+download_s       | float | s      | billed: time of all downloads
+download_j       | float | J      | billed: energy of all downloads
+finetune_flops   | float | FLOP   | billed: fine-tuning up to the target; where it does not fit, as on one that it fits
+finetune_s       | float | s      | billed: time of fine-tuning up to the target; empty where it does not fit
+finetune_j       | float | J      | billed: energy of fine-tuning up to the target
+hours_until_done | float | h      | billed: release of the pLLM until ready, work in available hours only; inf: never
+model_selection_flops | float | FLOP | measured: choosing, on the LLM that was really run; empty: sizes unknown
+model_finetune_flops  | float | FLOP | measured: training, on the trained LLM, evaluations apart; empty: as above
+model_evaluate_flops  | float | FLOP | measured: evaluating the held-out loss, billed to nobody; empty: as above
+wall_s           | float | s      | wall-clock share of the simulator for this row
+""")
+
+CURVES = _columns("""
+user_id  | int   |       | number of the user
+strategy | str   |       | strategy
+amount   | float | share | share of the user's texts
+step     | int   | steps | step after which the loss was measured
+loss     | float | nats  | held-out loss per token
+""")
+
+CHOICES = _columns("""
+user_id  | int   |  | number of the user
+strategy | str   |  | strategy
+pllm     | str   |  | candidate
+score    | float |  | the strategy's score of it, lower is better
+rank     | int   |  | 1 is best
+""")
+
+WORDS = _columns("""
+owner      | str   |  | 'user N' or a pLLM id
+strategy   | str   |  | strategy whose explanation it is
+word       | str   |  | word of the basis
+strength   | float |  | how much of that word the owner's style has; what two words share counts for both
+coordinate | float |  | coordinate in which the strategy measures distances: what the word adds to those before it
+""")
+
+POOL = _columns("""
+pllm       | str   |       | id of the pLLM
+style      | str   |       | style of the data it was fine-tuned on
+similarity | float | share | share of that style in the data, the rest is default text
+texts      | int   | texts | texts it was fine-tuned on
+steps      | int   | steps | steps it was fine-tuned for
+loss       | float | nats  | held-out loss on its own style
+bytes      | float | B     | billed: what a phone downloads for it
+""")
+
+CLOUD = _columns("""
+strategy | str   |      | strategy that asked for the work
+work     | str   |      | kind of request
+requests | int   |      | number of requests
+tokens   | float |      | tokens processed
+flops    | float | FLOP | billed: on the deployed LLMs
+""")
+
+FAILURES = _columns("""
+user_id   | int   |       | number of the user
+strategy  | str   |       | strategy that raised, or whose fine-tuning did
+amount    | float | share | share of the user's texts
+error     | str   |       | the error in one line
+traceback | str   |       | where it was raised; empty: only a consequence of another failure
+""")
+
+SUMMARY = _columns("""
+strategy | str   |  | strategy
+metric   | str   |  | what is summarised
+rule     | str   |  | what a missed target is charged: 'restart', 'as trained', 'at budget'; 'any': it does not matter
+unit     | str   |  | its unit
+mean     | float |  | mean over users
+low      | float |  | lower end of the 95 % interval of the mean
+high     | float |  | upper end
+median   | float |  | median over users
+users    | int   |  | users that the metric is defined for
+effect   | float |  | variance of the mean over that of as many users who have nothing in common
+""")
+
+DEMANDED = _columns("""
+strategy | str   |       | strategy
+above    | float | share | the loss demanded, above the best that the same user reaches from scratch
+rule     | str   |       | what a user is charged who does not reach it
+metric   | str   |       | steps_saved, time_saved_total or energy_saved_total, as in summary.csv
+mean     | float | share | mean over users; no row: not known, for training was ended at a higher loss
+low      | float | share | lower end of the 95 % interval of the mean
+high     | float | share | upper end
+users    | int   |       | users that the saving is defined for
+reached  | float | share | users who reach the loss demanded
+""")
+
+TABLES: dict[str, tuple[Column, ...]] = {
+    "users": USERS,
+    "ladder": USERS,
+    "curves": CURVES,
+    "choices": CHOICES,
+    "words": WORDS,
+    "pool": POOL,
+    "cloud": CLOUD,
+    "failures": FAILURES,
+    "summary": SUMMARY,
+    "demanded": DEMANDED,
+}
+DERIVED = ("summary", "demanded")
+"""Tables that are made from the others, when a run is done."""
+FITTING = ("yes", "streamed")
+"""Values of `fits` of a phone that can choose and fine-tune the deployed LLM."""
+DOES_NOT_FIT = "does_not_fit: "
+"""How `fits` begins where the phone cannot fine-tune the deployed LLM."""
+FAILED = "failed: "
+"""How `fits` begins where the user's simulation raised (engine.keep_going); failures.csv has the traceback."""
+WALL_CLOCK = ("wall_s",)
+"""Columns that may differ between two runs of the same config and seed."""
+
+
+def word_rows(
+    owner: str, strategy: str, explanation: Mapping[str, float], coordinates: Mapping[str, float]
+) -> list[Row]:
+    """Rows of words.csv; where a strategy has no coordinates, those cells stay empty."""
+    same = {"owner": owner, "strategy": strategy}
+    return [
+        same | {"word": word, "strength": float(strength), "coordinate": coordinates.get(word)}
+        for word, strength in explanation.items()
+    ]
+
+
+def describe(tables: Iterable[str] = tuple(TABLES)) -> str:
+    """The tables as Markdown."""
+    parts = []
+    for table in tables:
+        parts.append(f"## {table}.csv\n\n| column | type | unit | meaning |\n|---|---|---|---|")
+        parts += [f"| `{c.name}` | {c.type.__name__} | {c.unit} | {c.meaning} |" for c in TABLES[table]]
+        parts.append("")
+    return "\n".join(parts)

@@ -1,0 +1,53 @@
+"""The Flower ServerApp: the cloud. `headstart run` and `flwr run .` both end up here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from flwr.app import Context
+from flwr.serverapp import Grid, ServerApp
+
+from sim.cloud.check import prepare
+from sim.cloud.run import serve_run
+from sim.common.errors import UserError
+from sim.display import Log
+from sim.experiment.config import Config
+from sim.experiment.reading import check_values, read_toml, set_key
+from sim.records.folder import discard_unbegun, make_folder, new_run_id
+from sim.transport.nodes import FlowerNodes
+
+ROOT = Path(__file__).resolve().parent.parent
+app = ServerApp()
+
+
+@app.main()
+def main(grid: Grid, context: Context) -> None:
+    """`flwr run .`: the experiment of the run config, as `headstart run` would do it."""
+    config = config_of(context.run_config).anchored(ROOT)
+    preparation = prepare(config)
+    folder = make_folder(config, new_run_id(config))
+    watcher = Log()
+    try:
+        serve_run(preparation, folder, watcher, FlowerNodes(grid))
+    except UserError:
+        discard_unbegun(folder)
+        raise
+    watcher.done(folder)
+
+
+def config_of(run_config: Mapping[str, Any]) -> Config:
+    """A Config from Flower's flat run config: `config` names a TOML file, every other key overrides it.
+
+    pyproject.toml lists every key with an empty value, which leaves the key as it is (Flower lets a run override only
+    keys that are listed). Relative paths start at the project's folder: where Flower runs this is not for us to say.
+    """
+    given = {key: value for key, value in run_config.items() if value != ""}
+    path = given.pop("config", None)
+    tree = read_toml(ROOT / str(path)) if path else {}
+    tree.pop("sweep", None)
+    for key, value in given.items():
+        check_values(value, key)
+        set_key(tree, key, value)
+    return Config.of(tree)

@@ -1,0 +1,1 @@
+"""LLMs that are loaded, and the requests that are put to them."""

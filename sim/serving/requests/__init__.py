@@ -1,0 +1,6 @@
+"""Every kind of request that can be answered: one file each, and the registry that finds them."""
+
+from sim.serving.requests.base import Asked, Handler
+from sim.serving.requests.registry import handler_of, handlers, register
+
+__all__ = ["Asked", "Handler", "handler_of", "handlers", "register"]

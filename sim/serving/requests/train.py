@@ -1,0 +1,86 @@
+"""Train: some steps for trial, before a phone chooses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from math import ceil
+
+from devices import Cost, Device, Llm
+from devices.basics import Numbers
+from sim.ledger import prices
+from sim.ledger.terms import Terms
+from sim.ledger.work import Figures
+from sim.llm.finetune import Lane, finetune
+from sim.serving.account import PhoneAccount
+from sim.serving.beginning import beginning
+from sim.serving.desk import Desk
+from sim.serving.requests.base import Asked, Handler, Tokens
+from sim.serving.requests.evaluate import expected, read
+from strategies.base import Train, Trained
+
+
+class TrainHandler(Handler[Train]):
+    """Counts `steps` asked for, which may be parts of one, `batches` run for them and their `trained` tokens; and as
+    `sequences`, `tokens` and `logits` the pass over the texts that measures the loss afterwards."""
+
+    request = Train
+
+    def answer(self, desk: Desk, asked: Sequence[Asked[Train]]) -> Sequence[Trained]:
+        """Requests of as many steps are lanes of one batch.
+
+        The order of the texts depends on the user and on the steps trained before, so a phone's trials are comparable.
+        Parts of a step are made up for by the learning rate: 1.5 steps are two at three quarters of it.
+        """
+        replies: dict[int, Trained] = {}
+        accounts = [_phone(one) for one in asked]
+        for steps in sorted({one.request.steps for one in asked}):
+            lanes = []
+            for i, (one, account) in enumerate(zip(asked, accounts, strict=True)):
+                if one.request.steps == steps:
+                    texts, start = desk.encode(one.request.texts), one.request.start
+                    rng = account.batches_rng(account.trained(start))
+                    lanes.append(Lane(i, beginning(desk, account, start), texts, texts, rng))
+            plan, run = desk.plan, ceil(steps)
+            plan = replace(plan, steps=run, evaluate_every=run, patience=0, lr=plan.lr * steps / run)
+            for result in finetune(desk.lm, desk.lanes, lanes, plan):
+                request, account = asked[result.key].request, accounts[result.key]
+                kept = account.keep(request.start, steps)
+                assert result.adapter is not None
+                desk.own[kept.best] = result.adapter
+                replies[result.key] = Trained(kept, result.curve[-1][1])
+                account.work.add(
+                    self.kind,
+                    "base",
+                    requests=1,
+                    steps=steps,
+                    batches=result.steps,
+                    trained=result.train_tokens,
+                    **read(desk.encode(request.texts)),
+                )
+        return [replies[i] for i in range(len(asked))]
+
+    def pllms(self, request: Train) -> Iterable[str]:
+        return request.start.weights
+
+    def expect(self, request: Train, terms: Terms, tokens: Tokens) -> Mapping[str, Figures]:
+        once, batches = expected(request.texts, tokens), ceil(request.steps)
+        trained = batches * terms.batch * float(once.count("tokens")) / max(len(request.texts), 1)
+        return {"base": Figures(once, steps=request.steps, batches=batches, trained=trained)}
+
+    def cost(self, terms: Terms, device: Device, llm: str, n: Figures) -> list[Cost]:
+        step_tokens = terms.step_tokens(n.count("trained"), n.count("batches"))
+        trained = prices.training(terms, device, n.count("steps") * terms.steps, step_tokens)
+        return [*prices.evaluating(terms, device, llm, n), trained]
+
+    def flops(self, terms: Terms, name: str, llm: Llm, n: Figures) -> list[Numbers]:
+        trained = prices.training_flops(terms, llm, n.count("batches"), n.count("trained"))
+        return [*prices.evaluating_flops(llm, n), trained]
+
+
+def _phone(asked: Asked[Train]) -> PhoneAccount:
+    if not isinstance(asked.account, PhoneAccount):
+        raise PermissionError("Train is a phone's request: the cloud has nobody to fine-tune for")
+    if asked.request.steps <= 0 or not asked.request.texts:
+        raise ValueError("a strategy yielded a Train without steps or without texts")
+    return asked.account

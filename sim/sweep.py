@@ -1,0 +1,78 @@
+"""A sweep: every run of a grid in its own folder, named by its config's hash; what is done is not done again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from sim.analysis.run.demanded import write_demanded
+from sim.analysis.summary import SUMMARY_CSV, is_summarised, write_summary
+from sim.analysis.sweep.table import RUNS, runs_table
+from sim.analysis.tables import load_run
+from sim.cloud.check import prepare
+from sim.cloud.cohorts import job_count
+from sim.cloud.collect import Watcher
+from sim.common.disk import no_space, write_whole
+from sim.common.errors import RunFailed, UserError
+from sim.experiment.grid import Point
+from sim.records.folder import is_finished
+from sim.records.journal import progress
+from sim.worker.scratch import FOLDER
+
+
+class SweepWatcher(Watcher, Protocol):
+    """Who is told how a sweep goes."""
+
+    def run(self, number: int, of: int, label: str, before: int, jobs: int) -> None:
+        """Run `number`, counted from 1, begins. Of the `jobs` that the sweep has to do, `before` are behind it."""
+        ...
+
+
+def sweep(points: Sequence[Point], watcher: SweepWatcher) -> list[str]:
+    """Do the runs that are missing, and keep runs.csv beside them up to date. Returns a line for each failed run.
+
+    Raises UserError, before anything is done, where a config is wrong.
+    """
+    for point in points:
+        prepare(point.config)  # and again when its turn comes: the corpora of all runs may be more than memory holds
+    failures = []
+    missing = {number: point for number, point in enumerate(points, start=1) if not is_finished(point.folder)}
+    jobs = {number: job_count(point.config) - progress(point.folder)[1] for number, point in missing.items()}
+    for number, point in missing.items():
+        before = sum(count for earlier, count in jobs.items() if earlier < number)
+        watcher.run(number, len(points), point.label, before, sum(jobs.values()))
+        try:
+            _do(point, watcher)
+        except (RunFailed, UserError) as failure:
+            failures.append(f"{point.label}: {failure}")
+        else:
+            _write_runs(points)
+    _write_runs(points)
+    return failures
+
+
+def _do(point: Point, watcher: Watcher) -> None:
+    from sim.engine import start  # Flower and Ray take seconds to import
+
+    shared = point.folder.parent / FOLDER
+    try:
+        for folder in (point.folder, shared):
+            folder.mkdir(parents=True, exist_ok=True)
+        write_whole(point.folder / "config.toml", point.config.to_toml())
+        (point.folder / SUMMARY_CSV).unlink(missing_ok=True)
+    except OSError as error:
+        reason = no_space(error, point.folder) or error.strerror or error
+        raise UserError(f"output: cannot write {str(point.folder)!r}: {reason}.") from error
+    start(prepare(point.config), point.folder, watcher, shared)
+
+
+def _write_runs(points: Sequence[Point]) -> None:
+    """Summarise what is finished and write runs.csv, in the order of the grid."""
+    done = [point for point in points if is_finished(point.folder)]
+    for point in done:
+        if not is_summarised(point.folder):
+            write_summary(run := load_run(point.folder))
+            write_demanded(run)
+    if done:
+        table = runs_table([(point.folder, point.values) for point in done])
+        write_whole(points[0].folder.parent / RUNS, table.to_csv(index=False))

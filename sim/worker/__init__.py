@@ -1,0 +1,1 @@
+"""What happens on a worker: phones choose, and fine-tune."""

@@ -1,0 +1,179 @@
+"""A cohort of phones on one worker: strategies choose, lanes fine-tune, raw measurements go back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from sim.common.disk import no_space
+from sim.common.errors import UserError
+from sim.common.sealed import sealed, sealed_value
+from sim.experiment.strategies import make_strategy
+from sim.llm.finetune import Lane, LaneResult, finetune
+from sim.messages import Connection, Job, Outcome
+from sim.pool.offers import load_offer, offer_adapters
+from sim.population.phones import own_phone
+from sim.population.users import User, draw_user, draw_users
+from sim.serving.account import PhoneAccount
+from sim.serving.beginning import beginning
+from sim.serving.desk import Desk
+from sim.worker.choosing import Driver, Participant
+from sim.worker.failures import UserFailed, of_the_machine, trace
+from sim.worker.phone import PhoneView
+from sim.worker.scratch import from_scratch
+from sim.worker.workplace import Task, Workplace
+from strategies.base import Choice, Offer, Strategy
+
+NO_TARGET = "there is no target loss, for from scratch this user failed"
+
+
+def simulate(work: Workplace, task: Task) -> list[Outcome]:
+    """Run a job: every user chooses and fine-tunes. Outcomes in the order of the job's users.
+
+    Where a user's strategy or fine-tuning raises, UserFailed is raised, or (`engine.keep_going`) the user's outcome
+    says so and the others are as without that user. An error of a whole batch is traced to its users by halving it.
+    """
+    config, job = work.config, task.job
+    strategy, offer = make_strategy(job.strategy, config), load_offer(task.offer)
+    found: dict[int, Outcome] = {}
+    todo = [job.users]
+    while todo:
+        some = todo.pop()
+        try:
+            found |= {o.user_id: o for o in Batch(work, task, job.only(some), strategy).outcomes(offer)}
+        except (UserError, UserFailed):
+            raise
+        except Exception as error:
+            if no_space(error) or of_the_machine(error):  # nobody's failure
+                raise
+            if len(some) > 1:
+                todo += [some[len(some) // 2 :], some[: len(some) // 2]]
+                continue
+            failure = UserFailed(some[0], error)
+            if not config.engine.keep_going:
+                raise failure from error
+            user = draw_user(config, work.resident.corpus, work.user_styles, some[0])
+            nearest = task.pool.nearest(work.resident.corpus, user.styles)
+            found[user.id] = _failed(user, _amount(work, job), nearest, failure)
+    return [found[u] for u in job.users]
+
+
+class Batch:
+    """Users of a job who are simulated together.
+
+    Attributes: `users` by id; `participants`, those of the users who have a target loss or need none.
+    """
+
+    def __init__(self, work: Workplace, task: Task, job: Job, strategy: Strategy) -> None:
+        self._began = time.perf_counter()
+        self._work, self._task, self._job, self._strategy = work, task, job, strategy
+        self._desk = Desk(work.resident, task.pool, offer_adapters(task.offer, work.resident.lanes.layout))
+        self._amount = _amount(work, job)
+        corpus = work.resident.corpus
+        self.users = {u.id: u for u in draw_users(work.config, corpus, work.user_styles, job.users)}
+        self._nearest = {s: task.pool.nearest(corpus, s) for s in {u.styles for u in self.users.values()}}
+        self._failures = {u: UserFailed(u, LookupError(NO_TARGET)) for u in job.lost}
+        self.participants = {u: self._participant(user) for u, user in self.users.items() if u not in self._failures}
+
+    def outcomes(self, offer: Offer) -> list[Outcome]:
+        """What was measured of the users, or why nothing was."""
+        engine, training = self._work.config.engine, self._work.config.training
+        driver = Driver(self._job.strategy, self._strategy, self._desk, engine.keep_going, not training.cost_only)
+        choices = driver.choices(offer, self.participants)
+        trained = self._finetuned(choices)
+        share = (time.perf_counter() - self._began) / len(self.users)
+        out = [
+            _failed(self.users[u], self._amount, self._nearest[self.users[u].styles], failure)
+            for u, failure in {**self._failures, **driver.failures}.items()
+        ]
+        for result in trained:
+            user, choice, account = self.users[result.key], choices[result.key], self.participants[result.key].account
+            out.append(
+                replace(
+                    _unmeasured(user, self._amount, self._nearest[user.styles]),
+                    start=dict(account.origin(choice.start).weights),
+                    curve=result.curve,
+                    steps=result.steps,
+                    train_tokens=result.train_tokens,
+                    evaluated_tokens=result.evaluated_tokens,
+                    wall_s=share,
+                    work=account.work.counts(),
+                    scores=dict(choice.scores),
+                    explanation=dict(choice.explanation),
+                    coordinates=dict(choice.coordinates),
+                )
+            )
+        return out
+
+    def _participant(self, user: User) -> Participant:
+        work, config, amount = self._work, self._work.config, self._amount
+        account = PhoneAccount(user.id, config.seed)
+        view = PhoneView(
+            own_texts=sealed_value(lambda: tuple(user.texts[:amount])),
+            seed=config.seed,
+            user_id=user.id,
+            own=own_phone(config, work.hours, user.id, user.phone, _connection(user)),
+            terms=self._task.terms,
+            on_phone=sealed(account.has),
+            truth=tuple(self._nearest[user.styles]) if self._strategy.reads_truth else None,
+        )
+        return Participant(view, account)
+
+    def _finetuned(self, choices: Mapping[int, Choice]) -> list[LaneResult[int]]:
+        """What became of the lanes of those who chose, in their order; nothing where nobody trains."""
+        desk, job, training = self._desk, self._job.only(choices), self._work.config.training
+        if training.cost_only:
+            return [LaneResult(user) for user in choices]
+        targets = dict(zip(job.users, job.targets, strict=True)) if job.targets else {}
+        lanes = [
+            Lane(
+                key=user,
+                start=beginning(desk, self.participants[user].account, choice.start),
+                texts=desk.encode(self.participants[user].view.texts),
+                held_out=desk.encode(self.users[user].held_out),
+                rng=self.participants[user].account.batches_rng(),
+                target=targets.get(user) if training.stop_at_target else None,
+            )
+            for user, choice in choices.items()
+        ]
+
+        def train_all() -> list[LaneResult[int]]:
+            done = {r.key: r for r in finetune(desk.lm, desk.lanes, lanes, desk.plan)}
+            return [replace(done[user], adapter=None) for user in choices]  # nobody needs the adapters
+
+        if any(choice.start.weights for choice in choices.values()):
+            return train_all()
+        return from_scratch(self._work, self._task.shared, job, train_all)
+
+
+def _amount(work: Workplace, job: Job) -> int:
+    """How many of a user's texts the phone has."""
+    return max(1, round(job.amount * work.config.population.texts))
+
+
+def _unmeasured(user: User, texts: int, nearest: Sequence[str]) -> Outcome:
+    """The outcome of a user of whom nothing was measured yet."""
+    return Outcome(
+        user_id=user.id,
+        phone=user.phone,
+        network=_connection(user),
+        styles=list(user.styles),
+        texts=texts,
+        start={},
+        nearest=nearest,
+        curve=[],
+        steps=0,
+        train_tokens=0,
+        evaluated_tokens=0,
+        wall_s=0.0,
+    )
+
+
+def _connection(user: User) -> Connection:
+    net = user.network
+    return Connection(str(net.access), float(net.down_mbps), float(net.up_mbps), float(net.latency_ms))
+
+
+def _failed(user: User, texts: int, nearest: Sequence[str], failure: UserFailed) -> Outcome:
+    return replace(_unmeasured(user, texts, nearest), failed=str(failure), traceback=trace(failure))

@@ -1,0 +1,241 @@
+"""The interface between a strategy and the simulator: what a phone and the cloud may ask for, and what they get.
+
+A strategy is written for one phone. It touches models and data only by requests (`strategies.requests`), so nothing can
+be used without being metered, and requests of the same kind from many phones are answered in one batch.
+"""
+
+from __future__ import annotations
+
+from abc import ABC
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from strategies.requests import (
+    Download,
+    Embed,
+    Encode,
+    Evaluate,
+    Generate,
+    NextWords,
+    Request,
+    Start,
+    Text,
+    Train,
+    Trained,
+    Which,
+)
+
+__all__ = [
+    "Asking",
+    "Choice",
+    "Choosing",
+    "Cloud",
+    "Download",
+    "Embed",
+    "Encode",
+    "Evaluate",
+    "Generate",
+    "Hardware",
+    "NextWords",
+    "Offer",
+    "Phone",
+    "PoolView",
+    "Price",
+    "Request",
+    "Start",
+    "Strategy",
+    "Text",
+    "Train",
+    "Trained",
+    "Which",
+    "best",
+    "lowest",
+]
+
+Tensors = Mapping[str, npt.NDArray[np.generic]]
+"""Named arrays, as in a PEFT adapter file."""
+T = TypeVar("T")
+Asking = Generator[Request[object], Any, T]
+"""What asks on the way to a T: requests out, each one's reply in. Python cannot type a `yield` by what is yielded."""
+Choosing = Asking["Choice | Start"]
+"""What `choose` is."""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What the cloud hands to every phone before it chooses.
+
+    `payload` is data the phone downloads with the offer (arrays count by their size in bytes, anything else as
+    JSON); `pllms` are the ids it may start from. Neither holds any model: a phone asks for those by Download.
+    `adapters` are adapters that the cloud made itself, by name, as PEFT's tensors of the pool's kind and sizes. A
+    phone uses them by name as it uses pLLMs, and pays as much for them; it is handed the offer without the tensors.
+    """
+
+    pllms: tuple[str, ...] = ()
+    payload: Mapping[str, object] = field(default_factory=dict)
+    explanations: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Words by pLLM, for the records only; the phone gets what it needs in `payload`."""
+    coordinates: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """By pLLM and word, as in a choice, and for the records only as well."""
+    adapters: Mapping[str, Tensors] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A start, and why: the scores of the candidates (lower is better) and the user's style in words.
+
+    Words of an explanation may overlap, so that it counts twice what two of them share. `coordinates`, by word as well,
+    are those in which the strategy measures distances.
+    """
+
+    start: Start
+    scores: Mapping[str, float] = field(default_factory=dict)
+    explanation: Mapping[str, float] = field(default_factory=dict)
+    coordinates: Mapping[str, float] = field(default_factory=dict)
+
+
+def lowest(scores: npt.ArrayLike) -> int:
+    """Place of the lowest score; what is no number, as the loss of a pLLM that diverged, comes last."""
+    numbers = np.asarray(scores, dtype=np.float64)
+    return int(np.argmin(np.where(np.isnan(numbers), np.inf, numbers)))
+
+
+def best(losses: Mapping[str, float]) -> str:
+    """The name of the lowest loss; what is no number comes last."""
+    return list(losses)[lowest(list(losses.values()))]
+
+
+# ---------------------------------------------------------------- the two sides, as a strategy sees them
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """What a phone knows of itself.
+
+    Args:
+        app_ram_bytes: memory that an app may use.
+        access: "wifi", "4g" or "5g"; down_mbps, up_mbps: Mbit/s; latency_ms: of a request.
+        battery_j: a full charge.
+        windows_h: (from, to) in hours from now in which it may work, as far ahead as is known; empty: always.
+    """
+
+    tier: str
+    app_ram_bytes: float
+    access: str
+    down_mbps: float
+    up_mbps: float
+    latency_ms: float
+    battery_j: float
+    windows_h: tuple[tuple[float, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Price:
+    """What a request would cost this phone: for the deployed LLM, on its own processor and network.
+
+    An estimate before the work is done: of texts and answers the config states how long they are, an answer may end
+    before `max_new_tokens`, and of a Train the steps that the deployed LLM needs for a measured one are not known yet
+    (`sim.ledger.terms`). Seconds and joules are NaN where the phone has too little memory, and `reason` says so.
+    """
+
+    seconds: float
+    joules: float
+    bytes_down: float
+    bytes_up: float
+    flops: float
+    reason: str = ""
+
+    @property
+    def fits(self) -> bool:
+        """Whether the phone can do it at all."""
+        return self.seconds == self.seconds
+
+
+class Phone(Protocol):
+    """A user's phone: its own texts, what it knows of itself, and its own random stream; nothing else."""
+
+    @property
+    def texts(self) -> Sequence[Text]:
+        """The user's own texts, as many as this run lets the phone have."""
+        ...
+
+    @property
+    def hardware(self) -> Hardware:
+        """Memory, network, battery, and when it may work."""
+        ...
+
+    def price(self, request: Request[object]) -> Price:
+        """What a request would cost, before it is made. A pLLM that is on the phone already costs no download."""
+        ...
+
+    def rng(self, purpose: str) -> np.random.Generator:
+        """The user's random stream for a purpose: the same for any order of users and number of workers."""
+        ...
+
+    @property
+    def nearest(self) -> Sequence[str]:
+        """The truly closest pLLMs. Raises PermissionError unless the strategy declares `reads_truth`."""
+        ...
+
+
+class PoolView(Protocol):
+    """The pool as the cloud shows it to a strategy: weights and amounts, not what anybody calls the styles."""
+
+    @property
+    def ids(self) -> tuple[str, ...]: ...
+
+    def adapter(self, pllm: str) -> Tensors:
+        """PEFT's tensors of a pLLM's adapter. Raises KeyError where the pool has no such pLLM."""
+        ...
+
+    def texts(self, pllm: str) -> int:
+        """How many texts a pLLM was fine-tuned on."""
+        ...
+
+
+class Cloud(Protocol):
+    """The provider of the pool. `ask` answers a request at once and books it to the cloud, not to a phone."""
+
+    @property
+    def pool(self) -> PoolView: ...
+
+    @property
+    def probes(self) -> Sequence[str]:
+        """Prompts that belong to no user, for probing pLLMs."""
+        ...
+
+    def ask(self, request: Request[T]) -> T:
+        """The reply to a request. Raises PermissionError for one that only phones may make (Download, Train)."""
+        ...
+
+    def rng(self, purpose: str) -> np.random.Generator: ...
+
+
+class Strategy(ABC):  # noqa: B024  (choose has no body to share, offer does)
+    """How a phone gets its start. Subclasses override `choose`, and `offer` where the cloud has to prepare."""
+
+    reads_truth: bool = False
+    """True only for references that no real phone could run (oracle)."""
+    wraps: ClassVar[tuple[str, ...]] = ()
+    """Settings by which a config names other strategies; the class is handed those strategies themselves."""
+    not_in_offer: ClassVar[frozenset[str]] = frozenset()
+    """Settings that `offer` does not read: variants that differ in nothing else share one cached offer."""
+    offers_as: ClassVar[type[Strategy] | None] = None
+    """A strategy with the very same `offer`, to share its cached one. Counts for this class, not for subclasses."""
+
+    @property
+    def offering(self) -> Strategy:
+        """The strategy whose offer this one's is: itself, or one that it wraps, to share its cached offer."""
+        return self
+
+    def offer(self, cloud: Cloud) -> Offer:
+        """Cloud side, once per pool; its cost is booked to the cloud."""
+        return Offer(pllms=cloud.pool.ids)
+
+    def choose(self, phone: Phone, offer: Offer) -> Choosing | Choice | Start:
+        """Phone side: yield requests, return a start. A strategy that asks nothing may simply return."""
+        raise NotImplementedError

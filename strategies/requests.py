@@ -1,0 +1,140 @@
+"""What a strategy may ask for. Each request says what its reply is; how it is answered and priced is not known here.
+
+A request names pLLMs by their ids in a `Start`, and LLMs by "base" (the one that is personalised) or "summarizer" (the
+one that judges styles).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, Literal, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+Which = Literal["base", "summarizer"]
+"""Which LLM a request is for: the one being personalised, or the one that judges styles."""
+
+Reply = TypeVar("Reply", covariant=True)
+
+
+class Request(Generic[Reply]):
+    """Something that a phone yields, or that the cloud is asked. The type parameter is that of the reply."""
+
+
+@dataclass(frozen=True)
+class Text:
+    """One thing a user wrote or wants written: a prompt and its answer in the user's style."""
+
+    prompt: str
+    answer: str
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where fine-tuning begins: weights over pLLMs; empty means from scratch.
+
+    Several weights mean XPerT's merge, theta_base + sum_i a_i (theta_i - theta_base), done exactly.
+    """
+
+    weights: Mapping[str, float] = field(default_factory=dict)
+
+    def __hash__(self) -> int:
+        return hash(tuple(sorted(self.weights.items())))
+
+    @property
+    def best(self) -> str:
+        """The pLLM with the largest weight, or "" from scratch."""
+        return max(self.weights, key=self.weights.__getitem__) if self.weights else ""
+
+
+@dataclass(frozen=True)
+class Download(Request[None]):
+    """Fetch a pLLM to the phone (as the pool ships it: adapter or whole model). Reply: None.
+
+    It stays there: the second time is free. A pLLM that a phone uses without having fetched it is billed all the same.
+    """
+
+    pllm: str
+
+
+@dataclass(frozen=True)
+class Evaluate(Request[float]):
+    """Mean loss per answer token (nats) of base + start on texts. Reply: float."""
+
+    start: Start
+    texts: Sequence[Text]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The reply to Train: what the phone now has, and its mean loss per answer token on the texts it was trained on.
+
+    `start` is good for further requests and as the final start; it never has to be downloaded. The loss is one more
+    pass over the texts after the last step, and billed as such.
+    """
+
+    start: Start
+    loss: float
+
+
+@dataclass(frozen=True)
+class Train(Request[Trained]):
+    """Fine-tune from a start on texts for some steps, as the run fine-tunes, and keep the result. Reply: Trained.
+
+    A part of a step is a step at that part of the learning rate, and billed as that part: a step of the LLM that is
+    really trained stands for many of the deployed one, which a phone could try one by one. Phones only. The optimiser's
+    moments are not kept: training on is a new Train from what came back.
+    """
+
+    start: Start
+    texts: Sequence[Text]
+    steps: float
+
+
+@dataclass(frozen=True)
+class Generate(Request[list[str]]):
+    """Answers to prompts by base + start, or by the summarizer. Reply: list[str].
+
+    Greedy; a `temperature` above 0 samples, the same answers for the same request.
+    """
+
+    prompts: Sequence[str]
+    start: Start = Start()
+    llm: Which = "base"
+    max_new_tokens: int = 64
+    temperature: float = 0.0
+
+
+@dataclass(frozen=True)
+class Embed(Request[npt.NDArray[np.float32]]):
+    """Hidden state before the output layer where the reply to each prompt would begin.
+
+    Reply: float32 array (prompts, width of the LLM).
+    """
+
+    prompts: Sequence[str]
+    llm: Which = "summarizer"
+
+
+@dataclass(frozen=True)
+class Encode(Request[npt.NDArray[np.float32]]):
+    """Sentence embeddings by a small encoder, all-MiniLM-L6-v2, which has to be on the phone: downloaded once.
+
+    Reply: float32 array (strings, 384), each row of length 1. Needs the extra `embedder`.
+    """
+
+    strings: Sequence[str]
+
+
+@dataclass(frozen=True)
+class NextWords(Request[list[tuple[str, float]]]):
+    """The words that an LLM would most probably begin its replies with, over all prompts together.
+
+    Reply: list of (word, mean probability), best first, at most `count`.
+    """
+
+    prompts: Sequence[str]
+    count: int
+    llm: Which = "summarizer"

@@ -1,0 +1,1 @@
+"""The benchmark: Headstart against what a researcher would write otherwise, `headstart bench` (docs/bench.md)."""

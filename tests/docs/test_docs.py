@@ -1,0 +1,90 @@
+"""The pages made from code are those that are checked in, and say everything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from docs.make import house
+from docs.make.pages import DOCS, describe_config, pages
+from docs.make.results import BLOCK, FILLED, README, REFERENCE, filled, read_summary
+from sim.analysis.measures import COSTS, METRICS
+from sim.experiment.config import Config
+from sim.records.tables import TABLES, describe
+
+
+@pytest.mark.parametrize("name", ["config.md", "records.md"])
+def test_page_is_up_to_date(name: str) -> None:
+    assert (DOCS / name).read_text(encoding="utf-8") == pages()[name], "run `python -m docs.make`"
+
+
+def test_picture_of_the_house_is_that_of_the_code() -> None:
+    assert house.PICTURE.read_text(encoding="utf-8") == house.picture(), "run `python -m docs.make`"
+
+
+def test_arrows_of_the_picture_are_those_that_no_others_imply() -> None:
+    arrows = {("a", "b"), ("b", "c"), ("a", "c"), ("c", "d"), ("a", "d")}
+    assert house.reduced(arrows) == {("a", "b"), ("b", "c"), ("c", "d")}
+
+
+def test_rooms_are_small_enough_to_look_through() -> None:
+    """At most a dozen entries in a folder of the simulator's code; the doors and rooms themselves are listed once."""
+    folders = [path for path in (house.ROOT / "sim").rglob("*") if path.is_dir() and "data" not in path.parts]
+    counts = {path: len([p for p in path.iterdir() if p.name != "__pycache__"]) for path in folders}
+    assert {str(path): count for path, count in counts.items() if count > 12} == {}
+    assert {room.partition(".")[2] for row in house.layers() for room in row} == {
+        path.stem for path in (house.ROOT / "sim").iterdir() if path.name not in ("__init__.py", "__pycache__")
+    }
+
+
+@pytest.mark.parametrize("path", FILLED, ids=lambda path: path.name)
+def test_tables_are_those_of_the_committed_results(path: Path) -> None:
+    page = path.read_text(encoding="utf-8")
+    assert filled(page) == page, "run `python -m docs.make`"
+    assert BLOCK.search(page)
+
+
+def test_the_readme_shows_what_flatters_least_first() -> None:
+    """Of the two regimes the one in which starts save less compute."""
+    tables = [REFERENCE / found[3] for found in BLOCK.finditer(README.read_text(encoding="utf-8"))][:2]
+    saved = [read_summary(folder)["mean"]["xpert", "compute_saved_total", "restart"] for folder in tables]
+    assert saved == sorted(saved)
+    assert saved[0] < 0 < saved[1]
+
+
+def test_records_page_has_every_column_and_metric() -> None:
+    page = pages()["records.md"]
+    assert describe() in page
+    for metric in (METRICS | COSTS).values():
+        assert f"| `{metric.name}` | {metric.unit} | {metric.meaning} |\n" in page
+    for table, columns in TABLES.items():
+        _, _, after = describe().partition(f"## {table}.csv\n")
+        section = after.partition("\n## ")[0]
+        for column in columns:
+            assert f"| `{column.name}` | {column.type.__name__} | {column.unit} | {column.meaning} |" in section
+
+
+def test_example_of_the_records_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It prints what the README's table says."""
+    example = pages()["records.md"].partition("```python\n")[2].partition("```")[0]
+    monkeypatch.chdir(README.parent)
+    exec(example.replace("minutes.png", str(tmp_path / "minutes.png")), {})
+    saved = {line.split()[0]: line.split()[-1] for line in capsys.readouterr().out.splitlines()}
+    summary = read_summary(REFERENCE / "quickstart")["mean"]
+    assert float(saved["random"]) == pytest.approx(summary["random", "compute_saved_total", "restart"], abs=1e-6)
+    assert (tmp_path / "minutes.png").stat().st_size > 1_000
+
+
+def test_config_page_has_every_key_with_default_and_meaning() -> None:
+    page = describe_config()
+    for name, value in Config().model_dump().items():
+        keys = [f"{name}.{k}" for k in value] if isinstance(value, dict) and value else [name]
+        for key in keys:
+            rows = [line for line in page.splitlines() if line.startswith(f"| `{key}` |")]
+            assert len(rows) == 1, key
+            assert all(cell.strip() for cell in rows[0].strip("|").split(" | ")), rows[0]
+    assert "| `population.users` | whole number, at least 1, at most 10,000,000 | `60` | number of users |" in page
+    assert '| `pool.ship` | `"adapter"`, `"model"` | `"adapter"` |' in page

@@ -1,0 +1,122 @@
+"""The grid of a sweep: which runs it consists of, and where each lies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from sim.cloud.check import prepare
+from sim.common.errors import UserError
+from sim.experiment.grid import Point, grid, split_values
+
+ROOT = Path(__file__).resolve().parents[3]
+QUICKSTART = ROOT / "configs" / "quickstart.toml"
+
+
+def values(points: list[Point]) -> list[Mapping[str, str]]:
+    return [dict(p.values) for p in points]
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("1,2, 3", ["1", "2", "3"]),
+        ("1", ["1"]),
+        ("", [""]),
+        ('["a","b"];["c"]', ['["a","b"]', '["c"]']),
+        ('["a","b"],["c"]', ['["a","b"]', '["c"]']),
+        ('["a","b"]', ['["a","b"]']),
+        ('"x,y",z', ['"x,y"', "z"]),
+        ("oneplus-12,apple-iphone-13;market", ["oneplus-12,apple-iphone-13", "market"]),
+    ],
+)
+def test_values_are_split_outside_of_brackets_and_quotes(text: str, parts: list[str]) -> None:
+    assert split_values(text) == parts
+
+
+def test_grid_of_the_command_line_varies_the_last_key_fastest() -> None:
+    points = grid(QUICKSTART, ["pool.size=14,28", 'strategies=["scratch","xpert"];["scratch"]', "population.users=3"])
+    assert values(points) == [
+        {"pool.size": size, "strategies": strategies}
+        for size in ("14", "28")
+        for strategies in ('["scratch", "xpert"]', '["scratch"]')
+    ]
+    assert {p.config.population.users for p in points} == {3}
+    assert [p.config.pool.size for p in points] == [14, 14, 28, 28]
+    assert points[0].config.strategies == ["scratch", "xpert"]
+    assert len({p.folder for p in points}) == 4
+
+
+def test_grid_of_a_file_and_how_the_command_line_changes_it(tmp_path: Path) -> None:
+    path = tmp_path / "s.toml"
+    path.write_text(
+        '[sweep]\n"pool.size" = [14, 28]\nseed = [0, 1]\n[sweep.options.xpert]\nmetric = ["l2", "cosine"]\n'
+    )
+    assert len(grid(path, [])) == 8
+    points = grid(path, ["pool.size=7", "seed=5,6,7", "options.xpert.metric=l2"])
+    assert values(points) == [{"seed": "5"}, {"seed": "6"}, {"seed": "7"}]
+    assert points[0].config.pool.size == 7
+    assert points[0].config.options == {"xpert": {"metric": "l2"}}
+
+
+def test_folder_depends_on_all_that_changes_records_and_on_nothing_else() -> None:
+    (plain,) = {p.folder.name for p in grid(QUICKSTART, ["seed=1,2"])[:1]}
+    same = grid(QUICKSTART, ["seed=1,2", "engine.workers=3", "engine.backend=inline", "name=x", "output=/tmp/x"])[0]
+    other = grid(QUICKSTART, ["seed=1,2", "engine.cohort=3"])[0]
+    assert same.folder == Path("/tmp/x/x") / plain
+    assert other.folder.name != plain
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "nothing to sweep"),
+        (["pool.size=14"], "nothing to sweep"),
+        (["pool.sise=1,2"], "Did you mean 'size'"),
+        (["pool.size=1,many"], "pool.size = 'many'"),
+        (["name=a,b"], "name cannot be swept"),
+        (["engine.workers=1,2"], "engine.workers=1 and engine.workers=2 are the same run"),
+        (["seed=1,1"], "same run"),
+        (["seed"], "expected key=value"),
+    ],
+)
+def test_bad_grids_are_one_line(arguments: list[str], said: str) -> None:
+    with pytest.raises(UserError, match=said) as caught:
+        grid(QUICKSTART, arguments)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("sweep = 3\n", "a table"),
+        ("[sweep]\nseed = 3\n", "seed = 3"),
+        ("[sweep]\nseed = []\n", "no values"),
+        ("a =", "s.toml: Invalid value"),
+    ],
+)
+def test_bad_tables_are_one_line(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "s.toml"
+    path.write_text(text)
+    with pytest.raises(UserError, match=said):
+        grid(path, [])
+
+
+@pytest.mark.parametrize("name", ["selection_cost", "similarity", "mixed_styles", "pool_size"])
+def test_shipped_sweeps_are_sound(name: str) -> None:
+    points = grid(ROOT / "configs" / "sweeps" / f"{name}.toml", [])
+    assert len(points) > 2
+    try:
+        for point in points:
+            prepare(point.config)
+    except UserError as error:
+        if "unknown strategy" not in str(error):
+            raise
+        pytest.skip(str(error))
+
+
+def test_runs_that_sweep_their_corpus_lie_side_by_side(tmp_path: Path) -> None:
+    points = grid(QUICKSTART, ["corpus.source=jsonl", "corpus.path=a.jsonl,b.jsonl", f"output={tmp_path}"])
+    assert {point.folder.parent for point in points} == {tmp_path / "a"}

@@ -1,0 +1,148 @@
+"""A sweep: neither a kill nor a second call changes what comes out."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from sim.analysis.sweep.report import report
+from sim.analysis.sweep.table import load_sweep
+from sim.cli import app
+from sim.cloud.check import prepare
+from sim.display import Log
+from sim.engine import start
+from sim.experiment.grid import grid
+from sim.llm.finetune import finetune
+from sim.sweep import sweep
+from tests.runs import same_tables, tiny_overrides
+
+ROOT = Path(__file__).resolve().parents[2]
+QUICKSTART = ROOT / "configs" / "quickstart.toml"
+GRID = ["pool.size=1,2", "seed=0,1", "ladder.users=0", "name=s"]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tiny_llm: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a sweep that nothing happened to."""
+    output = tmp_path_factory.mktemp("sweep")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HEADSTART_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+        points = grid(QUICKSTART, [*tiny_overrides(tiny_llm, output), *GRID])
+        assert sweep(points, Log()) == []
+    return output / "s"
+
+
+def same_sweeps(left: Path, right: Path) -> None:
+    assert (left / "runs.csv").read_bytes() == (right / "runs.csv").read_bytes()
+    runs = sorted(p.name for p in left.iterdir() if p.is_dir())
+    assert runs == sorted(p.name for p in right.iterdir() if p.is_dir())
+    for name in runs:
+        same_tables(left / name, right / name)
+
+
+def test_runs_csv_has_a_row_for_each_run_and_strategy(undisturbed: Path) -> None:
+    table = load_sweep(undisturbed)
+    assert table.keys == ("pool.size", "seed")
+    assert table.rows[["pool.size", "seed", "strategy"]].to_numpy().tolist() == [
+        [size, seed, strategy] for size in (1, 2) for seed in (0, 1) for strategy in ("scratch", "random", "oracle")
+    ]
+    for row in table.rows.to_dict("records"):
+        summary = pd.read_csv(undisturbed / row["folder"] / "summary.csv").set_index(["strategy", "metric"])
+        assert row["total_min"] == pytest.approx(summary.loc[(row["strategy"], "total_min"), "mean"])
+        assert row["total_min_low"] <= row["total_min"] <= row["total_min_high"]
+    assert table.setting("pool.size", table.rows["folder"][0]) == 1
+
+
+def test_finished_runs_are_skipped(undisturbed: Path, tiny_llm: Path) -> None:
+    before = {p: p.stat().st_mtime_ns for p in undisturbed.rglob("users.csv")}
+    points = grid(QUICKSTART, [*tiny_overrides(tiny_llm, undisturbed.parent), *GRID])
+
+    class Nobody(Log):
+        def run(self, number: int, of: int, label: str, before: int, jobs: int) -> None:
+            raise AssertionError(label)
+
+    runs = (undisturbed / "runs.csv").read_bytes()
+    assert sweep(points, Nobody()) == []
+    assert {p: p.stat().st_mtime_ns for p in undisturbed.rglob("users.csv")} == before
+    assert (undisturbed / "runs.csv").read_bytes() == runs
+
+
+def test_a_run_that_fails_does_not_stop_the_others(tiny_llm: Path, tmp_path: Path) -> None:
+    points = grid(QUICKSTART, [*tiny_overrides(tiny_llm, tmp_path), *GRID[2:], "population.styles_per_user=1,9"])
+    (failure,) = sweep(points, Log())
+    assert failure.startswith("population.styles_per_user=9: ")
+    assert set(load_sweep(tmp_path / "s").rows["population.styles_per_user"]) == {1}
+    result = CliRunner().invoke(
+        app, ["sweep", *tiny_overrides(tiny_llm, tmp_path), *GRID[2:], "population.styles_per_user=1,9"]
+    )
+    assert result.exit_code == 1
+    assert result.output.splitlines()[-1] == str(tmp_path / "s")
+
+
+def test_runs_share_what_is_trained_from_scratch(
+    tiny_llm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two runs that differ in their pools: the second one trains nobody from scratch, and records the same."""
+    trained: list[int] = []
+    monkeypatch.setattr("sim.worker.cohort.finetune", lambda *a: trained.append(len(a[2])) or finetune(*a))
+    points = grid(QUICKSTART, [*tiny_overrides(tiny_llm, tmp_path), "pool.steps=1,2", "ladder.users=0", "name=s"])
+    assert sweep(points, Log()) == []
+    cohorts, strategies = 2, 3
+    assert len(trained) == 2 * cohorts * strategies - cohorts
+    assert len(list((tmp_path / "s" / "scratch").iterdir())) == cohorts
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    start(prepare(points[1].config), alone, Log())
+    assert len(trained) == 3 * cohorts * strategies - cohorts
+    same_tables(points[1].folder, alone)
+
+
+def test_time_left_covers_the_whole_sweep(tiny_llm: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    points = grid(QUICKSTART, [*tiny_overrides(tiny_llm, tmp_path), *GRID])
+    log = Log()
+    log.run(2, 4, "second", 6, 24)
+    assert "run 2 of 4: second; sweep: 6/24 jobs, about 0 min left" in capsys.readouterr().out
+    assert sweep(points, log) == []
+    assert "sweep: 24/24 jobs" in capsys.readouterr().out
+
+
+def test_killed_at_any_moment_and_called_again(undisturbed: Path, tiny_llm: Path, tmp_path: Path) -> None:
+    """SIGKILL, at random numbers of recorded jobs, until the sweep gets through."""
+    rng = random.Random(7)
+    command = [sys.executable, "-m", "sim.cli", "sweep", *tiny_overrides(tiny_llm, tmp_path), *GRID]
+    kills = 0
+    for jobs in (rng.randint(1, 9), rng.randint(12, 22), None):
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, start_new_session=True)
+        while process.poll() is None:
+            if jobs is not None and recorded(tmp_path / "s") >= jobs:
+                time.sleep(rng.uniform(0, 0.1))
+                os.killpg(process.pid, signal.SIGKILL)
+                break
+            time.sleep(0.002)
+        kills += process.wait() == -signal.SIGKILL
+    assert kills == 2
+    assert process.returncode == 0
+    same_sweeps(tmp_path / "s", undisturbed)
+
+
+def recorded(folder: Path) -> int:
+    """Lines of all journals: a run's identity and its complete jobs."""
+    return sum(path.read_bytes().count(b"\n") for path in folder.glob("*/progress.jsonl"))
+
+
+def test_report_of_a_sweep_is_one_file(undisturbed: Path) -> None:
+    html = report(undisturbed).read_text(encoding="utf-8")
+    assert "https://" not in html
+    for part in ("What was swept", "By pool.size", "By seed", "Cost by pool size", "Cost against accuracy", "All runs"):
+        assert f">{part}</h2>" in html, part
+    assert "Beside the published costs" not in html
+    assert html.count("data:image/png;base64,") == 4
