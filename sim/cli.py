@@ -13,6 +13,7 @@ import typer
 from sim.commands.bench import bench
 from sim.commands.devices import devices
 from sim.commands.explain import explain
+from sim.commands.paper import paper
 from sim.commands.pocket import pocket
 from sim.commands.pool import pool
 from sim.commands.report import report
@@ -50,7 +51,7 @@ def _options(
     """Options of all commands."""
 
 
-for command in (run, explain, report, sweep):
+for command in (run, explain, report, sweep, paper):
     app.command()(command)
 # also `bench --help` is answered by the benchmark itself
 app.command(add_help_option=False, context_settings={"ignore_unknown_options": True})(bench)

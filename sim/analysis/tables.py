@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +13,7 @@ import pandas as pd
 from sim.common.errors import UserError, nearest
 from sim.common.names import has_controls
 from sim.experiment.config import Config
+from sim.records.cells import read_cells
 from sim.records.tables import FAILED, FITTING, TABLES, Column
 
 KEYS = ("user_id", "amount", "texts", "step", "rank")
@@ -121,12 +121,7 @@ def read_table(path: Path, columns: tuple[Column, ...]) -> pd.DataFrame:
     dtypes = {c.name: _DTYPES[c.type] for c in columns}
     if not path.is_file():
         return pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in dtypes.items()})
-    blank = {c.name: [""] for c in columns if c.type is not str}  # a style may well be called "None"
-    try:
-        table = pd.read_csv(path, dtype=dtypes, keep_default_na=False, na_values=blank)
-    except (OSError, ValueError, OverflowError) as error:
-        reason = re.sub(r"\s+", " ", str(error)).strip().rstrip(".")
-        raise UserError(f"{path}: {reason}.") from error
+    table = read_cells(path, dtypes)
     if missing := [name for name in dtypes if name not in table]:
         raise UserError(f"{path}: column {missing[0]!r} is missing.")
     for name in KEYS:

@@ -117,6 +117,10 @@ class Corpus(ABC):
     def fingerprint(self) -> str:
         """A hash of everything that decides what `draw` returns."""
 
+    def key(self, style: str) -> str:
+        """What the random streams of a style's pLLMs are called: here its name. The same of two that are one style."""
+        return style
+
     def probes(self, count: int, rng: np.random.Generator) -> list[str]:
         """Prompts on which base LLM and pLLMs are compared; they belong to no user's held-out texts."""
         return [text.prompt for text in self.draw(self.default, "pool", count, rng)]

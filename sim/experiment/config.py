@@ -19,7 +19,7 @@ from sim.common.errors import UserError, nearest
 from sim.common.names import has_controls
 from sim.experiment.names import ORACLE, SCRATCH
 from sim.experiment.paths import PathKey, there
-from sim.experiment.reading import parse_override, read_toml, set_key, short
+from sim.experiment.reading import Tree, parse_override, read_toml, set_key, short
 from sim.experiment.sections import (
     BUILT_IN,
     Billing,
@@ -37,7 +37,9 @@ from sim.experiment.sections import (
 QUICKSTART = "quickstart"
 ELSEWHERE = {"backend", "workers", "address", "deadline_s", "job_deadline_s", "retries", "keep_going", "store"}
 """Keys of `engine` that say where and how long, and change no record."""
-ADDED = ("training.adapter", "engine.job_deadline_s")
+NO_RECORD: dict[str, bool | set[str]] = {"name": True, "output": True, "replicates": True, "engine": ELSEWHERE}
+"""Keys that change no record. A replicate is a run like any other: its seeds say which one it is."""
+ADDED = ("replicates", "training.adapter", "engine.job_deadline_s")
 """Keys that runs on people's disks may lack: 0.1.0 had none of them, and did what is their default."""
 
 
@@ -52,6 +54,13 @@ class Config(Section):
         "name of its file or folder, or corpus.source",
     )
     seed: int = Field(0, ge=0, lt=2**63, description="decides everything that is random")
+    replicates: int = Field(
+        1,
+        ge=1,
+        le=1000,
+        description="runs that ask the same with further seeds: `headstart sweep` does each, with `seed` and "
+        "`pool.seed` one higher than in the one before, and takes their users together (docs/sweeps.md)",
+    )
     strategies: Names = Field([SCRATCH, "random", ORACLE, "xpert"], min_length=1, description="what is compared")
     output: Annotated[str, PathKey(made=True, workers="never")] = Field("results", description="folder of results")
     llm: LlmSection = LlmSection()
@@ -77,7 +86,7 @@ class Config(Section):
         if source == BUILT_IN:
             return tree
         texts = Path(str(corpus.get("path", ""))).stem or source
-        return {**tree, "name": re.sub(r"[^A-Za-z0-9._-]+", "-", texts).strip("-.") or "corpus"}
+        return {**tree, "name": re.sub(r"[^A-Za-z0-9._-]+", "-", texts).strip("-.")[:200] or "corpus"}
 
     @model_validator(mode="after")
     def _consistent(self) -> Config:
@@ -94,7 +103,7 @@ class Config(Section):
                     )
         for name in self.strategies:
             if not name.strip() or has_controls(name):
-                raise ValueError(f"strategies: {name!r} is no name (empty, or with control characters)")
+                raise ValueError(f"strategies: {short(name)} is no name (empty, or with control characters)")
         if repeated := {s for s in self.strategies if self.strategies.count(s) > 1}:
             raise ValueError(f"strategies: {short(sorted(repeated)[0])} is named twice")
         return self
@@ -110,8 +119,7 @@ class Config(Section):
 
         Raises: UserError, one line that names the key, the value and what is allowed.
         """
-        tree = {} if path is None else read_toml(path)
-        tree.pop("sweep", None)
+        tree = {} if path is None else read_experiment(path)[0]
         for override in overrides:
             set_key(tree, *parse_override(override))
         return cls.of(tree)
@@ -153,7 +161,7 @@ class Config(Section):
     def digest(self) -> str:
         """A hash of all that the records depend on: not of where results go, nor of who does the work."""
         validated = type(self).model_validate(self.model_dump())  # a default 1000 becomes the 1000.0 that it is in TOML
-        tree = validated.model_dump(mode="json", exclude={"name": True, "output": True, "engine": ELSEWHERE})
+        tree = validated.model_dump(mode="json", exclude=NO_RECORD)
         if tree["training"]["adapter"] == "lora":  # as it was before there was a choice: runs of then are found again
             del tree["training"]["adapter"]
         return digest(tree)
@@ -161,6 +169,12 @@ class Config(Section):
     def to_toml(self) -> str:
         """All keys as TOML, which `load` reads."""
         return tomli_w.dumps(self.model_dump())
+
+
+def read_experiment(path: Path) -> tuple[Tree, object]:
+    """The tree of an experiment's file, and its table `sweep` (empty where there is none). Raises UserError."""
+    tree = read_toml(path)
+    return tree, tree.pop("sweep", {})
 
 
 def check_keys(model: type[BaseModel], tree: Mapping[str, object], prefix: str = "") -> None:
@@ -193,7 +207,7 @@ def _one_line(error: ValidationError) -> str:
         return f"{first['msg'].removeprefix('Value error, ')}."
     # a value that may be of two kinds has one error for each
     reasons = [e["msg"][0].lower() + e["msg"][1:] for e in errors if _where(e) == where]
-    return f"{where} = {short(first['input'])}: {', or '.join(reasons)}."
+    return f"{where:.80} = {short(first['input'])}: {', or '.join(reasons)}."
 
 
 def _where(error: ErrorDetails) -> str:

@@ -124,7 +124,9 @@ class PoolSection(Section):
     steps: int = Field(400, ge=1, description="steps that a pLLM was fine-tuned for")
     batch: int = Field(4, ge=1, description="texts a step of a pLLM's fine-tuning")
     lr: float = Field(3e-3, gt=0, description="learning rate of a pLLM's fine-tuning")
-    seed: int = Field(0, ge=0, description="decides the pool's texts and training, apart from the users' seed")
+    seed: int = Field(
+        0, ge=0, lt=2**63, description="decides the pool's texts and training, apart from the users' seed"
+    )
     ship: Literal["adapter", "model"] = Field("adapter", description="what a phone downloads for a pLLM")
     path: File = Field("", description="an existing pool folder; empty: built, and cached by content")
 

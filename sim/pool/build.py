@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import asdict, replace
 from math import isfinite
 from pathlib import Path
@@ -39,7 +38,9 @@ def build_group(group: Group, config: Config, corpus: Corpus, lm: LanguageModel,
 
     def train(into: Path) -> None:
         styles = dict(zip(group.names, group.styles, strict=True))
-        for result in finetune(lm, wrapped, list(_lanes(styles, config, corpus, lm, wrapped)), plan):
+        keys = dict(zip(group.names, group.streams(corpus), strict=True))
+        lanes = [_lane(name, style, keys[name], config, corpus, lm, wrapped) for name, style in styles.items()]
+        for result in finetune(lm, wrapped, lanes, plan):
             assert result.adapter is not None
             name, loss = result.key, result.curve[-1][1]
             if not (isfinite(loss) and result.adapter.half().isfinite().all()):
@@ -51,20 +52,19 @@ def build_group(group: Group, config: Config, corpus: Corpus, lm: LanguageModel,
     return built(group.folder, train)
 
 
-def _lanes(
-    styles: dict[str, str], config: Config, corpus: Corpus, lm: LanguageModel, wrapped: Lanes
-) -> Iterator[Lane[str]]:
-    """What pLLMs are trained on, by their ids and styles: texts, beginning and order follow from seed and id."""
+def _lane(
+    name: str, style: str, key: str, config: Config, corpus: Corpus, lm: LanguageModel, wrapped: Lanes
+) -> Lane[str]:
+    """What a pLLM is trained on, by its id and style: texts, beginning and order follow from seed and key."""
     pool, most, own = config.pool, config.training.max_tokens, own_texts(config.pool)
-    for name, style in styles.items():
-        rng = stream(pool.seed, "pool", name)
-        texts = corpus.draw(style, "pool", own, rng)
-        texts += corpus.draw(corpus.default, "pool", pool.texts - own, rng)
-        held_out = corpus.draw(style, "test", min(HELD_OUT, corpus.available(style, "test")), rng)
-        yield Lane(
-            key=name,
-            start=wrapped.layout.fresh(rng),
-            texts=lm.encode(texts, most),
-            held_out=lm.encode(held_out, most),
-            rng=rng,
-        )
+    rng = stream(pool.seed, "pool", key)
+    texts = corpus.draw(style, "pool", own, rng)
+    texts += corpus.draw(corpus.default, "pool", pool.texts - own, rng)
+    held_out = corpus.draw(style, "test", min(HELD_OUT, corpus.available(style, "test")), rng)
+    return Lane(
+        key=name,
+        start=wrapped.layout.fresh(rng),
+        texts=lm.encode(texts, most),
+        held_out=lm.encode(held_out, most),
+        rng=rng,
+    )

@@ -52,6 +52,10 @@ class Group:
         """The pLLMs' ids, which name their folders: the style, and from its second pLLM on a number."""
         return [f"{name}.{self.round + 1}" if self.round else name for name in _names(self.styles, self.marked)]
 
+    def streams(self, corpus: Corpus) -> list[str]:
+        """What the random streams of the pLLMs are called."""
+        return [f"{key}.{self.round + 1}" if self.round else key for key in map(corpus.key, self.styles)]
+
     @property
     def label(self) -> str:
         return f"pLLMs {self.names[0]} to {self.names[-1]}"
@@ -163,7 +167,9 @@ def plan_pool(config: Config, corpus: Corpus, lm_digest: str) -> PoolPlan:
         for at in range(0, min(len(styles), size - first), GROUP):
             some, round_ = tuple(styles[at : at + GROUP]), first // len(styles)
             marked = tuple(style for style in some if style in clashing)
-            name = digest({**made_of, "styles": _names(some, marked), "round": round_})
+            names, keys = _names(some, marked), [corpus.key(style) for style in some]
+            streams = {"streams": keys} if keys != names else {}
+            name = digest({**made_of, "styles": names, "round": round_, **streams})
             groups.append(Group(len(groups), some, round_, name, config.llm.model, marked))
     name = digest({"size": size, "groups": [g.digest for g in groups]})
     folder = SHIPPED / name

@@ -198,6 +198,8 @@ def _line(raw: bytes) -> dict[str, Any]:
     sizes = line["sizes"]
     if not all(isinstance(part, dict) for part in (line["note"], sizes, line.get("digests", {}))):
         raise TypeError(line)
+    if not isinstance(line.get("digest", ""), str):
+        raise TypeError(line)
     if not all(table in RECORDED and type(size) is int and size >= 0 for table, size in sizes.items()):
         raise ValueError(sizes)
     return dict(line)

@@ -77,10 +77,15 @@ class Desk:
         """The flat adapter (size,) of that name. Raises UserError where there is none."""
         return self.own[name] if name in self.own else self.pool.adapter(name, self.lanes.layout)
 
+    def _place(self, name: str) -> tuple[str, str]:
+        """Where an adapter comes in a sum: by what its style is, whatever it is called."""
+        card = self.pool.cards.get(name)
+        return (self._resident.corpus.key(card.style) if card else name, name)
+
     def adapter(self, start: Start) -> Tensor:
         """The flat adapter of a start, merged where it has several; from scratch, one that changes nothing."""
         layout = self.lanes.layout
         if not start.weights:
             return layout.neutral()
-        names = sorted(start.weights)
+        names = sorted(start.weights, key=self._place)  # a sum's last bits depend on it
         return layout.merge([self.named(name) for name in names], [start.weights[n] for n in names])

@@ -9,6 +9,7 @@ import pytest
 
 from sim.cloud.check import prepare
 from sim.common.errors import UserError
+from sim.experiment.config import Config
 from sim.experiment.grid import Point, grid, split_values
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -80,6 +81,12 @@ def test_folder_depends_on_all_that_changes_records_and_on_nothing_else() -> Non
         (["engine.workers=1,2"], "engine.workers=1 and engine.workers=2 are the same run"),
         (["seed=1,1"], "same run"),
         (["seed"], "expected key=value"),
+        (["replicates=2,3"], "replicates cannot be swept"),
+        (["replicates=0"], "replicates = 0"),
+        (["replicates=2", "seed=0,1"], "seed is swept, which replicates = 2 does too"),
+        (["replicates=2", "pool.seed=0,1"], "pool.seed is swept"),
+        (["replicates=2", f"seed={2**63 - 1}"], "seed = 9223372036854775808"),
+        (["replicates=1000", "pool.size=" + ",".join(map(str, range(11)))], "11,000 runs"),
     ],
 )
 def test_bad_grids_are_one_line(arguments: list[str], said: str) -> None:
@@ -102,6 +109,39 @@ def test_bad_tables_are_one_line(tmp_path: Path, text: str, said: str) -> None:
     path.write_text(text)
     with pytest.raises(UserError, match=said):
         grid(path, [])
+
+
+def test_replicates_are_runs_with_seeds_of_their_own() -> None:
+    points = grid(QUICKSTART, ["replicates=3", "seed=9000", "pool.seed=9100", "pool.texts=48,400"])
+    assert values(points) == [
+        {"pool.texts": texts, "seed": str(9000 + r), "pool.seed": str(9100 + r)}
+        for texts in ("48", "400")
+        for r in range(3)
+    ]
+    for point in points:
+        assert (point.config.seed, point.config.pool.seed) == tuple(int(point.values[k]) for k in ("seed", "pool.seed"))
+        assert point.config.replicates == 1
+    alone = grid(QUICKSTART, ["replicates=2", "seed=9000"])
+    assert values(alone) == [{"seed": "9000", "pool.seed": "0"}, {"seed": "9001", "pool.seed": "1"}]
+    assert alone[1].config.digest() == Config.load(QUICKSTART, ["seed=9001", "pool.seed=1"]).digest()
+
+
+def test_replicates_are_no_single_run() -> None:
+    config = Config.load(QUICKSTART, ["replicates=5"])
+    with pytest.raises(UserError, match=r"replicates = 5: these are 5 runs, which `headstart sweep` does") as caught:
+        prepare(config)
+    assert "\n" not in str(caught.value)
+    assert config.digest() == Config.load(QUICKSTART).digest()
+
+
+def test_the_headline_has_both_regimes_and_five_replicates() -> None:
+    points = grid(ROOT / "configs" / "headline.toml", [])
+    assert values(points) == [
+        {"pool.texts": texts, "seed": str(seed), "pool.seed": str(seed)} for texts in ("48", "400") for seed in range(5)
+    ]
+    assert all(point.config.population.users >= 60 for point in points)
+    assert points[0].config.options["average"] == {"compressed": True}
+    prepare(points[0].config)
 
 
 @pytest.mark.parametrize("name", ["selection_cost", "similarity", "mixed_styles", "pool_size"])

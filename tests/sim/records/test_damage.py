@@ -69,6 +69,14 @@ def test_rows_without_a_journal_are_kept(copy: Path, whole: Path, caplog: pytest
     assert "users.csv has rows that no line of progress.jsonl is about" in caplog.messages[0]
 
 
+@pytest.mark.parametrize("digest", [None, 3, ["x"]])
+def test_a_digest_that_is_no_text_is_broken(tmp_path: Path, digest: object) -> None:
+    first = {"note": {}, "sizes": {}, "digests": {}, "digest": digest}
+    (tmp_path / NAME).write_text("".join(json.dumps(line) + "\n" for line in (first, {**first, "digest": "y"})))
+    with Journal(tmp_path) as journal:
+        assert (journal.identity, journal.complete) == (None, 0)
+
+
 def test_a_torn_line_is_what_a_killed_run_leaves_and_is_not_worth_a_word(
     copy: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
