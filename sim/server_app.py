@@ -13,8 +13,8 @@ from sim.cloud.check import prepare
 from sim.cloud.run import serve_run
 from sim.common.errors import UserError
 from sim.display import Log
-from sim.experiment.config import Config
-from sim.experiment.reading import check_values, read_toml, set_key
+from sim.experiment.config import Config, read_experiment
+from sim.experiment.reading import check_values, set_key
 from sim.records.folder import discard_unbegun, make_folder, new_run_id
 from sim.transport.nodes import FlowerNodes
 
@@ -45,8 +45,7 @@ def config_of(run_config: Mapping[str, Any]) -> Config:
     """
     given = {key: value for key, value in run_config.items() if value != ""}
     path = given.pop("config", None)
-    tree = read_toml(ROOT / str(path)) if path else {}
-    tree.pop("sweep", None)
+    tree = read_experiment(ROOT / str(path))[0] if path else {}
     for key, value in given.items():
         check_values(value, key)
         set_key(tree, key, value)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol
 
 from sim.analysis.run.demanded import write_demanded
 from sim.analysis.summary import SUMMARY_CSV, is_summarised, write_summary
-from sim.analysis.sweep.table import RUNS, runs_table
+from sim.analysis.sweep.table import RUNS, is_sweep, load_sweep, runs_table, write_settings
 from sim.analysis.tables import load_run
 from sim.cloud.check import prepare
 from sim.cloud.cohorts import job_count
@@ -29,7 +30,8 @@ class SweepWatcher(Watcher, Protocol):
 
 
 def sweep(points: Sequence[Point], watcher: SweepWatcher) -> list[str]:
-    """Do the runs that are missing, and keep runs.csv beside them up to date. Returns a line for each failed run.
+    """Do the runs that are missing, and keep runs.csv beside them up to date; in the end summary.csv, where there are
+    replicates. Returns a line for each failed run.
 
     Raises UserError, before anything is done, where a config is wrong.
     """
@@ -48,6 +50,7 @@ def sweep(points: Sequence[Point], watcher: SweepWatcher) -> list[str]:
         else:
             _write_runs(points)
     _write_runs(points)
+    _write_settings(points[0].folder.parent)
     return failures
 
 
@@ -75,4 +78,12 @@ def _write_runs(points: Sequence[Point]) -> None:
             write_demanded(run)
     if done:
         table = runs_table([(point.folder, point.values) for point in done])
-        write_whole(points[0].folder.parent / RUNS, table.to_csv(index=False))
+        folder = points[0].folder.parent
+        (folder / SUMMARY_CSV).unlink(missing_ok=True)  # it is over the runs that there were before
+        write_whole(folder / RUNS, table.to_csv(index=False))
+
+
+def _write_settings(folder: Path) -> None:
+    """Take the replicates of what is finished together."""
+    if is_sweep(folder) and (found := load_sweep(folder)).replicated:
+        write_settings(found)

@@ -1,19 +1,25 @@
-"""Pages that are made from code: `docs/config.md`, `docs/records.md` and the README's tables."""
+"""Pages that are made: `docs/config.md`, `docs/records.md`, `docs/paper.md` and the README's tables."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
-from docs.make import house
-from docs.make.results import FILLED, filled
+from docs.make import house, memory
+from docs.make.results import FILLED, REFERENCE, filled
+from sim.analysis.look import save
 from sim.analysis.measures import COSTS, METRICS, Metric
 from sim.analysis.rules import RULES
 from sim.experiment.config import Config
+from sim.paper import page as paper_page
+from sim.paper.chart import chart
+from sim.paper.compare import Row, compare
+from sim.paper.records import Records
+from sim.published import paper
 from sim.records.tables import describe
 
 DOCS = Path(__file__).resolve().parents[1]
@@ -74,6 +80,7 @@ What a run leaves in its folder. Made from `sim/records/tables.py` and `sim/anal
 `python -m docs.make`: edit there, not here. Beside the tables: `config.toml` (all keys, `headstart run` takes it),
 `manifest.json` (versions, machine, commit, workers, and `remarks`: what was dropped or put right in the corpus and the
 availability trace), `progress.jsonl` (how far the run is, for `--resume`), `plots/`.
+[training.md](training.md) says which texts decide when training ends and which measure its loss.
 
 The mean compute saved under the rule *restart* (below) and a plot of the minutes, from `users.csv` alone:
 
@@ -104,7 +111,8 @@ like.
 MEASURES = """
 ### Metrics of summary.csv
 
-Also the columns of a sweep's `runs.csv`, there under the rule *restart*. In the rows NAME_median `mean` is the median
+Also the columns of a sweep's `runs.csv`, there under the rule *restart*; a sweep with replicates has a `summary.csv` of
+its own over all of them (sweeps.md). In the rows NAME_median `mean` is the median
 over users, and `low` to `high` its interval. Savings are taken user by user and then averaged; there is none for a
 user who is at the target before the first step from scratch. Rows NAME_of_means are 1 - mean cost / mean cost from
 scratch instead.
@@ -150,17 +158,29 @@ def describe_records() -> str:
     return RECORDS + "\n" + describe() + MEASURES + rows(METRICS.values()) + charged + INTERVALS
 
 
+def describe_paper(rows: Sequence[Row]) -> str:
+    """What XPerT's authors published beside the committed records: `rows`. Also what `headstart paper` writes."""
+    root = paper_page.REFERENCE
+    return paper_page.page(
+        paper(), Records(REFERENCE), rows, root, paper_page.command(root, paper_page.PAGE), paper_page.PICTURE
+    )
+
+
 def pages() -> dict[str, str]:
-    """Content of the made pages by file name."""
+    """Content of the pages made from code, by file name."""
     return {"config.md": describe_config(), "records.md": describe_records()}
 
 
 def main(folder: Path = DOCS) -> None:
-    for name, text in pages().items():
+    rows = compare(paper(), Records(REFERENCE))
+    for name, text in (pages() | {"paper.md": describe_paper(rows)}).items():
         (folder / name).write_text(text, encoding="utf-8")
         print(folder / name)
+    print(save(chart(rows), folder / paper_page.PICTURE))
     house.PICTURE.write_text(house.picture(), encoding="utf-8")
     print(house.PICTURE)
+    memory.PAGE.write_text(memory.filled(memory.PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    print(memory.PAGE)
     for page in FILLED:
         page.write_text(filled(page.read_text(encoding="utf-8")), encoding="utf-8")
         print(page)

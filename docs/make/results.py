@@ -11,18 +11,23 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from sim.analysis.rules import ANY, RESTART
+from sim.analysis.summary import SUMMARY_CSV
 from sim.analysis.sweep.mixed import beside_mixed
 from sim.analysis.sweep.published import ACCURACY_BY_SIMILARITY, TIME_SAVED_BY_SIMILARITY
-from sim.analysis.sweep.table import load_sweep
+from sim.analysis.sweep.table import is_sweep, load_sweep
 from sim.analysis.tables import records
+from sim.experiment.names import SEEDS
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
 FILLED = (README, ROOT / "docs" / "sweeps.md", ROOT / "docs" / "xpert_data.md")
 """Pages that have such tables."""
 REFERENCE = ROOT / "results" / "reference"
-BLOCK = re.compile(r"(<!-- (\w+) of results/reference/([\w/-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
-"""Where a table belongs: which of `TABLES`, and of which folder."""
+INDEX = ["strategy", "metric", "rule"]
+BLOCK = re.compile(
+    r"(<!-- (\w+) of results/reference/([\w/-]+(?: where [\w.]+=[\w.]+)?) -->\n).*?(<!-- end -->)", re.DOTALL
+)
+"""Where a table belongs: which of `TABLES`, and of what: a run, a sweep, or a sweep `where KEY=VALUE`."""
 
 
 class Of(NamedTuple):
@@ -67,31 +72,36 @@ POOLS = {
 }
 
 
-def table(columns: Mapping[str, Of], folder: Path) -> str:
-    """Metrics of a run's summary.csv by strategy: means over users, 95 % intervals in brackets."""
-    summary = read_summary(folder)
+def table(columns: Mapping[str, Of], name: str) -> str:
+    """Metrics by strategy, of a run or of a sweep's replicates: means over users, 95 % intervals in brackets."""
+    summary = read_summary(name)
     lines = []
     for strategy in summary.index.get_level_values(0).unique():
         cells = [_cell(summary, of._replace(strategy=strategy)) for of in columns.values()]
         billed = summary["users"].get((strategy, "selection_s", ANY), "")
         lines.append([f"`{strategy}`", *cells, f"{billed}"])
-    return markdown(["strategy", *columns, "users billed"], lines)
+    made = markdown(["strategy", *columns, "users billed"], lines)
+    if "replicates" in summary:
+        counts = (summary[column].max() for column in ("replicates", "users"))
+        made += "\n{} replicates, {} users in all.\n".format(*counts)
+    return made
 
 
-def by_key(name: str, columns: Mapping[str, Of | Mapping[float, float]], folder: Path) -> str:
-    """Metrics of a sweep's runs by the one key that is swept, and published values by the same."""
-    sweep = load_sweep(folder)
+def by_key(heading: str, columns: Mapping[str, Of | Mapping[float, float]], name: str) -> str:
+    """Metrics of a sweep by the one key that is swept but for seeds, and published values by the same."""
+    sweep = load_sweep(REFERENCE / name)
+    (key,) = (key for key in sweep.keys if key not in SEEDS)
     lines = []
-    for run in records(sweep.runs):
-        summary, value = read_summary(folder / run["folder"]), run[sweep.keys[0]]
+    for value in dict.fromkeys(sweep.rows[key]):
+        summary = read_summary(f"{name} where {key}={value}")
         cells = [_cell(summary, of) if isinstance(of, Of) else f"{of[value]:g}" for of in columns.values()]
         lines.append([f"{value:g}" if isinstance(value, int) or value >= 1 else f"{100 * value:g} %", *cells])
-    return markdown([name, *columns], lines)
+    return markdown([heading, *columns], lines)
 
 
-def mixed(folder: Path) -> str:
+def mixed(name: str) -> str:
     """Steps by number of styles a user, and how many fewer a merge needs, user by user."""
-    found = beside_mixed(load_sweep(folder))
+    found = beside_mixed(load_sweep(REFERENCE / name))
     names = ("scratch", "xpert", "xpert_merge")
     lines = []
     for styles, rows in found.groupby("styles"):
@@ -101,18 +111,35 @@ def mixed(folder: Path) -> str:
     return markdown(["styles a user", *(f"`{s}`" for s in names), "more with `xpert` than with `xpert_merge`"], lines)
 
 
-TABLES: dict[str, Callable[[Path], str]] = {
-    "table": lambda folder: table(MAIN, folder),
-    "data": lambda folder: table(DATA, folder),
-    "similarity": lambda folder: by_key("similarity", SIMILARITY, folder),
-    "pools": lambda folder: by_key("pool", POOLS, folder),
+TABLES: dict[str, Callable[[str], str]] = {
+    "table": lambda name: table(MAIN, name),
+    "data": lambda name: table(DATA, name),
+    "similarity": lambda name: by_key("similarity", SIMILARITY, name),
+    "pools": lambda name: by_key("pool", POOLS, name),
     "mixed": mixed,
 }
 
 
-def read_summary(folder: Path) -> pd.DataFrame:
-    """A run's summary.csv by strategy, metric and rule."""
-    return pd.read_csv(folder / "summary.csv").set_index(["strategy", "metric", "rule"])
+def read_summary(name: str) -> pd.DataFrame:
+    """A summary.csv of results/reference by strategy, metric and rule.
+
+    Args:
+        name: the folder of a run; or of a sweep, whose summary.csv is over all replicates of each setting, with
+            `where KEY=VALUE` behind it if there are several settings. Raises ValueError where that fits none or some.
+    """
+    folder, _, where = name.partition(" where ")
+    path = REFERENCE / folder
+    if not is_sweep(path):
+        return pd.read_csv(path / SUMMARY_CSV).set_index(INDEX)
+    key, _, value = where.partition("=")
+    sweep = load_sweep(path)
+    found = [s for s in sweep.settings if not where or str(s.values[key]) == value]
+    if len(found) != 1:
+        raise ValueError(f"{name}: {len(found)} settings of {folder} are meant, where it must be one")
+    if not (path / SUMMARY_CSV).is_file():  # no replicates
+        return pd.read_csv(found[0].folders[0] / SUMMARY_CSV).set_index(INDEX)
+    rows = pd.read_csv(path / SUMMARY_CSV, dtype={key: str} if where else None)
+    return (rows[rows[key] == value] if where else rows).set_index(INDEX)
 
 
 def markdown(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -144,4 +171,4 @@ def _number(value: float, digits: int) -> str:
 
 def filled(page: str) -> str:
     """A page with the tables between its marks made anew."""
-    return BLOCK.sub(lambda m: m[1] + "\n" + TABLES[m[2]](REFERENCE / m[3]) + "\n" + m[4], page)
+    return BLOCK.sub(lambda m: m[1] + "\n" + TABLES[m[2]](m[3]) + "\n" + m[4], page)

@@ -82,11 +82,12 @@ class Everyone:
             scratch.append(paid[[SCRATCH] * len(self.strategies)].to_numpy())
         yield self._ratio([name + OF_MEANS for name in SAVINGS], less, scratch)
         starts = [s for s in self.strategies if s != SCRATCH]
+        steps = float(np.mean([scratch_steps(run) for run in self.runs]))
         tuning, choosing = [], []
         for alone, total in BREAK_EVEN.values():
             mine = metrics[alone][starts].reindex(columns=self.strategies)
             tuning.append(mine.to_numpy())
-            choosing.append(scratch_steps(self.runs[0]) * (mine - metrics[total]).to_numpy())
+            choosing.append(steps * (mine - metrics[total]).to_numpy())
         yield self._ratio(list(BREAK_EVEN), choosing, tuning)
 
     def compare(self, metric: str, to: str, rule: str = RESTART) -> pd.DataFrame:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,10 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sim.analysis.cells import read_cells
 from sim.common.errors import UserError, nearest
 from sim.common.names import has_controls
 from sim.experiment.config import Config
-from sim.records.tables import FAILED, FITTING, TABLES, Column
+from sim.records.tables import ADDED, FAILED, FITTING, TABLES, Column
 
 KEYS = ("user_id", "amount", "texts", "step", "rank")
 """Columns of numbers that are in no row empty."""
@@ -121,19 +121,15 @@ def read_table(path: Path, columns: tuple[Column, ...]) -> pd.DataFrame:
     dtypes = {c.name: _DTYPES[c.type] for c in columns}
     if not path.is_file():
         return pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in dtypes.items()})
-    blank = {c.name: [""] for c in columns if c.type is not str}  # a style may well be called "None"
-    try:
-        table = pd.read_csv(path, dtype=dtypes, keep_default_na=False, na_values=blank)
-    except (OSError, ValueError, OverflowError) as error:
-        reason = re.sub(r"\s+", " ", str(error)).strip().rstrip(".")
-        raise UserError(f"{path}: {reason}.") from error
-    if missing := [name for name in dtypes if name not in table]:
+    table = read_cells(path, dtypes)
+    absent = {name: dtype for name, dtype in dtypes.items() if name not in table}
+    if missing := [name for name in absent if name not in ADDED]:
         raise UserError(f"{path}: column {missing[0]!r} is missing.")
     for name in KEYS:
         if name in dtypes and (empty := table[name].isna()).any():
             raise UserError(f"{path}: column {name!r} is empty in row {int(np.argmax(empty)) + 1}.")
     check_names(path, table[[name for name, dtype in dtypes.items() if dtype == "str"]])
-    return table
+    return table.assign(**{name: pd.Series(None, table.index, dtype) for name, dtype in absent.items()})
 
 
 def check_names(path: Path, table: pd.DataFrame) -> None:

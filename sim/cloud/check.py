@@ -30,6 +30,11 @@ def prepare(config: Config) -> Preparation:
 
     Raises: UserError.
     """
+    if config.replicates > 1:
+        raise UserError(
+            f"replicates = {config.replicates}: these are {config.replicates} runs, which `headstart sweep` does; "
+            "replicates=1 is the first of them alone."
+        )
     for name in dict.fromkeys([*config.strategies, SCRATCH]):
         make_strategy(name, config)
     names = {*STRATEGIES.known(), *config.strategies}

@@ -19,15 +19,21 @@ def sweep(
 ) -> None:
     """Run every combination of values, each in a folder named by its config's hash, and write runs.csv.
 
+    With replicates=5 (here or in CONFIG) each is five runs with seeds of their own, whose users are taken together.
+
     A comma separates values; lists go in brackets, and a semicolon separates values that contain commas. What is
-    finished is skipped and what was interrupted goes on, so the same command again ends an interrupted sweep. The last
-    line printed is the sweep's folder.
+    finished is skipped and what was interrupted goes on, so the same command again ends an interrupted sweep. Without
+    CONFIG it does the quickstart in both of its regimes. The last line printed is the sweep's folder.
 
     Examples:
 
+        headstart sweep
+
         headstart sweep configs/sweeps/similarity.toml
 
-        headstart sweep pool.size=14,28,56 seed=0,1,2 population.users=16 name=pools
+        headstart sweep pool.size=14,28,56 seed=0,1,2 pool.texts=peers population.users=16 name=pools
+
+        headstart sweep replicates=5 pool.texts=peers name=five
 
         headstart sweep 'strategies=["scratch","xpert"];["scratch","oracle"]' name=pairs
     """
@@ -41,12 +47,11 @@ def sweep(
         failures = do(points, watcher)
     folder = points[0].folder.parent
     if len(failures) < len(points):
-        from sim.analysis.sweep.table import load_sweep
+        from sim.analysis.sweep.table import load_sweep, short_table
         from sim.analysis.sweep.verdict import verdict
 
         found = load_sweep(folder)
-        metrics = ["selection_accuracy", "reached", "compute_saved_total", "time_saved_total", "total_min", "down_mb"]
-        console.print(frame(found.rows[[*found.keys, "strategy", *metrics]]), highlight=False)
+        console.print(frame(short_table(found)), highlight=False)
         for sentence in verdict(found):
             console.print(sentence, highlight=False, markup=False)
     for failure in failures:

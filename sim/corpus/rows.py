@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -46,10 +46,10 @@ class Columns:
 
 
 class RowCorpus(Corpus):
-    """A finite corpus, split by prompt: all answers to a prompt, in any style, are held out, the pLLMs' or the users'.
+    """A finite corpus, split by prompt: all answers to a prompt in a style are held out, the pLLMs' or the users'.
 
     Every row is used but those that repeat another one word for word, and those whose prompt is held out in another
-    row; `remarks` say how many.
+    row of their style; `remarks` say how many, and how many prompts are held out in another style only.
 
     `only`: rows of other styles, the default apart, are left out; empty: none are.
     """
@@ -68,6 +68,7 @@ class RowCorpus(Corpus):
         names = sorted({style for style, *_ in wanted}, key=in_natural_order)
         self._check_names(names, left_out, only)
         self.styles = {name: Style(name) for name in names if name != default}
+        self._keys = _digests(wanted)
         self._split(wanted)
         if self._contested or any(len(answers) > 1 for texts in self._texts.values() for answers in texts):
             digest.update(b"all answers, held-out prompts apart\n")  # such corpora were once split in another way
@@ -86,10 +87,12 @@ class RowCorpus(Corpus):
     def _split(self, rows: Sequence[Row]) -> None:
         """Deal the rows out over the parts, and count what is dropped."""
         held = {(style, prompt) for style, prompt, _, held_out in rows if held_out}
+        anywhere = {prompt for _, prompt in held}
         texts: dict[tuple[str, Part], dict[str, dict[str, Text]]] = defaultdict(lambda: defaultdict(dict))
         self._read = Counter(style for style, *_ in rows)
         self._repeated: Counter[str] = Counter()
         self._contested: Counter[str] = Counter()
+        self._elsewhere = 0
         for style, prompt, answer, held_out in rows:
             part: Part = "test" if held_out else "pool" if bucket(prompt, 2) else "user"
             if (style, prompt) in held and not held_out:
@@ -98,6 +101,7 @@ class RowCorpus(Corpus):
                 self._repeated[style] += 1
             else:
                 answers[answer] = Text(prompt, answer)
+                self._elsewhere += not held_out and prompt in anywhere
         self._texts = {key: [list(answers.values()) for answers in some.values()] for key, some in texts.items()}
         self._count = {key: sum(map(len, some)) for key, some in self._texts.items()}
         self._defaults = {answers[0].prompt: answers for answers in self._texts.get((self.default, "pool"), [])}
@@ -109,7 +113,8 @@ class RowCorpus(Corpus):
         counted = {
             "repeat another row of their style word for word, and are used once": self._repeated.total(),
             "are not used, for their prompt is held out in another row of their style": self._contested.total(),
-            "have the same prompt as another row of their style; all are used, and no prompt is in two parts": several,
+            "have a prompt that is held out in another style; they are used": self._elsewhere,
+            "have the same prompt as another row of their style; all are used, in one part": several,
         }
         said = [f"{self.source}: {count:,} of {read:,} rows {what}." for what, count in counted.items() if count]
         for names in look_alike([self.default, *self.styles]):
@@ -144,8 +149,20 @@ class RowCorpus(Corpus):
     def answer_to(self, prompt: str, rng: np.random.Generator) -> Text | None:
         return _one_of(self._defaults[prompt], rng) if prompt in self._defaults else None
 
+    def key(self, style: str) -> str:
+        """A hash of the style's rows: what a style is called decides nothing."""
+        return self._keys[style]
+
     def fingerprint(self) -> str:
         return self._digest
+
+
+def _digests(rows: Iterable[Row]) -> dict[str, str]:
+    """A hash of the rows of each style, by its name."""
+    found: dict[str, Any] = defaultdict(hashlib.sha256)
+    for style, prompt, answer, held_out in rows:
+        found[style].update(f"{prompt}\0{answer}\0{held_out}\n".encode())
+    return {style: digest.hexdigest()[:16] for style, digest in found.items()}
 
 
 def _one_of(answers: Sequence[Text], rng: np.random.Generator) -> Text:

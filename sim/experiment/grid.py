@@ -12,11 +12,14 @@ from functools import cached_property
 from pathlib import Path
 
 from sim.common.errors import UserError
-from sim.experiment.config import Config
-from sim.experiment.reading import parse_override, read_toml, set_key
+from sim.experiment.config import Config, read_experiment
+from sim.experiment.names import SEEDS
+from sim.experiment.reading import Tree, parse_override, set_key, short
 
-FIXED = ("name", "output")
-"""Keys that say where results go: all runs of a sweep lie side by side."""
+FIXED = ("name", "output", "replicates")
+"""Keys that say where results go, for all runs of a sweep lie side by side, and how many runs a point has."""
+ALONE: dict[str, object] = {"replicates": 1}
+"""What a replicate is: a run by itself."""
 MOST = 10_000
 """Runs that a sweep may have: more are a slip of the pen, and would be checked for hours."""
 OPENING, CLOSING, QUOTES = "[{(", "]})", "\"'"
@@ -40,14 +43,14 @@ class Point:
 
 
 def grid(path: Path, arguments: Sequence[str]) -> list[Point]:
-    """All runs of a sweep, the last key varying fastest; every config is checked. Raises UserError.
+    """All runs of a sweep, the last key varying fastest, and the replicates of a point within it; every config is
+    checked. Raises UserError.
 
     Args:
         path: TOML with the base config and perhaps a `[sweep]` table.
         arguments: `key=a,b,c` sweeps a key (in the place of the table's values), `key=a` sets it.
     """
-    tree = read_toml(path)
-    table = tree.pop("sweep", {})
+    tree, table = read_experiment(path)
     if not isinstance(table, Mapping):
         raise UserError(f"{path}: sweep: a table of keys and lists of values is expected.")
     axes = dict(_axes(table))
@@ -61,24 +64,44 @@ def grid(path: Path, arguments: Sequence[str]) -> list[Point]:
             set_key(tree, key, value)
     for key, values in axes.items():
         if key in FIXED or not values:
-            raise UserError(f"sweep: {key} {'cannot be swept' if key in FIXED else 'has no values'}.")
-    if not axes:
-        Config.of(tree)  # what is wrong with the file comes first
-        raise UserError("sweep: nothing to sweep; give key=a,b,c or a [sweep] table.")
-    if (count := math.prod(map(len, axes.values()))) > MOST:
-        raise UserError(f"sweep: {count:,} runs; no more than {MOST:,} are possible.")
+            raise UserError(f"sweep: {key:.80} {'cannot be swept' if key in FIXED else 'has no values'}.")
+    if not axes and Config.of(tree).replicates == 1:  # what is wrong with the file comes first
+        raise UserError("sweep: nothing to sweep; give key=a,b,c, a [sweep] table or replicates=5.")
+    _not_too_many(count := math.prod(map(len, axes.values())))
     points: list[Point] = []
-    name: dict[str, str] = {}
+    name: dict[str, object] = {}
     for combination in itertools.product(*axes.values()):
         at = dict(zip(axes, combination, strict=True))
-        changed = copy.deepcopy(tree)
-        for key, value in {**at, **name}.items():
-            set_key(changed, key, value)
-        config = Config.of(changed).anchored(Path.cwd())
+        config = _config(tree, at | name)
         name = {"name": config.name}  # which may follow from a key that is swept
-        points.append(Point({key: _text(value) for key, value in at.items()}, config))
+        _not_too_many(count * config.replicates)
+        for seeds in _replicates(config, at):
+            alone = _config(tree, at | name | seeds | ALONE) if seeds else config
+            points.append(Point({key: _text(value) for key, value in (at | seeds).items()}, alone))
     _all_different(points)
     return points
+
+
+def _config(tree: Tree, values: Mapping[str, object]) -> Config:
+    """The config that a tree describes with other values of some keys."""
+    changed = copy.deepcopy(tree)
+    for key, value in values.items():
+        set_key(changed, key, value)
+    return Config.of(changed).anchored(Path.cwd())
+
+
+def _replicates(config: Config, at: Mapping[str, object]) -> list[dict[str, object]]:
+    """The seeds of each replicate; of a single one those that the config has, unnamed."""
+    if config.replicates == 1:
+        return [{}]
+    if swept := [key for key in SEEDS if key in at]:
+        raise UserError(f"sweep: {swept[0]} is swept, which replicates = {config.replicates} does too; leave one out.")
+    return [dict(zip(SEEDS, (config.seed + r, config.pool.seed + r), strict=True)) for r in range(config.replicates)]
+
+
+def _not_too_many(runs: int) -> None:
+    if runs > MOST:
+        raise UserError(f"sweep: {runs:,} runs; no more than {MOST:,} are possible.")
 
 
 def split_values(text: str) -> list[str]:
@@ -113,7 +136,7 @@ def _axes(table: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, 
         elif isinstance(value, list):
             yield prefix + key, value
         else:
-            raise UserError(f"sweep: {prefix}{key} = {value!r}: a list of values is expected.")
+            raise UserError(f"sweep: {prefix + key:.80} = {short(value)}: a list of values is expected.")
 
 
 def _text(value: object) -> str:
@@ -124,4 +147,5 @@ def _all_different(points: Sequence[Point]) -> None:
     seen: dict[Path, Point] = {}
     for point in points:
         if (other := seen.setdefault(point.folder, point)) is not point:
-            raise UserError(f"sweep: {other.label} and {point.label} are the same run (the records would be equal).")
+            one, two = other.label, point.label
+            raise UserError(f"sweep: {one:.200} and {two:.200} are the same run (the records would be equal).")

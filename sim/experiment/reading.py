@@ -85,7 +85,7 @@ def set_key(tree: Tree, dotted: str, value: object) -> None:
 def check_values(value: object, where: str = "", depth: int = 0) -> None:
     """Raise UserError, naming the key, for what cannot be part of a config."""
     if depth > DEEPEST:
-        raise UserError(f"{where}: nested too deep.")
+        raise UserError(f"{where:.80}: nested too deep.")
     if isinstance(value, Mapping):
         for key, inner in value.items():
             _check_text(key, f"a key in {where}" if where else "a key")
@@ -96,9 +96,9 @@ def check_values(value: object, where: str = "", depth: int = 0) -> None:
     elif isinstance(value, str):
         _check_text(value, where, allowed="\t\n\r")
     elif isinstance(value, int) and not -(2**63) <= value < 2**63:
-        raise UserError(f"{where} = {short(value)}: no number of 64 bits.")
+        raise UserError(f"{where:.80} = {short(value)}: no number of 64 bits.")
     elif not isinstance(value, int | float | date | time):
-        raise UserError(f"{where} = {short(value)}: no value that a config can have.")
+        raise UserError(f"{where:.80} = {short(value)}: no value that a config can have.")
 
 
 def _check_text(text: str, where: str, allowed: str = "") -> None:

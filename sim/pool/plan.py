@@ -23,7 +23,7 @@ from sim.llm.adapters import kind_of
 from sim.pocket import DATA
 from sim.pool.pool import INDEX, OFFERS, own_texts, pool_size, pool_styles
 
-VERSION = 2
+VERSION = 3
 """Part of the cache's hash: bump it when pLLMs come out differently for the same config."""
 GROUP = 4
 """pLLMs trained in one batch. A constant, since it decides what comes out; docs/log.md has why so few."""
@@ -51,6 +51,10 @@ class Group:
     def names(self) -> list[str]:
         """The pLLMs' ids, which name their folders: the style, and from its second pLLM on a number."""
         return [f"{name}.{self.round + 1}" if self.round else name for name in _names(self.styles, self.marked)]
+
+    def streams(self, corpus: Corpus) -> list[str]:
+        """What the random streams of the pLLMs are called."""
+        return [f"{key}.{self.round + 1}" if self.round else key for key in map(corpus.key, self.styles)]
 
     @property
     def label(self) -> str:
@@ -151,7 +155,7 @@ def plan_pool(config: Config, corpus: Corpus, lm_digest: str) -> PoolPlan:
         "version": VERSION,
         "llm": lm_digest,
         "corpus": corpus.fingerprint(),
-        "pool": config.pool.model_dump(exclude={"size", "ship", "path"}),
+        "pool": config.pool.model_dump(exclude={"size", "ship", "path"}) | {"texts": config.owner_texts},
         "training": {
             **kind_of(config.training).settings(),
             **config.training.model_dump(include={"weight_decay", "max_grad_norm", "max_tokens"}),
@@ -163,7 +167,9 @@ def plan_pool(config: Config, corpus: Corpus, lm_digest: str) -> PoolPlan:
         for at in range(0, min(len(styles), size - first), GROUP):
             some, round_ = tuple(styles[at : at + GROUP]), first // len(styles)
             marked = tuple(style for style in some if style in clashing)
-            name = digest({**made_of, "styles": _names(some, marked), "round": round_})
+            names, keys = _names(some, marked), [corpus.key(style) for style in some]
+            streams = {"streams": keys} if keys != names else {}
+            name = digest({**made_of, "styles": names, "round": round_, **streams})
             groups.append(Group(len(groups), some, round_, name, config.llm.model, marked))
     name = digest({"size": size, "groups": [g.digest for g in groups]})
     folder = SHIPPED / name
@@ -176,7 +182,7 @@ def plan_pool(config: Config, corpus: Corpus, lm_digest: str) -> PoolPlan:
 
 def texts_needed(config: Config, corpus: Corpus) -> list[Need]:
     """What the config's pool takes from the corpus where it has to be built, whole groups at a time."""
-    own = own_texts(config.pool)
+    own = own_texts(config)
     styles = dict.fromkeys(style for group in plan_pool(config, corpus, "").groups for style in group.styles)
     needs = [need for style in styles for need in (Need(style, "pool", own), Need(style, "test", 1))]
-    return [*needs, Need(corpus.default, "pool", config.pool.texts - own)] if styles else []
+    return [*needs, Need(corpus.default, "pool", config.owner_texts - own)] if styles else []

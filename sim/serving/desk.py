@@ -8,9 +8,10 @@ from torch import Tensor
 
 from sim.experiment.sections import Training
 from sim.llm.encoder import SentenceEncoder
-from sim.llm.finetune import Plan, plan_of
 from sim.llm.lanes import Lanes
 from sim.llm.model import Encoded, LanguageModel
+from sim.llm.training.finetune import plan_of
+from sim.llm.training.progress import Plan
 from sim.pool.pool import Pool
 from sim.serving.resident import Resident
 from strategies.base import Start, Text
@@ -82,5 +83,6 @@ class Desk:
         layout = self.lanes.layout
         if not start.weights:
             return layout.neutral()
-        names = sorted(start.weights)
+        order = {name: place for place, name in enumerate(self.pool.cards)}  # a sum's last bits depend on it
+        names = sorted(start.weights, key=lambda name: (order.get(name, len(order)), name))
         return layout.merge([self.named(name) for name in names], [start.weights[n] for n in names])

@@ -45,6 +45,8 @@ class XpertEarly(Xpert):
 
         By cosine the nearest has the largest projection of the mean text, so texts vote by their own projections.
         """
+        if len(z) < 2:
+            return False  # of one text it is not known how far texts differ
         units = pool / np.maximum(np.linalg.norm(pool, axis=1, keepdims=True), 1e-12)
         along = z @ units.T.astype(np.float64)
         best = int(np.argmax(along.mean(axis=0)))

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from docs.make import house
+from docs.make import house, memory
 from docs.make.pages import DOCS, describe_config, pages
-from docs.make.results import BLOCK, FILLED, README, REFERENCE, filled, read_summary
+from docs.make.results import BLOCK, FILLED, README, filled, read_summary
 from sim.analysis.measures import COSTS, METRICS
 from sim.experiment.config import Config
 from sim.records.tables import TABLES, describe
@@ -45,10 +45,16 @@ def test_tables_are_those_of_the_committed_results(path: Path) -> None:
     assert BLOCK.search(page)
 
 
+def test_table_of_phones_that_have_the_memory_is_that_of_the_command() -> None:
+    page = memory.PAGE.read_text(encoding="utf-8")
+    assert memory.filled(page) == page, "run `python -m docs.make`"
+    assert memory.BLOCK.search(page)
+
+
 def test_the_readme_shows_what_flatters_least_first() -> None:
     """Of the two regimes the one in which starts save less compute."""
-    tables = [REFERENCE / found[3] for found in BLOCK.finditer(README.read_text(encoding="utf-8"))][:2]
-    saved = [read_summary(folder)["mean"]["xpert", "compute_saved_total", "restart"] for folder in tables]
+    tables = [found[3] for found in BLOCK.finditer(README.read_text(encoding="utf-8"))][:2]
+    saved = [read_summary(name)["mean"]["xpert", "compute_saved_total", "restart"] for name in tables]
     assert saved == sorted(saved)
     assert saved[0] < 0 < saved[1]
 
@@ -73,7 +79,7 @@ def test_example_of_the_records_page(
     monkeypatch.chdir(README.parent)
     exec(example.replace("minutes.png", str(tmp_path / "minutes.png")), {})
     saved = {line.split()[0]: line.split()[-1] for line in capsys.readouterr().out.splitlines()}
-    summary = read_summary(REFERENCE / "quickstart")["mean"]
+    summary = read_summary("quickstart")["mean"]
     assert float(saved["random"]) == pytest.approx(summary["random", "compute_saved_total", "restart"], abs=1e-6)
     assert (tmp_path / "minutes.png").stat().st_size > 1_000
 

@@ -52,6 +52,11 @@ def opened(folder: Path, files: dict[str, bytes]) -> Journal:
     return journal
 
 
+def jobs(journal: bytes) -> list[object]:
+    """What a journal says of its jobs, one space more or less; the run itself compares what the first line says."""
+    return [json.loads(line) for line in journal.splitlines()[1:]]
+
+
 @given(st.data(), st.integers(0, 255), st.sampled_from(["change", "cut", "insert", "double"]))
 def test_any_change(folder: Path, written: dict[str, bytes], data: st.DataObject, byte: int, how: str) -> None:
     """Whatever of the files changed, those that a run goes on with begin as they were written, and nothing is lost."""
@@ -68,8 +73,10 @@ def test_any_change(folder: Path, written: dict[str, bytes], data: st.DataObject
     complete = opened(folder, {**written, name: changed}).complete
     for file, content in written.items():
         there = (folder / file).read_bytes() if (folder / file).is_file() else b""
-        head = content.index(b"\n") + 1 if file == NAME else 0  # the run itself compares what the first line says
-        assert content[head:].startswith(there[head:])
+        if file == NAME:
+            assert jobs(content)[: len(jobs(there))] == jobs(there)
+        else:
+            assert content.startswith(there)
     if complete < 3 and name != NAME:
         assert (folder / "damaged-1" / name).read_bytes() == changed
 

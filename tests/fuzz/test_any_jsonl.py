@@ -17,7 +17,7 @@ from sim.corpus import open_corpus
 from sim.corpus.base import Part
 from sim.corpus.names import in_natural_order
 from sim.experiment.sections import CorpusSection
-from tests.odd import accepted, changed, texts, values
+from tests.odd import accepted, changed, fill, texts, values
 
 pytestmark = pytest.mark.fuzz
 
@@ -39,15 +39,18 @@ def check(path: Path, source: str) -> None:
         return
     names = list(corpus.styles)
     assert names == sorted(names, key=in_natural_order)
-    prompts: dict[Part, set[str]] = {part: set() for part in PARTS}
+    prompts: dict[Part, set[Any]] = {part: set() for part in PARTS}
+    of_files = source == "xpert"  # whose folder says what is held out, style by style
     for part in PARTS:
         for style in (corpus.default, *names):
             count = corpus.available(style, part)
             texts = corpus.draw(style, part, count, np.random.default_rng(0))
             assert len({(t.prompt, t.answer) for t in texts}) == count
-            prompts[part] |= {t.prompt for t in texts}
+            prompts[part] |= {(style if of_files else "", t.prompt) for t in texts}
     for one, other in combinations(PARTS, 2):
         assert not prompts[one] & prompts[other]
+    if of_files and (also := {p for _, p in prompts["test"]} & {p for _, p in prompts["pool"] | prompts["user"]}):
+        assert any("held out in another style" in remark for remark in corpus.remarks), also
     assert open_corpus(section).fingerprint() == corpus.fingerprint()
 
 
@@ -67,7 +70,7 @@ def test_any_bytes(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> Non
 
 @given(st.dictionaries(st.sampled_from(["0", "1", "①", "٣", ""]), st.tuples(FILES, FILES), max_size=3))
 def test_any_folder(tmp_path_factory: pytest.TempPathFactory, styles: dict[str, Any]) -> None:
-    folder = tmp_path_factory.mktemp("xpert")
+    folder = fill(tmp_path_factory.getbasetemp() / "xpert", {})
     for style, files in styles.items():
         for part, lines in zip(("train", "test"), files, strict=True):
             text = "\n".join(lines).replace('"prompt"', '"Context"').replace('"answer"', '"Response"')

@@ -17,10 +17,11 @@ from rich.console import Console
 
 from sim.analysis.look import label, list_downwards, styled
 from sim.analysis.page import Cell, Section, document, html_table, paragraph
-from sim.analysis.tables import load_run
+from sim.analysis.tables import read_table
 from sim.commands.terminal import frame
 from sim.common.names import file_name, has_controls
 from sim.display import Live
+from sim.records.tables import TABLES
 from tests.odd import TEXTS
 from tests.sim.analysis.conftest import user_row, write_run
 
@@ -39,7 +40,7 @@ def test_any_name_in_csv(tmp_path_factory: pytest.TempPathFactory, style: str, s
     folder = tmp_path_factory.getbasetemp() / "named"
     (folder / "users.csv").unlink(missing_ok=True)
     write_run(folder, users=[user_row(0, strategy, style=style, chosen=style, phone=phone)])
-    (row,) = load_run(folder).users.to_dict("records")
+    (row,) = read_table(folder / "users.csv", TABLES["users"]).to_dict("records")
     assert (row["style"], row["chosen"], row["strategy"], row["phone"]) == (style, style, strategy, phone)
 
 

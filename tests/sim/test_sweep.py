@@ -21,7 +21,7 @@ from sim.cloud.check import prepare
 from sim.display import Log
 from sim.engine import start
 from sim.experiment.grid import grid
-from sim.llm.finetune import finetune
+from sim.llm.training.finetune import finetune
 from sim.sweep import sweep
 from tests.runs import same_tables, tiny_overrides
 
@@ -132,6 +132,28 @@ def test_killed_at_any_moment_and_called_again(undisturbed: Path, tiny_llm: Path
     assert kills == 2
     assert process.returncode == 0
     same_sweeps(tmp_path / "s", undisturbed)
+
+
+def test_replicates_are_runs_taken_together(tiny_llm: Path, tmp_path: Path) -> None:
+    """By the command: each is what a run with its seeds alone is, and one summary is over the users of all."""
+    arguments = [*tiny_overrides(tiny_llm, tmp_path), "ladder.users=0", "name=s", "replicates=2", "seed=9000"]
+    path = tmp_path / "mine.toml"
+    path.write_text("")
+    result = CliRunner().invoke(app, ["sweep", str(path), *arguments])
+    assert result.exit_code == 0, result.output
+    assert "1 setting of 2 replicates and 8 users (2 runs)" in result.output
+    folder = tmp_path / "s"
+    tables = [pd.read_csv(folder / name / "users.csv") for name in load_sweep(folder).runs["folder"]]
+    users = pd.concat(tables)
+    assert len(users) == 2 * 4 * 3
+    assert tables[0]["start_loss"].tolist() != tables[1]["start_loss"].tolist()
+    summary = pd.read_csv(folder / "summary.csv").set_index(["metric", "strategy"])["mean"]
+    means = users.groupby("strategy")["start_loss"].mean()
+    assert summary["start_loss"].to_dict() == pytest.approx(means.to_dict())
+    assert set(pd.read_csv(folder / "summary.csv")["replicates"]) == {2}
+    single = CliRunner().invoke(app, ["run", str(path), *arguments])
+    assert single.exit_code != 0
+    assert "replicates = 2: these are 2 runs, which `headstart sweep` does" in str(single.exception)
 
 
 def recorded(folder: Path) -> int:

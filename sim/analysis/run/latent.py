@@ -7,6 +7,7 @@ or slang to corporate) should lie the further apart the more levels are between 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -17,28 +18,53 @@ from sim.analysis.look import label, new_figure
 from sim.analysis.tables import Run
 from sim.common.errors import UserError
 from sim.corpus import CORPORA, open_corpus
-
-PUBLISHED = {(0, 1): 0.34, (0, 2): 0.76, (0, 3): 1.0, (1, 2): 0.47, (1, 3): 0.72, (2, 3): 0.28}
-"""XPerT's normalised L1 distances between four levels, by places of the levels."""
+from sim.published import paper
 
 
 @dataclass(frozen=True, eq=False)
 class LevelDistances:
-    """Mean L1 distance of coordinates between the levels of an axis.
-
-    `matrix` (levels, levels), in the unit of the coordinates; on the diagonal are pLLMs of the same level, trained on
-    other texts (0 where there is one). `pllms` is their number.
-    """
+    """L1 distances of coordinates between pLLMs (pllms, pllms), in the unit of the coordinates, and their levels."""
 
     axis: str
     levels: tuple[str, ...]
-    matrix: np.ndarray
-    pllms: int
+    apart: np.ndarray
+    level: np.ndarray
+
+    @property
+    def pllms(self) -> int:
+        """Their number."""
+        return len(self.level)
+
+    @cached_property
+    def matrix(self) -> np.ndarray:
+        """Mean distance between levels, shape (levels, levels).
+
+        On the diagonal are pLLMs of the same level, trained on other texts (0 where there is one).
+        """
+        return np.asarray(self._means(np.ones((1, self.pllms)))[0])
 
     @property
     def normalised(self) -> np.ndarray:
         """The matrix as shares of its largest entry."""
-        return np.asarray(self.matrix / (self.matrix.max() or 1.0))
+        return np.asarray(_shares(self.matrix))
+
+    def drawn(self, rng: np.random.Generator, draws: int) -> np.ndarray:
+        """`normalised` when the pLLMs of each level are drawn anew, with replacement: shape (draws, levels, levels)."""
+        often = np.zeros((draws, self.pllms))
+        for level in range(len(self.levels)):
+            (mine,) = np.nonzero(self.level == level)
+            often[:, mine] = rng.multinomial(len(mine), np.full(len(mine), 1 / len(mine)), size=draws)
+        return np.asarray(_shares(self._means(often)))
+
+    def _means(self, often: np.ndarray) -> np.ndarray:
+        """Mean distances between levels, for pLLMs that count so often: (draws, pllms) -> (draws, levels, levels)."""
+        member = (self.level[:, None] == np.arange(len(self.levels))).astype(float)
+        weighted = often[:, :, None] * member
+        count = member.sum(0)
+        pairs = np.outer(count, count) - np.diag(count)
+        return np.asarray(
+            np.einsum("nia,ij,njb->nab", weighted, self.apart, weighted, optimize=True) / np.maximum(pairs, 1)
+        )
 
     @property
     def spearman(self) -> float:
@@ -77,19 +103,16 @@ def latent_space(run: Run) -> list[LevelDistances]:
                 members[axes[axis]].append(pllm)
         there = tuple(level for level in levels if members[level])
         if len(there) > 2:
-            at = [z.loc[members[level]].to_numpy() for level in there]
-            matrix = np.array([[_apart(a, b) for b in at] for a in at])
-            found.append(LevelDistances(axis, there, matrix, sum(map(len, at))))
+            at = z.loc[[pllm for level in there for pllm in members[level]]].to_numpy()
+            number = np.repeat(np.arange(len(there)), [len(members[level]) for level in there])
+            found.append(LevelDistances(axis, there, np.abs(at[:, None] - at[None]).sum(axis=2), number))
     return found
 
 
-def _apart(one: np.ndarray, other: np.ndarray) -> float:
-    """Mean L1 distance of rows of coordinates; within one level, of different rows."""
-    distances = np.abs(one[:, None] - other[None]).sum(axis=2)
-    if one is not other:
-        return float(distances.mean())
-    count = len(one)
-    return float(distances.sum() / (count * (count - 1))) if count > 1 else 0.0
+def _shares(matrix: np.ndarray) -> np.ndarray:
+    """Matrices (..., levels, levels) as shares of the largest entry of each."""
+    largest = matrix.max(axis=(-2, -1), keepdims=True)
+    return np.asarray(matrix / np.where(largest > 0, largest, 1.0))
 
 
 def latent_levels(run: Run) -> Figure | None:
@@ -99,7 +122,8 @@ def latent_levels(run: Run) -> Figure | None:
         return None
     panels = [(f"{d.axis} (Spearman {d.spearman:.2f})", d.levels, d.normalised) for d in found]
     published = np.zeros((4, 4))
-    for (i, j), value in PUBLISHED.items():
+    for pair, value in paper().series("levels").published.items():
+        i, j = (int(level) - 1 for level in pair.split("-"))
         published[i, j] = published[j, i] = value
     panels.append(("XPerT, published", ("1", "2", "3", "4"), published))
     figure = new_figure(height_in=2.9)

@@ -114,7 +114,7 @@ def _certainty(run: Run, found: Verdict) -> str:
         "drawn together (percentile bootstrap, 2000 resamples); shares have exact intervals, for as many users as "
         "their styles are worth. Every strategy had the same users, texts and seeds, so differences are taken user by "
         "user; their p-values are corrected for the number of strategies. Not covered are another pool (that takes "
-        "runs with other seeds: a sweep over seed or pool.seed) and the error of the cost model, which all share."
+        "replicates: headstart sweep replicates=5) and the error of the cost model, which all share."
     )
     if not found.best:
         return text

@@ -12,48 +12,44 @@ from matplotlib.figure import Figure
 from sim.analysis.everyone import Everyone
 from sim.analysis.look import ERROR_BARS, Look, label, looks, new_figure
 from sim.analysis.rules import RESTART
-from sim.analysis.summary import by_key, summarise
+from sim.analysis.summary import by_key
 from sim.analysis.sweep.table import Sweep
-from sim.analysis.tables import load_run, records
+from sim.analysis.tables import records
 from sim.experiment.names import SCRATCH
+from sim.published import paper
 
-MIXED_SOURCE = (
-    'Wang et al., "Never Start from Scratch", MobiSys 2025, doi 10.1145/3711875.3729132, steps to converge, read off a '
-    "chart and so approximate."
-)
+MIXED_SOURCE = f"{paper().source}; steps to converge, read off a chart and so approximate."
 KEY, METRIC, MERGED = "population.styles_per_user", "steps", "xpert_merge"
-PUBLISHED = {("xpert", 1): 25.0, ("xpert", 2): 60.0, ("xpert", 3): 75.0} | {
-    (MERGED, 1): 25.0,
-    (MERGED, 2): 45.0,
-    (MERGED, 3): 57.0,
+
+PUBLISHED = {
+    (series.ours[0].strategy, int(point)): 100 * steps / series.saved_of
+    for series in paper().of("mixed").series
+    for point, steps in series.published.items()
 }
 """XPerT's steps as a percentage of those from scratch, by strategy and number of styles."""
 
 
 def beside_mixed(sweep: Sweep) -> pd.DataFrame:
-    """One row for each run and strategy of a sweep over styles per user that has a merging strategy; else empty.
+    """One row for each setting and strategy of a sweep over styles per user that has a merging strategy; else empty.
 
-    Columns: folder, styles, strategy; steps, steps_low, steps_high (measured, rule RESTART, mean and 95 % interval);
+    Columns: styles, strategy; steps, steps_low, steps_high (measured, rule RESTART, mean and 95 % interval);
     more, more_low, more_high (steps more than the merge's, user by user); share (of the steps from scratch, %),
     published.
     """
     if KEY not in sweep.keys or MERGED not in sweep.strategies:
         return pd.DataFrame()
     rows = []
-    for at in records(sweep.runs):
-        run = load_run(sweep.folder / at["folder"])
-        if not {SCRATCH, MERGED} <= set(run.strategies):
+    for setting in sweep.settings:
+        everyone, styles = Everyone(setting.runs), int(setting.values[KEY])
+        if not {SCRATCH, MERGED} <= set(everyone.strategies):
             continue
-        found = by_key(summarise(run))
-        more = {
-            row["strategy"]: row for row in records(Everyone((run,)).compare(METRIC, MERGED))
-        }  # merge - other, in the negative
-        for strategy in run.strategies:
+        found = by_key(setting.summary)
+        more = {row["strategy"]: row for row in records(everyone.compare(METRIC, MERGED))}  # merge - other, negative
+        for strategy in everyone.strategies:
             mine, apart = found[strategy, METRIC], more.get(strategy, {})
             rows.append(
                 {
-                    "folder": at["folder"],
-                    "styles": int(at[KEY]),
+                    "styles": styles,
                     "strategy": strategy,
                     "steps": mine["mean"],
                     "steps_low": mine["low"],
@@ -62,7 +58,7 @@ def beside_mixed(sweep: Sweep) -> pd.DataFrame:
                     "more_low": -apart.get("high", float("nan")),
                     "more_high": -apart.get("low", float("nan")),
                     "share": 100 * mine["mean"] / found[SCRATCH, METRIC]["mean"],
-                    "published": PUBLISHED.get((strategy, int(at[KEY])), float("nan")),
+                    "published": PUBLISHED.get((strategy, styles), float("nan")),
                 }
             )
     return pd.DataFrame(rows)

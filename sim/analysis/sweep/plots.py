@@ -95,8 +95,8 @@ def pareto(sweep: Sweep) -> Figure | None:
             )
     best = front(points)
     axes.plot(best["minutes"], best["accuracy"], color="#555555", linewidth=1, zorder=1, label="none is better on both")
-    key = sweep.keys[0]
-    for row in best.drop_duplicates(["minutes", "accuracy"]).to_dict("records"):
+    key = sweep.keys[0] if sweep.keys else ""
+    for row in best.drop_duplicates(["minutes", "accuracy"]).to_dict("records") if key else ():
         axes.annotate(
             label(f"{key} {row[key]}"), (row["minutes"], row["accuracy"]), xytext=(4, -9), textcoords="offset points",
             fontsize=6.5, color="#555555",

@@ -2,57 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from typing import Any
 
 import pandas as pd
 
 from sim.analysis.sweep.table import Sweep
+from sim.analysis.tables import records
+from sim.published import Series, paper
 
+NETWORK = "population.network"
 SOURCE = (
-    'Wang et al., "Never Start from Scratch", MobiSys 2025, doi 10.1145/3711875.3729132: Llama-3.2-1B on a OnePlus '
-    "12R, synthetic styles. The values for a pool of 28 of exhaustive and XPerT are stated in the text; all others "
-    "are read off charts and so approximate. Bayesian optimisation is drawn a little lower than exhaustive, no values."
+    f"{paper().source}: Llama-3.2-1B on a OnePlus 12R, synthetic styles. The values for a pool of 28 of exhaustive and "
+    "XPerT are stated in the text; all others are read off charts and so approximate. Bayesian optimisation is drawn a "
+    "little lower than exhaustive, no values."
 )
-ACCURACY_BY_SIMILARITY = {0.3: 25.0, 0.5: 53.6, 0.7: 85.7, 0.8: 96.4, 0.9: 96.4}
+ACCURACY_BY_SIMILARITY = {float(point): float(right) for point, right in paper().series("accuracy").published.items()}
 """XPerT's selection accuracy in percent, by similarity."""
-TIME_SAVED_BY_SIMILARITY = {0.3: 6.0, 0.5: 16.0, 0.7: 42.0, 0.8: 66.0, 0.9: 82.0}
+TIME_SAVED_BY_SIMILARITY = {float(p): round(paper().series("time").value(p), 1) for p in paper().series("time").points}
 """XPerT's fine-tuning time saved against scratch in percent, by similarity."""
 
 STATED, CHART = "stated", "chart"
-
-
-@dataclass(frozen=True)
-class PublishedCost:
-    """Published cost of one selection: minutes of communication and computation, kilojoules of computation."""
-
-    communication_min: float
-    computation_min: float
-    energy_kj: float
-    basis: str
-
-
-PUBLISHED: dict[tuple[str, int], PublishedCost] = {
-    ("exhaustive", 14): PublishedCost(38, 24, 7, CHART),
-    ("exhaustive", 28): PublishedCost(75.6, 48.3, 13.1, STATED),
-    ("exhaustive", 56): PublishedCost(151, 96, 26, CHART),
-    ("exhaustive", 84): PublishedCost(227, 144, 39, CHART),
-    ("hyperband", 14): PublishedCost(38, 20, 6, CHART),
-    ("hyperband", 28): PublishedCost(76, 40, 10, CHART),
-    ("hyperband", 56): PublishedCost(151, 69, 20, CHART),
-    ("hyperband", 84): PublishedCost(227, 111, 27, CHART),
-    ("xpert", 14): PublishedCost(2.7, 13.8, 3.7, CHART),
-    ("xpert", 28): PublishedCost(2.7, 13.8, 3.7, STATED),
-    ("xpert", 56): PublishedCost(2.7, 13.8, 3.7, CHART),
-    ("xpert", 84): PublishedCost(2.7, 13.8, 3.7, CHART),
-}
-
-ASKED = {"population.phones": "oneplus-12r", "llm.deploy": "llama-3.2-1b", "pool.ship": "model"}
-"""Settings under which a run's bill can stand beside the published one."""
-QUANTITIES = (
-    ("communication", "min", "download_s", 1 / 60, "communication_min"),
-    ("computation", "min", "selection_s", 1 / 60, "computation_min"),
-    ("energy", "kJ", "selection_j", 1e-3, "energy_kj"),
-)
 
 
 def beside_published(sweep: Sweep) -> pd.DataFrame:
@@ -63,30 +33,32 @@ def beside_published(sweep: Sweep) -> pd.DataFrame:
     Columns: strategy, pool, network, quantity, unit, published, basis, billed (median over users), ratio (billed /
     published), mean, low, high (the mean's 95 % interval).
     """
-    rows = []
-    for run in sweep.rows.to_dict("records"):
-        folder, strategy = run["folder"], run["strategy"]
-        size = sweep.setting("pool.size", folder)
-        if any(sweep.setting(key, folder) != value for key, value in ASKED.items()):
-            continue
-        if (cost := PUBLISHED.get((strategy, size))) is None:
-            continue
-        for quantity, unit, metric, factor, name in QUANTITIES:
-            published, billed = getattr(cost, name), factor * run[f"{metric}_median"]
-            rows.append(
-                {
-                    "strategy": strategy,
-                    "pool": size,
-                    "network": sweep.setting("population.network", folder),
-                    "quantity": quantity,
-                    "unit": unit,
-                    "published": published,
-                    "basis": cost.basis,
-                    "billed": billed,
-                    "ratio": billed / published,
-                    "mean": factor * run[metric],
-                    "low": factor * run[f"{metric}_low"],
-                    "high": factor * run[f"{metric}_high"],
-                }
-            )
-    return pd.DataFrame(rows)
+    rows = records(sweep.rows)
+    return pd.DataFrame(
+        [row for run in rows for series in paper().of("selection").series for row in _row(sweep, run, series)]
+    )
+
+
+def _row(sweep: Sweep, run: dict[str, Any], series: Series) -> Iterator[dict[str, Any]]:
+    folder, (ours,) = run["folder"], series.ours
+    size = sweep.setting(series.key, folder)
+    asked = {key: value for key, value in series.where.items() if key != NETWORK}
+    if run["strategy"] != ours.strategy or any(sweep.setting(key, folder) != value for key, value in asked.items()):
+        return
+    if (point := str(size)) not in series.published:
+        return
+    published, billed = series.value(point), ours.factor * run[f"{ours.metric}_median"]
+    yield {
+        "strategy": ours.strategy,
+        "pool": size,
+        "network": sweep.setting(NETWORK, folder),
+        "quantity": series.quantity.partition(": ")[2],
+        "unit": series.unit,
+        "published": published,
+        "basis": STATED if series.is_stated(point) else CHART,
+        "billed": billed,
+        "ratio": billed / published,
+        "mean": ours.factor * run[ours.metric],
+        "low": ours.factor * run[f"{ours.metric}_low"],
+        "high": ours.factor * run[f"{ours.metric}_high"],
+    }

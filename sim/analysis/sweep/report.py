@@ -8,18 +8,21 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
+from sim.analysis.everyone import Everyone
 from sim.analysis.look import styled
 from sim.analysis.measures import COSTS, METRICS
 from sim.analysis.page import Cell, Section, document, folded, html_table, paragraph, picture, verbatim
 from sim.analysis.rules import MEANING, RESTART
-from sim.analysis.summary import COLUMNS, DASH, interval, number
+from sim.analysis.run.verdict import WHAT
+from sim.analysis.summary import COLUMNS, DASH, by_key, interval, number
 from sim.analysis.sweep.mixed import MERGED, MIXED_SOURCE, beside_mixed, mixed_styles
 from sim.analysis.sweep.plots import accuracy_by_similarity, cost_by_pool, metrics_by_key, pareto
 from sim.analysis.sweep.published import SOURCE, beside_published
-from sim.analysis.sweep.table import REPLICATED, SHOWN, Sweep, listed, load_sweep
-from sim.analysis.sweep.verdict import verdict
+from sim.analysis.sweep.table import SHOWN, Sweep, listed, load_sweep
+from sim.analysis.sweep.verdict import best, extent, verdict
 from sim.analysis.tables import records
 from sim.common.disk import write_whole
+from sim.experiment.names import ORACLE, SCRATCH, SEEDS
 
 
 def report(folder: Path | str) -> Path:
@@ -31,15 +34,18 @@ def report(folder: Path | str) -> Path:
 
 
 def _sections(sweep: Sweep) -> list[Section]:
+    pooled = sweep.pooled
+    keys = [key for key in sweep.keys if sweep.rows[key].nunique() > 1 and not _counts_along(sweep, key)]
     sections = [
         Section("What was swept", _setting(sweep)),
-        *(Section(f"By {key}", _by_key(sweep, key)) for key in sweep.keys if sweep.rows[key].nunique() > 1),
-        Section("Cost by pool size", _figure(lambda: cost_by_pool(sweep.pooled), _COST)),
-        Section("Accuracy by similarity", _figure(lambda: accuracy_by_similarity(sweep.pooled), _ACCURACY)),
-        Section("Cost against accuracy", _figure(lambda: pareto(sweep), _PARETO)),
-        Section("Beside the published costs", _published(sweep)),
+        *([] if pooled is sweep else [Section("All replicates together", _table(pooled))]),
+        Section("Differences between strategies", _differences(sweep)),
+        *(Section(f"By {key}", _by_key(sweep, key)) for key in keys),
+        Section("Cost by pool size", _figure(lambda: cost_by_pool(pooled), _COST)),
+        Section("Accuracy by similarity", _figure(lambda: accuracy_by_similarity(pooled), _ACCURACY)),
+        Section("Cost against accuracy", _figure(lambda: pareto(pooled), _PARETO)),
+        Section("Beside the published costs", _published(pooled)),
         Section("Users who mix styles", _mixed(sweep)),
-        *([] if sweep.pooled is sweep else [Section("All runs of one question together", _table(sweep.pooled))]),
         Section("All runs", _table(sweep)),
     ]
     return [section for section in sections if section.html]
@@ -50,7 +56,8 @@ _ACCURACY = (
     "How often a truly closest pLLM is chosen, by the share of style text in the pLLMs' data, with 95 % intervals."
 )
 _PARETO = (
-    "Every run and strategy that chooses: what choosing costs against how often it is right. Upper left is better."
+    "Every run (replicates together) and strategy that chooses: what choosing costs against how often it is right. "
+    "Upper left is better."
 )
 
 
@@ -60,14 +67,54 @@ def _setting(sweep: Sweep) -> str:
     if sweep.configs:
         name, config = next(iter(sweep.configs.items()))
         html += folded(f"The whole config of the first run ({name})", verbatim(config.to_toml()))
-    return html + paragraph(
+    said = (
         "Within a run every strategy has the same users, texts and seeds. 95 % intervals cover the draw of styles and "
-        "of users; where seeds are swept, runs that differ in nothing else are taken together, which covers theirs."
+        "of users"
+    )
+    if sweep.pooled is sweep:
+        return html + paragraph(f"{said}, not of another pool: that takes replicates.")
+    return html + paragraph(
+        f"{extent(sweep)}. {said}; where replicates are taken together also that of replicates, which differ in "
+        f"{listed([key for key in SEEDS if key in sweep.keys])} alone."
     )
 
 
+def _differences(sweep: Sweep) -> str:
+    """How far the best strategy of each setting is ahead of every other, over all replicates."""
+    rows: list[list[Cell | str]] = []
+    for setting in sweep.settings if sweep.replicated else ():
+        found = by_key(setting.summary)
+        for metric in ("compute_saved_total", "time_saved_total"):
+            means = {s: {metric: found[s, metric]["mean"]} for s in sweep.strategies if (s, metric) in found}
+            if SCRATCH not in means or not set(means) - {SCRATCH, ORACLE}:
+                continue
+            to = best(means, metric)
+            for r in records(Everyone(setting.runs).compare(metric, to)):
+                mean, low, high = (100 * r[part] for part in ("mean", "low", "high"))
+                apart = [Cell(number(mean), interval(low, high), mean), Cell(number(r["p"], 2), key=r["p"])]
+                at = [_value(value) for value in setting.values.values()]
+                rows.append(
+                    [*at, WHAT[metric], to, r["strategy"], *apart, Cell(f"{r['users']}", key=float(r["users"]))]
+                )
+    if not rows:
+        return ""
+    heads = ["saving of", "best", "saves more than", "by, percentage points", "p after Holm", "users"]
+    return html_table([*sweep.pooled.keys, *heads], rows) + paragraph(
+        f"Rule {RESTART!r}; choosing included. Differences are taken user by user, their intervals cover replicates, "
+        "styles and users, and their p-values are corrected for the number of strategies. The oracle cannot be best."
+    )
+
+
+def _counts_along(sweep: Sweep, key: str) -> bool:
+    """Whether a key is the second seed of replicates, which says no more than the first."""
+    first, second = SEEDS
+    if key != second or first not in sweep.keys:
+        return False
+    return len(sweep.rows[[first, second]].drop_duplicates()) == sweep.rows[first].nunique()
+
+
 def _by_key(sweep: Sweep, key: str) -> str:
-    sweep = sweep if key in REPLICATED else sweep.pooled
+    sweep = sweep if key in SEEDS else sweep.pooled
     others = [k for k in sweep.keys if k != key]
     note = f" Runs that differ in {listed(others)} are averaged, and a bar spans all their intervals." if others else ""
     return _figure(lambda: metrics_by_key(sweep, key), f"Means over users with 95 % intervals, by {key}.{note}")
@@ -151,15 +198,16 @@ def _table(sweep: Sweep) -> str:
     factors = {metric: factor for metric, _, factor in COLUMNS}
     extra = {"selection_s": "choosing, s", "selection_j": "choosing, J", "download_s": "download, s"}
     shown = [metric for metric in SHOWN if metric in headings | extra and sweep.has(metric)]
+    keys, last = ([*sweep.keys, "replicates"], []) if "replicates" in sweep.rows else (sweep.keys, ["folder"])
     rows = []
     for r in records(sweep.rows):
-        cells: list[Cell | str] = [_value(r[key]) for key in sweep.keys]
+        cells: list[Cell | str] = [_value(r[key]) for key in keys]
         cells += [r["strategy"], Cell(f"{r['users']}", key=float(r["users"]))]
         for metric in shown:
             mean, low, high = (factors.get(metric, 1.0) * r[m] for m in (metric, f"{metric}_low", f"{metric}_high"))
             cells.append(Cell(number(mean), interval(low, high), mean) if not pd.isna(mean) else Cell(DASH))
-        rows.append([*cells, r["folder"]])
-    heads = [*sweep.keys, "strategy", "users", *((headings | extra)[m] for m in shown), "folder"]
+        rows.append([*cells, *(r[key] for key in last)])
+    heads = [*keys, "strategy", "users", *((headings | extra)[m] for m in shown), *last]
     known = METRICS | COSTS
     meanings = html_table(["metric", "unit", "meaning"], [[m, known[m].unit, known[m].meaning] for m in SHOWN])
     return (

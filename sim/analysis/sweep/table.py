@@ -1,4 +1,7 @@
-"""runs.csv: the runs of a sweep in one table, a row a run and strategy; written from summaries, read for the report."""
+"""runs.csv: the runs of a sweep in one table, a row a run and strategy; written from summaries, read for the report.
+
+Runs that differ in seeds alone are replicates of one setting, and their users are taken together: summary.csv.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,14 @@ from typing import Any
 
 import pandas as pd
 
+from sim.analysis.cells import header, read_cells
 from sim.analysis.rules import RESTART
-from sim.analysis.summary import by_key, summarise, summary_of
-from sim.analysis.tables import check_names, is_run, load_run, records
+from sim.analysis.summary import COLUMNS, SUMMARY_CSV, by_key, interval, number, summarise, summary_of
+from sim.analysis.tables import Run, check_names, is_run, load_run, records
+from sim.common.disk import write_whole
 from sim.common.errors import UserError
 from sim.experiment.config import Config
+from sim.experiment.names import SEEDS
 
 RUNS = "runs.csv"
 SHOWN = (
@@ -26,8 +32,8 @@ SHOWN = (
     *("selection_s", "selection_j", "download_s", "down_mb", "steps", "total_flops", "total_min", "total_kj"),
 )
 """The metrics of runs.csv, in the units of `sim.analysis.measures`, by the rule RESTART: each with `PARTS` behind."""
-REPLICATED = ("seed", "pool.seed")
-"""Keys whose values ask the same again."""
+BRIEF = ("selection_accuracy", "reached", "compute_saved_total", "time_saved_total", "total_min")
+"""Those of them that a terminal has room for."""
 PARTS = {"": "mean", "_low": "low", "_high": "high", "_median": "median"}
 """Suffixes of a metric's columns, by column of summary.csv: mean, its 95 % interval, median over users."""
 
@@ -53,6 +59,24 @@ def _rows(name: str, values: Mapping[str, Any], summary: pd.DataFrame) -> list[d
             row |= {metric + suffix: cell.get(part, nan) for suffix, part in PARTS.items()}
         rows.append(row)
     return rows
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """A point of a sweep's grid, by the swept keys but for seeds, and the folders of its runs: the replicates."""
+
+    values: Mapping[str, Any]
+    folders: tuple[Path, ...]
+
+    @cached_property
+    def runs(self) -> tuple[Run, ...]:
+        """The replicates' tables."""
+        return tuple(map(load_run, self.folders))
+
+    @cached_property
+    def summary(self) -> pd.DataFrame:
+        """The summary of all replicates' users together."""
+        return summarise(*self.runs)
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,20 +109,32 @@ class Sweep:
         return {name: Config.of_run(path) for name, path in paths.items() if path.is_file()}
 
     @cached_property
-    def pooled(self) -> Sweep:
-        """Runs that differ in seeds alone taken together; this sweep where there are none, or no records."""
-        keys = [key for key in self.keys if key not in REPLICATED]
-        folders = [self.folder / name for name in self.runs["folder"]]
-        if len(keys) == len(self.keys) or not all(map(is_run, folders)):
-            return self
+    def settings(self) -> tuple[Setting, ...]:
+        """The points of the grid, in the order of runs.csv; where no seed is swept each is one run."""
+        keys = [key for key in self.keys if key not in SEEDS]
         groups: dict[tuple[Any, ...], list[Path]] = {}
-        for row, folder in zip(records(self.runs), folders, strict=True):
-            groups.setdefault(tuple(row[key] for key in keys), []).append(folder)
+        for row in records(self.runs):
+            groups.setdefault(tuple(row[key] for key in keys), []).append(self.folder / row["folder"])
+        return tuple(Setting(dict(zip(keys, at, strict=True)), tuple(found)) for at, found in groups.items())
+
+    @property
+    def replicated(self) -> bool:
+        """Whether seeds are swept, and the records are there that say what all replicates of a setting have in them."""
+        return bool(set(SEEDS) & set(self.keys)) and all(is_run(self.folder / name) for name in self.runs["folder"])
+
+    @cached_property
+    def pooled(self) -> Sweep:
+        """A row for each setting and strategy, over all replicates; this sweep where it is not `replicated`.
+
+        `folder` is that of the first replicate; column `replicates` says how many there are.
+        """
+        if not self.replicated:
+            return self
         rows = []
-        for values, some in groups.items():
-            name = f"{len(some)} replicates" if len(some) > 1 else some[0].name
-            rows += _rows(name, dict(zip(keys, values, strict=True)), summarise(*map(load_run, some)))
-        return Sweep(self.folder, tuple(keys), pd.DataFrame(rows))
+        for setting in self.settings:
+            count = {"replicates": len(setting.folders)}
+            rows += _rows(setting.folders[0].name, {**setting.values, **count}, setting.summary)
+        return Sweep(self.folder, tuple(key for key in self.keys if key not in SEEDS), pd.DataFrame(rows))
 
     def has(self, metric: str) -> bool:
         """Whether any run knows the metric."""
@@ -112,6 +148,34 @@ class Sweep:
         return found
 
 
+def short_table(sweep: Sweep) -> pd.DataFrame:
+    """The main metrics of every run, or with replicates of every setting, for a terminal: means and their intervals."""
+    rows, shown = sweep.pooled.rows, [column for column in COLUMNS if column[0] in BRIEF]
+    keys = [*sweep.pooled.keys, *(["replicates"] if "replicates" in rows else [])]
+    table = rows[[*keys, "strategy", "users"]].copy()
+    for metric, heading, factor in shown:
+        ends = (rows[metric + part] * factor for part in ("", "_low", "_high"))
+        table[heading] = [
+            number(mean) + (f" ({bounds})" if (bounds := interval(low, high)) else "")
+            for mean, low, high in zip(*ends, strict=True)
+        ]
+    return table
+
+
+def write_settings(sweep: Sweep) -> None:
+    """Write the summary.csv of a sweep that is `replicated`: that of every setting, over all of its replicates.
+
+    Columns: the swept keys but for seeds, replicates (how many runs), then those of a run's summary.csv.
+    """
+    tables = []
+    for setting in sweep.settings:
+        table = setting.summary.copy()
+        for place, (key, value) in enumerate({**setting.values, "replicates": len(setting.folders)}.items()):
+            table.insert(place, key, [value] * len(table))
+        tables.append(table)
+    write_whole(sweep.folder / SUMMARY_CSV, pd.concat(tables).to_csv(index=False))
+
+
 def is_sweep(folder: Path) -> bool:
     """Whether a folder holds the runs.csv of a sweep."""
     return (folder / RUNS).is_file()
@@ -121,13 +185,8 @@ def load_sweep(folder: Path) -> Sweep:
     """Read a sweep folder. Raises UserError when its runs.csv is missing or broken."""
     path = folder / RUNS
     numbers = {"users": "int64"} | {metric + suffix: "float64" for metric in SHOWN for suffix in PARTS}
-    try:
-        columns = [str(column) for column in pd.read_csv(path, nrows=0)]
-        types = dict.fromkeys(columns, "str") | numbers
-        blank = {name: [""] for name in numbers}  # a swept key may well have the value "None"
-        rows = pd.read_csv(path, dtype=types, keep_default_na=False, na_values=blank)
-    except (OSError, ValueError, OverflowError) as error:
-        raise UserError(f"{path}: {' '.join(str(error).split()).rstrip('.')}.") from error
+    columns = header(path)
+    rows = read_cells(path, dict.fromkeys(columns, "str") | numbers)
     old = "rule" not in columns  # from before savings had rules, so it is made anew from the records
     if missing := [c for c in ("folder", "strategy", *(() if old else numbers)) if c not in columns]:
         raise UserError(f"{path}: column {missing[0]!r} is missing.")

@@ -91,6 +91,25 @@ def test_clusters_cover_nine_of_ten_and_users_alone_do_not() -> None:
     assert held["users"] < 0.6
 
 
+@pytest.mark.parametrize(("apart", "least"), [(0.0, 0.95), (0.15, 0.9), (0.4, 0.85)])
+def test_five_replicates_cover(apart: float, least: float) -> None:
+    """Of 400 samples of 5 x 60 users of 28 styles, how many intervals hold the truth: docs/sweeps.md has the shares.
+
+    Replicates differ by a standard deviation of `apart`, styles by 0.5, users by 1.
+    """
+    rng, run = np.random.default_rng(7), np.repeat(np.arange(5), 60)
+    sample = Sample.of(rng.integers(0, 28, len(run)), run)
+    styles = 0.5 * rng.normal(size=(sample.cluster.max() + 1, 400))[sample.cluster]
+    values = apart * rng.normal(size=(5, 400))[run] + styles + rng.normal(size=(len(run), 400))
+    found = mean_intervals(values, sample, 0)
+    held = ((found.low <= 0) & (found.high >= 0)).mean()
+    assert held > least
+    right = (values < 0.84 * np.sqrt(apart**2 + 0.5**2 + 1)).astype(float)
+    share = share_intervals(right, sample)
+    held = ((share.low <= 0.79955) & (share.high >= 0.79955)).mean()
+    assert held > least - 0.03
+
+
 def test_runs_vary_above_styles() -> None:
     """Three runs that differ in their mean: the interval spans runs, though each has a hundred users without spread."""
     run = np.repeat([0, 1, 2], 100)

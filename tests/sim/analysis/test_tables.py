@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from sim.analysis.tables import load_run
+from sim.analysis.summary import summarise
+from sim.analysis.tables import load_run, read_table
 from sim.common.errors import UserError
+from sim.records.tables import ADDED, TABLES
 
 
 def test_types_and_order(run_folder: Path) -> None:
@@ -33,6 +36,22 @@ def test_a_style_called_none_is_no_missing_value(new_run, row) -> None:
     run = load_run(new_run(users=[row(0, "xpert", style="None", chosen="NA")]))
     assert run.users.loc[0, "style"] == "None"
     assert run.users.loc[0, "chosen"] == "NA"
+
+
+def test_columns_that_earlier_versions_lack_are_empty(run_folder: Path) -> None:
+    for name in ("users", "ladder", "pool"):
+        path = run_folder / f"{name}.csv"
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        table.drop(columns=list(ADDED), errors="ignore").to_csv(path, index=False)
+    run = load_run(run_folder)
+    dtypes = {"int": "Int64", "float": "float64", "bool": "boolean"}
+    for name, table in (("users", run.users), ("ladder", run.ladder), ("pool", run.pool)):
+        lacked = [column for column in TABLES[name] if column.name in ADDED]
+        assert lacked
+        for column in lacked:
+            assert str(table[column.name].dtype) == dtypes[column.type.__name__]
+            assert table[column.name].isna().all()
+    assert not summarise(run).empty
 
 
 def test_wide_has_a_cell_for_every_user_and_strategy(new_run, row) -> None:
@@ -63,3 +82,53 @@ def test_errors_are_one_clear_line(tmp_path: Path, run_folder: Path, new_run, ro
 def test_a_run_without_rows(new_run) -> None:
     with pytest.raises(UserError, match="no user has finished"):
         load_run(new_run(users=[]))
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "said"),
+    [
+        ("steps", "1.5", "'1.5' is not a whole number"),
+        ("steps", "9" * 30, f"'{'9' * 30}' is not a whole number"),
+        ("finetune_s", "1,5", "'1,5' is not a number"),
+        ("finetune_s", "nan", "'nan' is not a number"),
+        ("censored", "perhaps", "'perhaps' is not True or False"),
+    ],
+)
+def test_a_cell_of_another_type_is_named(run_folder: Path, column: str, cell: str, said: str) -> None:
+    path = run_folder / "users.csv"
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    table.loc[2, column] = cell
+    table.to_csv(path, index=False)
+    with pytest.raises(UserError, match=rf"users\.csv: column '{column}', row 3: {said}") as error:
+        load_run(run_folder)
+    assert "\n" not in str(error.value)
+
+
+WORDS = "owner,strategy,word,strength,coordinate\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (f"{WORDS}a,xpert,warm,1,2,3\n", "row 1 has 6 cells, and the header 5"),
+        (f"{WORDS}a,xpert,warm,1,2\na,xpert\n", "row 2 has 2 cells, and the header 5"),
+        (f"{WORDS}a,xpert,warm,1,2\na,xpert,warm,1,2,3\n", "row 2 has 6 cells, and the header 5"),
+        ("owner,owner,strategy,word,strength,coordinate\na,b,xpert,warm,1,2\n", "column 'owner' is there twice"),
+        ("", "empty"),
+        ("\n\n", "empty"),
+    ],
+)
+def test_rows_are_as_long_as_the_header(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "words.csv"
+    path.write_text(text)
+    with pytest.raises(UserError, match=rf"words\.csv: {said}"):
+        read_table(path, TABLES["words"])
+
+
+def test_commas_at_the_ends_of_rows_and_blank_lines_are_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "words.csv"
+    path.write_text(f"\ufeff{WORDS}a,xpert,warm,1,2,\n\nb,xpert,warm,,,\n", encoding="utf-8")
+    table = read_table(path, TABLES["words"])
+    assert table["owner"].tolist() == ["a", "b"]
+    assert table["coordinate"].tolist()[0] == 2
+    assert math.isnan(table["coordinate"].tolist()[1])

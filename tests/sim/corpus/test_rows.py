@@ -90,6 +90,15 @@ def test_rows_that_repeat_others_or_tell_what_is_held_out_are_dropped_and_counte
     assert "1 repeat others, 1 have a prompt that is held out" in str(caught.value)
 
 
+def test_a_prompt_that_is_held_out_in_another_style_is_used_and_counted() -> None:
+    found = RowCorpus(
+        [(style, f"p{i}", f"{style} {i}", (i < 6) is (style == "a")) for style in "ab" for i in range(12)], "a", "it"
+    )
+    assert found.available("a", "test") == found.available("b", "test") == 6
+    assert found.available("a", "pool") + found.available("a", "user") == 6
+    assert found.remarks == ("it: 12 of 24 rows have a prompt that is held out in another style; they are used.",)
+
+
 def test_styles_that_look_alike_are_pointed_out() -> None:
     names = ["formal", "Formal", " formal", "for\u200bmal", "ﬁne", "fine", "caf\u00e9", "cafe\u0301", "cafe", "rude"]
     assert look_alike(names) == [

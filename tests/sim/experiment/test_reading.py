@@ -141,3 +141,28 @@ class Unlucky(Random):
 
     def __init__(self) -> None:
         raise AssertionError("no such\nluck")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{'x' * 5000} = 9223372036854775808",
+        f"[options.mine]\nuse = 'xpert'\n{'x' * 5000} = 9223372036854775808",
+        f"strategies = ['\\u007f{'x' * 5000}']",
+        f"[sweep]\n'llm.model' = ['{'x' * 5000}', '{'x' * 5000}']",
+        f"[sweep]\n'{'x' * 5000}' = []",
+        f"[sweep]\n'{'x' * 5000}' = '{'x' * 5000}'",
+    ],
+)
+def test_long_keys_and_values_are_cut_in_messages(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    with pytest.raises(UserError) as caught:
+        grid(path, [])
+    assert len(str(caught.value)) < 1000
+
+
+def test_a_name_that_follows_from_a_long_source_is_cut() -> None:
+    config = Config.load(None, [f"corpus.source={'x' * 5000}"])
+    assert config.name == "x" * 200
+    assert len(config.corpus.source) == 5000

@@ -67,8 +67,12 @@ def test_of_equals_scratch_is_best() -> None:
 def test_a_sweep_without_scratch_names_nobody(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "1", users=[user_row(0, "xpert")])
     write_summary(load_run(folder))
-    runs_table([(folder, {"seed": "1"})]).to_csv(tmp_path / "runs.csv", index=False)
-    assert verdict(load_sweep(tmp_path)) == ["1 runs over seed; strategies: xpert."]
+    for key, said in (
+        ("pool.size", "1 runs over pool.size; strategies: xpert."),
+        ("seed", "1 setting of 1 replicate and 1 user (1 run); strategies: xpert."),
+    ):
+        runs_table([(folder, {key: "1"})]).to_csv(tmp_path / "runs.csv", index=False)
+        assert verdict(load_sweep(tmp_path)) == [said]
 
 
 def test_seeds_are_taken_together(tmp_path: Path) -> None:
@@ -78,13 +82,20 @@ def test_seeds_are_taken_together(tmp_path: Path) -> None:
     sweep = swept(tmp_path, costs, ("pool.size", "seed"))
     pooled = sweep.pooled
     assert pooled.keys == ("pool.size",)
-    assert pooled.rows["folder"].unique().tolist() == ["3 replicates"]
+    assert pooled.rows["replicates"].tolist() == [3] * 4
     assert pooled.rows["users"].tolist() == [12] * 4
     mine = pooled.rows[(pooled.rows["strategy"] == "xpert") & (pooled.rows["pool.size"] == 28)].iloc[0]
     assert mine["compute_saved_total"] == pytest.approx(1 - 0.1 - 0.4 * 1.05)
     assert mine["compute_saved_total_low"] < 0.3 + 0.02
     assert mine["compute_saved_total_high"] > 0.68 - 0.02
-    assert "All runs of one question together" in report(tmp_path).read_text()
+    said = verdict(sweep)
+    assert said[0].startswith("By compute, choosing included, xpert is best in 2 of 2 settings; 2 of these hold")
+    assert said[-1] == (
+        "2 settings over pool.size, each of 3 replicates and 12 users (6 runs); strategies: scratch and xpert."
+    )
+    html = report(tmp_path).read_text()
+    assert ">All replicates together</h2>" in html
+    assert "each of 3 replicates and 12 users (6 runs)" in html
 
 
 def test_without_seeds_there_is_nothing_to_take_together(tmp_path: Path) -> None:
