@@ -14,7 +14,7 @@ from sim.common.errors import UserError, nearest
 from sim.common.names import has_controls
 from sim.experiment.config import Config
 from sim.records.cells import read_cells
-from sim.records.tables import FAILED, FITTING, TABLES, Column
+from sim.records.tables import ADDED, FAILED, FITTING, TABLES, Column
 
 KEYS = ("user_id", "amount", "texts", "step", "rank")
 """Columns of numbers that are in no row empty."""
@@ -128,7 +128,7 @@ def read_table(path: Path, columns: tuple[Column, ...]) -> pd.DataFrame:
         if name in dtypes and (empty := table[name].isna()).any():
             raise UserError(f"{path}: column {name!r} is empty in row {int(np.argmax(empty)) + 1}.")
     check_names(path, table[[name for name, dtype in dtypes.items() if dtype == "str"]])
-    return table
+    return table.assign(**{name: pd.Series(None, table.index, dtype) for name, dtype in absent.items()})
 
 
 def check_names(path: Path, table: pd.DataFrame) -> None:

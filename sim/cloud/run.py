@@ -15,6 +15,7 @@ from sim.cloud.preparation import Preparation
 from sim.cloud.provider import Provider
 from sim.common.errors import UserError
 from sim.common.memory import peak_mib
+from sim.corpus import Corpus
 from sim.experiment.names import SCRATCH
 from sim.ledger.meter import Meter
 from sim.ledger.terms import ENCODER
@@ -67,6 +68,8 @@ def serve_run(
     found = {
         "llm": {"source": provider.resident.lm.source, "parameters": provider.resident.lm.parameters},
         "pool": str(pool.folder),
+        "regime": str(config.pool.texts),
+        "texts": {"owner": config.owner_texts, "user": config.population.texts},
         "mean_text_tokens": text_tokens,
         "remarks": (*preparation.remarks, *foreign),
     }
@@ -75,7 +78,7 @@ def serve_run(
         identity = _identity(provider, pool)
         if _is_new(journal, identity):
             with Recorder(folder) as recorder:
-                recorder.write({"pool": _pool_rows(pool, meter)})
+                recorder.write({"pool": _pool_rows(pool, meter, provider.resident.corpus)})
                 recorder.write(_cloud_rows(offers, meter))
             journal.append(identity)
         Collector(config, plans, meter, journal).collect(dispatcher, watcher)
@@ -138,14 +141,17 @@ def _is_new(journal: Journal, identity: Note) -> bool:
 # ---------------------------------------------------------------- the cloud's own records
 
 
-def _pool_rows(pool: Pool, meter: Meter) -> list[Row]:
+def _pool_rows(pool: Pool, meter: Meter, corpus: Corpus) -> list[Row]:
     return [
         {
             "pllm": card.id,
             "style": card.style,
+            "taught": corpus.styles[card.style].taught,
             "similarity": card.similarity,
             "texts": card.texts,
             "steps": card.steps,
+            "trained": card.trained,
+            "validation_loss": card.validation_loss,
             "loss": card.loss,
             "bytes": meter.terms.pllm_bytes,
         }

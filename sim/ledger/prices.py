@@ -97,6 +97,7 @@ def training(
         adapter=adapter or terms.adapter,
         precision=terms.billing.precision,
         checkpointing="auto",
+        runtime=terms.billing.runtime,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -17,11 +18,12 @@ from sim.corpus.stylometry import VOCABULARY, adjectives
 from sim.llm.batches import collate, lane_losses
 from sim.llm.model import LanguageModel, pad
 from sim.pocket.babble import Babble
-from sim.pocket.fit import fit, some
+from sim.pocket.fit import fit
 from sim.pocket.prompts import compare, write
 from sim.pocket.settings import Progress, Recipe
 from strategies.base import Text
 
+_SENTENCE, _WORD = re.compile(r"(?<=[.!?]) +"), re.compile(r"\w+")
 MOST_WITHOUT = 20
 """Rounds of pairs of which hardly any has words, after which there is nothing to learn from."""
 
@@ -51,8 +53,8 @@ class _Pairs:
     def draw(self) -> _Pair:
         corpus, rng = self.corpus, self.rng
         style = corpus.lesson(rng)
-        styled = some(corpus, style.id, 1, rng)[0]
-        plain = corpus.answer_to(styled.prompt, rng) or some(corpus, corpus.default, 1, rng)[0]
+        styled = corpus.practise(style.id, 1, rng)[0]
+        plain = corpus.answer_to(styled.prompt, rng) or corpus.practise(corpus.default, 1, rng)[0]
         words = sorted(style.adjectives) or list(adjectives(plain.answer, styled.answer))
         read = self._read(corpus.default, plain), self._read(style.id, styled)
         return _Pair(plain, styled, style.id, words, read)
@@ -61,7 +63,7 @@ class _Pairs:
         if self.rng.random() < 0.5:
             return text.answer
         if style not in self.babble:
-            self.babble[style] = Babble([t.answer for t in some(self.corpus, style, 200, self.rng)])
+            self.babble[style] = Babble([t.answer for t in self.corpus.practise(style, 200, self.rng)])
         return self.babble[style](self.rng)
 
 
@@ -73,10 +75,10 @@ def train_summarizer(lm: LanguageModel, corpus: Corpus, recipe: Recipe, progress
     every position of the second text as well; where the styles have no words of their own, it tells the styles apart.
     """
     rng = stream(recipe.seed, "summarizer")
-    words = sorted({w for s in corpus.styles.values() for w in s.adjectives} or VOCABULARY)
-    named = any(style.adjectives for style in corpus.styles.values())
-    labels = words if named else list(corpus.styles)
-    probe = torch.nn.Linear(recipe.summarizer.width, len(labels)).to(lm.device)
+    own = {w for s in corpus.taught for w in corpus.styles[s].adjectives}
+    words, named = sorted(own or VOCABULARY), bool(own)
+    labels = words if named else corpus.taught
+    probe = torch.nn.Linear(recipe.size.width, len(labels)).to(lm.device)
     names, drawn = _Names(lm, words), _Pairs(corpus, rng)
 
     def batches() -> Iterator[list[_Pair]]:
@@ -96,7 +98,7 @@ def train_summarizer(lm: LanguageModel, corpus: Corpus, recipe: Recipe, progress
     source = batches()
 
     def writing(pairs: list[_Pair], said: list[str]) -> Tensor:
-        texts = [Text(write(w, p.styled.prompt), p.styled.answer) for w, p in zip(said, pairs, strict=True)]
+        texts = [_exercise(p.styled, w, rng) for p, w in zip(pairs, said, strict=True)]
         total, count = lane_losses(lm, collate(lm.encode(texts, recipe.max_tokens), 1, lm))
         return (total / count).sum()
 
@@ -104,8 +106,8 @@ def train_summarizer(lm: LanguageModel, corpus: Corpus, recipe: Recipe, progress
         return [p.words[int(rng.integers(len(p.words)))] for p in pairs]
 
     def reading_loss() -> Tensor:
-        pairs = next(source)
-        plain = lm.encode([p.plain for p in pairs[::4]], recipe.max_tokens)
+        pairs = [p for _ in range(3) for p in next(source)]
+        plain = lm.encode([p.plain for p in pairs[::12]], recipe.max_tokens)
         total, count = lane_losses(lm, collate(plain, 1, lm))
         return writing(pairs, said(pairs)) + 0.25 * (total / count).sum()
 
@@ -120,6 +122,21 @@ def train_summarizer(lm: LanguageModel, corpus: Corpus, recipe: Recipe, progress
     extra = list(probe.parameters())
     at = recipe.reader_steps
     fit(lm, loss, recipe.summarizer_steps, recipe.lr, lambda n: progress("summarizer", at + n, total), extra)
+
+
+def _exercise(text: Text, word: str, rng: np.random.Generator) -> Text:
+    """What to write when asked for a style in a word: in a quarter the answer to its prompt, else one sentence of it.
+
+    In a whole answer the first sentence tells the style of the others, and facts are in the prompt, so hardly anything
+    would have to be learned from the word. The sentence has no prompt, and is one that has the fewest of its words.
+    """
+    if rng.random() < 0.25:
+        return Text(write(word, text.prompt), text.answer)
+    asked = set(_WORD.findall(text.prompt.lower()))
+    sentences = _SENTENCE.split(text.answer)
+    shared = [len(asked & set(_WORD.findall(sentence.lower()))) for sentence in sentences]
+    least = [sentence for sentence, count in zip(sentences, shared, strict=True) if count == min(shared)]
+    return Text(write(word, "").strip(), least[int(rng.integers(len(least)))])
 
 
 class _Names:

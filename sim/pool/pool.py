@@ -31,13 +31,18 @@ CARD = "card.json"
 
 @dataclass(frozen=True)
 class Card:
-    """What is known of a pLLM."""
+    """What is known of a pLLM: `steps` made its adapter, of `trained` until patience was out; losses are per token.
+
+    `validation_loss` is that of the texts which chose the step; None: its owner had too few to set any aside.
+    """
 
     id: str
     style: str
     similarity: float
     texts: int
     steps: int
+    trained: int
+    validation_loss: float | None
     loss: float
 
     @classmethod
@@ -177,9 +182,9 @@ def styles_in_pool(config: Config, corpus: Corpus) -> list[str]:
     return list(dict.fromkeys(styles[: pool_size(config.pool, styles)]))
 
 
-def own_texts(section: PoolSection) -> int:
+def own_texts(config: Config) -> int:
     """How many of a pLLM's texts are in its style; the others are in the default one."""
-    return round(section.similarity * section.texts)
+    return round(config.pool.similarity * config.owner_texts)
 
 
 def pool_size(section: PoolSection, styles: Sequence[str]) -> int:

@@ -18,7 +18,7 @@ def test_texts_that_differ_in_nothing_with_a_word_are_refused(tmp_path: Path) ->
     """Class labels: the process beside this one drew pairs for ever."""
     rows = [(style, f"question {i}", "AB"[int(style)], i % 5 == 0) for i in range(60) for style in "01"]
     size = Size(32, 2, 2, 48)
-    recipe = Recipe(300, size, size, base_steps=1, reader_steps=1, summarizer_steps=1, batch=4, max_tokens=48)
+    recipe = Recipe(300, size, base_steps=1, reader_steps=1, summarizer_steps=1, batch=4, max_tokens=48)
     with pytest.raises(UserError, match=r"llm\.summarizer: .*name another LLM"):
         build(RowCorpus(rows, "0", "here"), tmp_path / "pocket", recipe)
 
