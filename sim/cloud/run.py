@@ -17,7 +17,7 @@ from sim.common.errors import UserError
 from sim.common.memory import peak_mib
 from sim.corpus import Corpus
 from sim.experiment.names import SCRATCH
-from sim.ledger.meter import Meter
+from sim.ledger.meter import Meter, published_row
 from sim.ledger.terms import ENCODER
 from sim.messages import Job, Outcome
 from sim.pool.offers import load_offer
@@ -105,7 +105,7 @@ def _text_tokens(provider: Provider) -> float:
 def _meter(provider: Provider, offers: Offers, text_tokens: float) -> Meter:
     """The run's meter. The summarizer's sizes are known where it is run; a large one is not loaded for nothing."""
     resident = provider.resident
-    asked = any("summarizer" in by_llm for cost in offers.costs.values() for by_llm in cost.values())
+    asked = any("summarizer" in by_llm for cost in offers.costs.values() for by_llm in cost.by_llm)
     runs = asked or provider.config.llm.summarizer == "pocket"
     llms = {
         "base": resident.architecture,
@@ -163,7 +163,11 @@ def _cloud_rows(offers: Offers, meter: Meter) -> dict[str, list[Row]]:
     cloud: list[Row] = []
     words: list[Row] = []
     for name, folder in offers.folders.items():
-        cloud += meter.cloud_rows(name, offers.costs[name])
+        cost = offers.costs[name]
+        cloud += meter.cloud_rows(name, "cloud", cost.cloud)
+        cloud += meter.cloud_rows(name, "owners", cost.owners)
+        if cost.owners_bytes:
+            cloud.append(published_row(name, cost.owners_bytes))
         offer = load_offer(folder)
         for pllm, explanation in offer.explanations.items():
             words += word_rows(pllm, name, explanation, offer.coordinates.get(pllm, {}))

@@ -10,7 +10,7 @@ from typing import TypeVar, cast
 import numpy as np
 from safetensors.numpy import load_file
 
-from sim.common.sealed import sealed
+from sim.common.sealed import sealed, sealed_value
 from sim.common.streams import stream
 from sim.corpus import Corpus
 from sim.llm.adapters.files import WEIGHTS
@@ -62,6 +62,11 @@ class CloudView:
     probes: Sequence[str]
     seed: int
     answered: Callable[[Request[object]], tuple[object, Exception | None]]
+    publish: Callable[[], Mapping[str, Mapping[str, object]]]
+
+    @property
+    def published(self) -> Mapping[str, Mapping[str, object]]:
+        return self.publish()
 
     def rng(self, purpose: str) -> np.random.Generator:
         return stream(self.seed, "cloud", purpose)
@@ -73,11 +78,18 @@ class CloudView:
         return cast(T, reply)
 
 
-def cloud_view(desk: Desk, account: Account, corpus: Corpus, seed: int) -> CloudView:
+def cloud_view(
+    desk: Desk,
+    account: Account,
+    corpus: Corpus,
+    seed: int,
+    publish: Callable[[], Mapping[str, Mapping[str, object]]] = dict,
+) -> CloudView:
     """What a strategy may see of the cloud while it makes an offer; what it asks is booked to the account.
 
     Args:
         seed: the pool's.
+        publish: asks owners for what they publish.
     """
 
     def answered(request: Request[object]) -> tuple[object, Exception | None]:
@@ -88,4 +100,4 @@ def cloud_view(desk: Desk, account: Account, corpus: Corpus, seed: int) -> Cloud
 
     count = min(PROBES, corpus.available(corpus.default, "pool"))
     probes = tuple(corpus.probes(count, stream(seed, "probes")))
-    return CloudView(ShownPool.of(desk.pool), probes, seed, sealed(answered))
+    return CloudView(ShownPool.of(desk.pool), probes, seed, sealed(answered), sealed_value(publish))

@@ -74,14 +74,15 @@ class Meter:
                 rows["words"] += word_rows(owner, job.strategy, outcome.explanation, outcome.coordinates)
         return rows
 
-    def cloud_rows(self, strategy: str, counts: Counts) -> list[Row]:
-        """What a strategy's offer cost the cloud: FLOPs on the deployed LLMs, tokens as measured."""
+    def cloud_rows(self, strategy: str, by: str, counts: Counts) -> list[Row]:
+        """What a strategy's offer cost the cloud, or owners: FLOPs on the deployed LLMs, tokens as measured."""
         rows: list[Row] = []
         for kind, by_llm in counts.items():
             work = Work({kind: by_llm}).figures()
             rows.append(
                 {
                     "strategy": strategy,
+                    "by": by,
                     "work": kind,
                     "requests": int(sum(n["requests"] for n in by_llm.values())),
                     "tokens": float(sum(n.get("tokens", 0) + n.get("written", 0) for n in by_llm.values())),
@@ -168,6 +169,12 @@ class Meter:
             "billed": [how in FITTING for how in fits],
             **{name: cells(value, len(some)) for name, value in values.items()},
         }
+
+
+def published_row(strategy: str, size: float) -> Row:
+    """The row of cloud.csv that says what owners uploaded beside their pLLMs."""
+    nothing: Row = {"requests": 0, "tokens": 0.0, "flops": 0.0}
+    return {"strategy": strategy, "by": "owners", "work": "publish", **nothing, "bytes_up": float(size)}
 
 
 def drawn_columns(device: Device) -> dict[str, Numbers]:

@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from math import isfinite
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from sim.common.cache import built
@@ -21,6 +22,7 @@ from sim.llm.training.finetune import evaluate, finetune, plan_of
 from sim.llm.training.progress import Lane, set_aside
 from sim.pool.plan import GROUP, HELD_OUT, Group
 from sim.pool.pool import CARD, Card, own_texts
+from strategies.base import Text
 
 
 def build_group(group: Group, config: Config, corpus: Corpus, lm: LanguageModel, wrapped: Lanes) -> Path:
@@ -72,12 +74,17 @@ def _lane(
     name: str, style: str, key: str, config: Config, corpus: Corpus, lm: LanguageModel, wrapped: Lanes
 ) -> Lane[str]:
     """What a pLLM is trained on, by its id and style: texts, beginning and order follow from seed and key."""
-    pool, own = config.pool, own_texts(config)
-    rng = stream(pool.seed, "pool", key)
+    texts, rng = written(style, key, config, corpus)
+    training, validation = set_aside(lm.encode(texts, config.training.max_tokens))
+    start = wrapped.layout.fresh(rng)
+    return Lane(key=name, start=start, texts=training, rng=rng, lr=config.pool.lr, validation=validation)
+
+
+def written(style: str, key: str, config: Config, corpus: Corpus) -> tuple[list[Text], np.random.Generator]:
+    """All that the owner of a pLLM wrote, in its order, and the stream that it was drawn from, for what comes next."""
+    own, rng = own_texts(config), stream(config.pool.seed, "pool", key)
     texts = corpus.draw(style, "pool", own, rng) + corpus.draw(corpus.default, "pool", config.owner_texts - own, rng)
-    mixed = lm.encode([texts[i] for i in rng.permutation(len(texts))], config.training.max_tokens)
-    training, validation = set_aside(mixed)
-    return Lane(key=name, start=wrapped.layout.fresh(rng), texts=training, rng=rng, lr=pool.lr, validation=validation)
+    return [texts[i] for i in rng.permutation(len(texts))], rng
 
 
 def _held_out(style: str, key: str, config: Config, corpus: Corpus, lm: LanguageModel) -> list[Encoded]:

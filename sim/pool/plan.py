@@ -127,6 +127,15 @@ class PoolPlan:
     groups: tuple[Group, ...] = ()
     given: bool = False
 
+    def owners(self, corpus: Corpus) -> dict[str, tuple[str, str]]:
+        """Of each pLLM that is made here, its style and the name of its random stream; none of a folder's."""
+        found = {
+            name: (style, key)
+            for group in self.groups
+            for name, style, key in zip(group.names, group.styles, group.streams(corpus), strict=True)
+        }
+        return dict(list(found.items())[: self.size])
+
     def missing(self) -> list[Group]:
         """The groups that have to be built first."""
         if self.given or not damage(self.folder, OFFERS):

@@ -129,10 +129,12 @@ number    | float |        | how many, as measured on the LLM that was really ru
 
 CLOUD = _columns("""
 strategy | str   |      | strategy that asked for the work
-work     | str   |      | kind of request
+by       | str   |      | at whose expense: 'cloud', or 'owners' of pLLMs, all together
+work     | str   |      | kind of request; 'publish': what owners upload beside their pLLMs
 requests | int   |      | number of requests
 tokens   | float |      | tokens processed
 flops    | float | FLOP | billed: on the deployed LLMs
+bytes_up | float | B    | uploaded
 """)
 
 FAILURES = _columns("""
@@ -184,6 +186,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
 ADDED = (
     "validation_loss", "kept_step", "kept_loss", "trained", "taught", "billed", "memory_gb", "app_ram_gb",
     "battery_charges", "down_mbps", "up_mbps", "train_gflop_s", "prefill_gflop_s", "prefill_float_gflop_s",
+    "by", "bytes_up",
 )  # fmt: skip
 """Columns that runs on people's disks may lack, for 0.1.0 had none of them: read, they are empty."""
 DERIVED = ("summary", "demanded")
