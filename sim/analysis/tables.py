@@ -122,7 +122,8 @@ def read_table(path: Path, columns: tuple[Column, ...]) -> pd.DataFrame:
     if not path.is_file():
         return pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in dtypes.items()})
     table = read_cells(path, dtypes)
-    if missing := [name for name in dtypes if name not in table]:
+    absent = {name: dtype for name, dtype in dtypes.items() if name not in table}
+    if missing := [name for name in absent if name not in ADDED]:
         raise UserError(f"{path}: column {missing[0]!r} is missing.")
     for name in KEYS:
         if name in dtypes and (empty := table[name].isna()).any():
