@@ -243,7 +243,7 @@ def test_pool_build_makes_the_pool_of_a_run(tiny_llm: Path, tmp_path: Path) -> N
         assert result.exit_code == 0, result.output
     built = CliRunner().invoke(app, ["pool", "build", *settings])
     folder = Path(built.output.splitlines()[-1])
-    assert folder == provider_of(Config.load(None, settings))[1].folder
+    assert folder == provider_of(Config.load(QUICKSTART, settings))[1].folder
 
 
 def test_a_pool_that_is_handed_on_needs_nothing_made(
