@@ -42,7 +42,7 @@ NO_RECORD: dict[str, bool | set[str]] = {"name": True, "output": True, "replicat
 """Keys that change no record. A replicate is a run like any other: its seeds say which one it is."""
 ADDED = (
     *("replicates", "training.adapter", "training.warm_lr", "pool.evaluate_every", "pool.patience"),
-    "engine.job_deadline_s",
+    *("billing.runtime", "engine.job_deadline_s"),
 )
 """Keys that runs on people's disks may lack: 0.1.0 had none of them, and trained pLLMs to the last of their steps."""
 
@@ -127,7 +127,7 @@ class Config(Section):
 
     @classmethod
     def load(cls, path: Path | None = None, overrides: Sequence[str] = ()) -> Config:
-        """The experiment of a TOML file (None: the quickstart), with `key=value` overrides.
+        """The experiment of a TOML file (None: the defaults), with `key=value` overrides.
 
         `tuned` at its top names a file of `headstart tune`, whose values count where the file itself states none.
 

@@ -135,7 +135,6 @@ def test_who_abstains_trains_as_from_scratch_and_pays_for_what_was_tried(tiny_ll
         f'strategies=["scratch", "oracle", "{ruined}", "careful", "sure"]',
         table,
         "pool.steps=20",
-        "pool.texts=1",
         "pool.lr=0.03",
     )
     tables = run(config)
