@@ -217,7 +217,7 @@ class Cloud(Protocol):
     def published(self) -> Mapping[str, Mapping[str, object]]:
         """What the owner of each pLLM published with it (`Strategy.publish`), by pLLM; asked for when first read.
 
-        Raises ValueError where owners' texts are not known: of a pool that `pool.path` names.
+        A run ends with an error where owners' texts are not known: of a pool that `pool.path` names.
         """
         ...
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar, cast
 
 from sim.cloud.provider import Provider
+from sim.common.errors import UserError
 from sim.common.sealed import sealed
 from sim.pool.build import written
 from sim.pool.offers import payload_bytes
@@ -38,11 +39,12 @@ class Owners:
         self.account, self.uploaded = Account(), 0
 
     def publish(self) -> Mapping[str, Mapping[str, object]]:
-        """What each publishes, by pLLM. Raises ValueError where it is not known what owners wrote."""
+        """What each publishes, by pLLM. Raises UserError where it is not known what owners wrote."""
         resident, plan = self._provider.resident, self._provider.pool_plan
         if plan.given:
-            raise ValueError(
-                "what owners publish is made of their texts, which are not known of the pool that pool.path names"
+            raise UserError(
+                f"strategies: {type(self._strategy).__name__} needs what owners of pLLMs publish, and what they wrote "
+                "is not known of the pool that pool.path names; leave out one of the two."
             )
 
         def answered(request: Request[object]) -> object:

@@ -181,10 +181,7 @@ class Config(Section):
     def digest(self) -> str:
         """A hash of all that the records depend on: not of where results go, nor of who does the work."""
         validated = type(self).model_validate(self.model_dump())  # a default 1000 becomes the 1000.0 that it is in TOML
-        tree = validated.model_dump(mode="json", exclude=NO_RECORD)
-        if tree["training"]["adapter"] == "lora":  # as it was before there was a choice: runs of then are found again
-            del tree["training"]["adapter"]
-        return digest(tree)
+        return digest(validated.model_dump(mode="json", exclude=NO_RECORD))
 
     def to_toml(self) -> str:
         """All keys as TOML, which `load` reads."""

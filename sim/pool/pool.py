@@ -49,15 +49,18 @@ class Card:
     def of(cls, content: Any, name: str) -> Card:
         """The card of a pLLM of that name. Raises: TypeError, ValueError."""
         card = cls(**content)
-        for key, kinds in {"id": str, "style": str, "texts": int, "steps": int}.items():
+        for key, kinds in {"id": str, "style": str, "texts": int, "steps": int, "trained": int}.items():
             if not isinstance(value := getattr(card, key), kinds) or isinstance(value, bool):
                 raise TypeError(f"{key} = {value!r:.60}, which is no {kinds.__name__}")
-        for key in ("similarity", "loss"):
-            if not isinstance(value := getattr(card, key), int | float) or isinstance(value, bool):
+        for key in ("similarity", "loss", "validation_loss"):
+            value = getattr(card, key)
+            unknown = value is None and key == "validation_loss"
+            if not unknown and (not isinstance(value, int | float) or isinstance(value, bool)):
                 raise TypeError(f"{key} = {value!r:.60}, which is no number")
         if card.id != name:
             raise ValueError(f"id = {card.id!r:.60}, but its folder is {name!r}")
-        if not 0 <= card.similarity <= 1 or min(card.texts, card.steps) < 0 or max(card.texts, card.steps) >= 2**63:
+        counts = (card.texts, card.steps, card.trained)
+        if not 0 <= card.similarity <= 1 or min(counts) < 0 or max(counts) >= 2**63:
             raise ValueError("similarity is from 0 to 1, texts and steps from 0 to 2^63")
         return card
 

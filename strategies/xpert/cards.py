@@ -40,8 +40,9 @@ class XpertCards(Strategy):
     chose. Nothing is generated, and no text leaves a phone.
 
     The choice is explained in words: owners read their texts to the end of the summarizer, users a few of theirs, and
-    ask it for an adjective. A word's vector is its row in the summarizer's output layer, so that none has to be written for it; what
-    counts is how much more likely the word is than for the pool. Words serve to explain and have no part in the choice.
+    ask it for an adjective. A word's vector is its row in the summarizer's output layer, so that none has to be
+    written for it; what counts is how much more likely the word is than for the pool. Words serve to explain and have
+    no part in the choice.
 
     What a card leaks: how an owner writes on average, and how much the texts differ; no sentence, but whoever has
     somebody's other texts can tell whether they are likely the same person's. How much more that is than the adapter
