@@ -10,7 +10,7 @@ import numpy as np
 
 from strategies.xpert.basis import Floats
 
-ALIKE = 0.7
+ALIKE = 0.8
 """Words whose strengths over the pool correlate by this say the same, and the stronger one is shown."""
 ERRORS = 2.0
 """Standard errors from 0 by which a user has more, or less, of a word."""
@@ -20,11 +20,12 @@ ERRORS = 2.0
 class Naming:
     """Words, and how they are read off the hidden state where the summarizer's reply begins.
 
-    A word's strength is its logit at that state beyond its logit at the pool's mean state, in nats: at 1 the summarizer
-    is e times as likely to reply with it as for the pool, but for what all words gain or lose together.
+    A word's strength is its logit at that state beyond its logit at the pool's mean state, in nats, less what all words
+    gain together, which says nothing of a style: at 1 the summarizer prefers the word to the others e times as much as it
+    does for the pool.
 
     Args:
-        rows: float32 (words, width), the output layer's. origin: float32 (width,), the pool's mean state.
+        rows: float32 (words, width), the output layer's less their mean. origin: float32 (width,), the pool's mean state.
         groups: which words say the same, by the number of their group, (words,).
     """
 
@@ -38,7 +39,7 @@ class Naming:
         """For a pool of these states (pLLMs, width). Of words with the same row the first is kept."""
         _, first = np.unique(rows, axis=0, return_index=True)
         kept = sorted(first.tolist())
-        rows, origin = rows[kept], states.mean(axis=0)
+        rows, origin = rows[kept] - rows[kept].mean(axis=0), states.mean(axis=0)
         groups = _alike((states - origin) @ rows.T)
         return cls(tuple(words[i] for i in kept), rows.astype(np.float32), origin.astype(np.float32), groups)
 
