@@ -92,7 +92,7 @@ def estimate_s(corpus: Corpus, recipe: Recipe) -> float:
     import tempfile
     import time
 
-    short = replace(recipe, base_steps=4, reader_steps=4, summarizer_steps=4)
+    short = replace(recipe, base_steps=4, sentence_steps=4, answer_steps=4, summarizer_steps=4)
     marks: dict[str, list[float]] = {"base LLM": [], "summarizer": []}
 
     def mark(stage: str, step: int, steps: int) -> None:
@@ -103,5 +103,6 @@ def estimate_s(corpus: Corpus, recipe: Recipe) -> float:
         for train in (train_base, train_summarizer):
             train(LanguageModel(Path(folder)), corpus, short, mark)
     base, summarizer = np.diff(marks["base LLM"]), np.diff(marks["summarizer"])
-    reading, naming = summarizer[1:3].mean() * recipe.reader_steps, summarizer[4:].mean() * recipe.summarizer_steps
-    return float(base[1:].mean() * recipe.base_steps + reading + naming)
+    stages = (recipe.sentence_steps, recipe.answer_steps, recipe.summarizer_steps)
+    learning = sum(summarizer[at + 1 : at + 3].mean() * steps for at, steps in zip((0, 4, 8), stages, strict=True))
+    return float(base[1:].mean() * recipe.base_steps + learning)
