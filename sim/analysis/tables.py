@@ -126,10 +126,12 @@ def read_table(path: Path, columns: tuple[Column, ...]) -> pd.DataFrame:
     if missing := [name for name in absent if name not in ADDED]:
         raise UserError(f"{path}: column {missing[0]!r} is missing.")
     for name in KEYS:
-        if name in dtypes and (empty := table[name].isna()).any():
-            raise UserError(f"{path}: column {name!r} is empty in row {int(np.argmax(empty)) + 1}.")
+        if name in dtypes and (blank := table[name].isna()).any():
+            raise UserError(f"{path}: column {name!r} is empty in row {int(np.argmax(blank)) + 1}.")
+    empty = {name: pd.Series("" if dtype == "str" else None, table.index, dtype) for name, dtype in absent.items()}
+    table = table.assign(**empty)
     check_names(path, table[[name for name, dtype in dtypes.items() if dtype == "str"]])
-    return table.assign(**{name: pd.Series(None, table.index, dtype) for name, dtype in absent.items()})
+    return table
 
 
 def check_names(path: Path, table: pd.DataFrame) -> None:
