@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 
@@ -71,7 +71,7 @@ class Lexical(Strategy):
 
     def _counted(self, cloud: Cloud, pllm: str) -> Counter[str]:
         if self.source == "owners":
-            return Counter({word: int(str(count)) for word, count in cloud.published[pllm].items()})
+            return Counter({word: cast(int, count) for word, count in cloud.published[pllm].items()})
         prompts = list(cloud.probes[: self.probes])
         asked = Generate(prompts, Start({pllm: 1.0}), max_new_tokens=self.answer_tokens, temperature=self.temperature)
         return _count(cloud.ask(asked))

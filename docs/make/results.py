@@ -176,7 +176,9 @@ def made_by(name: str) -> str:
     folder = REFERENCE / name.partition(" where ")[0]
     versions = {json.loads(path.read_text(encoding="utf-8"))["headstart"] for path in folder.rglob("manifest.json")}
     others = ", ".join(sorted(versions - {version_of("headstart")}))
-    return f"\nRecords of version {others}: another corpus, other LLMs, other training (CHANGELOG.md).\n" if others else ""
+    return (
+        f"\nRecords of version {others}: another corpus, other LLMs, other training (CHANGELOG.md).\n" if others else ""
+    )
 
 
 def filled(page: str) -> str:

@@ -21,14 +21,14 @@ from sim.common.cache import digest, require_whole
 from sim.common.disk import write_whole
 from sim.common.errors import UserError
 from sim.common.names import wrong_with
-from sim.common.plain import as_plain
+from sim.common.plain import as_plain, check_plain
 from sim.llm.adapters.base import Layout
 from sim.llm.adapters.files import CONFIG, WEIGHTS
 from sim.messages import Counts
 from sim.pool.pool import OFFERS, Pool
 from strategies.base import Offer, Strategy
 
-VERSION = 4
+VERSION = 5
 """Part of the cache's hash: bump it when offers are written otherwise, or come out differently for equal settings."""
 OFFER, ARRAYS = "offer.json", "arrays.npz"
 MEND = "remove this folder, and the offer is made again"
@@ -97,7 +97,7 @@ def _foreign_code(kind: type) -> list[str]:
 
 
 def save_offer(into: Path, offer: Offer, cost: OfferCost, pool: Pool) -> None:
-    """Write an offer, and what it cost the cloud, into a folder."""
+    """Write an offer, and what it cost, into a folder."""
     arrays = {k: v for k, v in offer.payload.items() if isinstance(v, np.ndarray)}
     plain = {k: v for k, v in offer.payload.items() if k not in arrays}
     np.savez(into / ARRAYS, **arrays)  # type: ignore[arg-type]
@@ -162,7 +162,15 @@ def offer_bytes(offer: Offer) -> int:
 
 
 def payload_bytes(payload: Mapping[str, object]) -> int:
-    """The size of named values that are sent: arrays by their size, anything else as JSON."""
+    """The size of named values that are sent: arrays by their size, anything else as JSON.
+
+    Raises: TypeError for what is neither, or an array of objects.
+    """
+    for name, value in payload.items():
+        if not isinstance(value, np.ndarray):
+            check_plain(value, name)
+        elif value.dtype.hasobject:
+            raise TypeError(f"{name} is an array of objects, whose size is not known")
     size = sum(v.nbytes for v in payload.values() if isinstance(v, np.ndarray))
     plain = {k: v for k, v in payload.items() if not isinstance(v, np.ndarray)}
     return size + (len(json.dumps(plain)) if plain else 0)

@@ -30,23 +30,25 @@ from strategies.xpert.prompts import compare
 
 
 class XpertCards(Strategy):
-    """Start from the pLLM whose owner writes most like the user, by Fisher's linear discriminant over hidden states.
+    """Start from the pLLM whose owner writes most like the user, by Fisher's discriminant of hidden states.
 
     A pLLM of a few dozen texts hardly writes in its owner's style yet, so what it answers tells little. Here every
     owner publishes a card with the pLLM: mean and scatter of the hidden states of the texts that it was made of,
     averaged over each text's tokens, after the first layers of an LLM. The cloud finds the directions in which owners
-    differ more than one owner's texts do (Fisher, Annals of Eugenics 1936), relative to the pool's mean. The phone
-    downloads one direction a pLLM, reads its own texts once with those layers, and then downloads the pLLM that it
-    chose. Nothing is generated, and no text leaves a phone.
+    differ more than one owner's texts do (Fisher, Annals of Eugenics 1936); nearest is whose mean, seen from the
+    pool's mean, lies most in the direction of the user's, for who writes half in another style lies half as far. The
+    phone downloads one direction a pLLM, reads its own texts once with those layers, and then downloads the pLLM that
+    it chose. Nothing is generated, and no text leaves a phone.
 
     The choice is explained in words: owners read their texts to the end of the summarizer, users a few of theirs, and
     ask it for an adjective. A word's vector is its row in the summarizer's output layer, so that none has to be
     written for it; what counts is how much more likely the word is than for the pool. Words serve to explain and have
     no part in the choice.
 
-    What a card leaks: how an owner writes on average, and how much the texts differ; no sentence, but whoever has
-    somebody's other texts can tell whether they are likely the same person's. How much more that is than the adapter
-    tells, which was fine-tuned on the same texts, was not measured.
+    What a card leaks: how an owner writes on average and how much the texts differ, by which whoever has somebody's
+    other texts may tell whose they are. No text is in it, but of few texts it is nearly their embeddings, which can in
+    part be turned back into text. How much more that is than the adapter tells, fine-tuned on the same texts, was not
+    measured.
 
     Args:
         texts: own texts that the phone reads at most; 0: all.
@@ -87,7 +89,7 @@ class XpertCards(Strategy):
         return States(strings, self.llm, self.depth)
 
     def publish(self, owner: Owner) -> Mapping[str, object]:
-        states = self._narrow(owner.ask(self.reading([text.answer for text in owner.texts])))
+        states = self._narrow(owner.ask(self.reading(_answers(owner.texts))))
         apart = states - states.mean(axis=0)
         scatter = (apart.T @ apart)[np.triu_indices(states.shape[1])]
         card: dict[str, object] = {"mean": _float32(states.mean(axis=0)), "scatter": _float32(scatter)}
@@ -105,7 +107,7 @@ class XpertCards(Strategy):
         within = _whole(
             np.sum([np.asarray(card["scatter"], dtype=np.float64) for card in cards], axis=0), means.shape[1]
         )
-        within /= max(1, sum(int(str(card["texts"])) - 1 for card in cards))
+        within /= max(1, sum(cast(int, card["texts"]) - 1 for card in cards))
         within += (self.shrink * np.trace(within) / len(within) + 1e-9) * np.eye(len(within))
         centre = means.mean(axis=0)
         towards = np.linalg.solve(within, (means - centre).T).T
@@ -116,7 +118,7 @@ class XpertCards(Strategy):
             return Offer(cloud.pool.ids, chosen)
         words = proposed([cast(Mapping[str, float], card["words"]) for card in cards], self.words)
         if not words:
-            raise ValueError("the summarizer proposed no word for any owner; is it an instruction-tuned LLM?")
+            raise ValueError("the summarizer proposed no word for any owner; named = 0 does without words")
         replies = np.stack([np.asarray(card["reply"], dtype=np.float64) for card in cards])
         naming = Naming.of(words, cloud.ask(OutputRows(words)), replies)
         said = {pllm: naming.strengths(reply[None]) for pllm, reply in zip(cloud.pool.ids, replies, strict=True)}
@@ -125,7 +127,7 @@ class XpertCards(Strategy):
     def choose(self, phone: Phone, offer: Offer) -> Choosing:
         if not offer.pllms:
             return Start()
-        hidden = yield self.reading([text.answer for text in phone.texts[: self.texts or None]])
+        hidden = yield self.reading(_answers(phone.texts[: self.texts or None]))
         away = self._narrow(hidden).mean(axis=0) - np.asarray(offer.payload["centre"])
         score = -np.asarray(offer.payload["towards"]) @ away
         best, scores = offer.pllms[lowest(score)], dict(zip(offer.pllms, score.tolist(), strict=True))
@@ -142,6 +144,11 @@ class XpertCards(Strategy):
             return states
         drawn = np.random.default_rng(0).standard_normal((states.shape[1], self.width))  # everybody's is the same
         return np.asarray(states @ drawn / np.sqrt(self.width))
+
+
+def _answers(texts: Sequence[Text]) -> list[str]:
+    """What was written, but for what is empty and has no style."""
+    return [text.answer for text in texts if text.answer.strip()] or [""]
 
 
 def _naming(texts: Sequence[Text]) -> list[str]:

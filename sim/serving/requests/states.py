@@ -24,7 +24,8 @@ class StatesHandler(Handler[States]):
     """One pass over every string, through some of the layers.
 
     Counts `sequences`, their `tokens`, and `deep_tokens`: tokens times the share of the layers that they went through.
-    An LLM is billed as one that has no more layers; its output head, which nobody needs, still counts as read.
+    An LLM is billed as one that has no more layers; the weights of its output head, which nobody needs, still count as
+    loaded. Who asks at several depths is billed at their mean, by tokens.
     """
 
     request = States
@@ -59,7 +60,7 @@ class StatesHandler(Handler[States]):
         found: Cost | None = None
         for some in np.unique(layers):
             cut = replace(terms, llms={**terms.llms, llm: replace(whole, layers=int(some))})
-            for cost in prices.reading(cut, device, llm, n):
+            for cost in prices.reading(cut, device, llm, n, head=False):
                 found = cost if found is None else where(layers == some, cost, found)
         return [] if found is None else [found]
 
@@ -67,7 +68,7 @@ class StatesHandler(Handler[States]):
         layers = _layers(llm, n)
         found: Numbers = np.float64(0.0)
         for some in np.unique(layers):
-            cut = sum(prices.reading_flops(name, replace(llm, layers=int(some)), n), np.float64(0.0))
+            cut = sum(prices.reading_flops(name, replace(llm, layers=int(some)), n, head=False), np.float64(0.0))
             found = np.where(layers == some, cut, found)
         return [found]
 

@@ -15,7 +15,7 @@ from sim.pool.offers import load_offer, offer_cost
 from strategies.base import Choice, Cloud, Offer, Owner, Phone, Start, States, Strategy, Text, Train
 from tests.reach import reachable
 from tests.runs import XPERT, Command, provider_of, run, small_config, tiny_config
-from tests.sim.worker.test_views import FORBIDDEN
+from tests.sim.worker.test_views import FORBIDDEN, refused
 
 OWNERS = f"""options={{xpert_cards = {{named = 2}}, words = {{use = "lexical", source = "owners"}},
  means = {{use = "retrieval", source = "owners"}}, xpert = {{{XPERT}}}}}""".replace("\n", "")
@@ -52,8 +52,9 @@ def test_owners_publish_what_their_pllm_was_made_of(tiny_llm: Path, tmp_path: Pa
         found = reachable(owner)
         assert {part for part in found if isinstance(part, Text)} == set(texts)
         assert [part for part in found if isinstance(part, FORBIDDEN)] == []
-        with pytest.raises(PermissionError, match="nobody to fine-tune for"):
-            owner.ask(Train(Start(), texts, 1.0))
+        error = refused(owner, Train(Start(), texts, 1.0))
+        assert "nobody to fine-tune for" in str(error)
+        assert [part for part in reachable(error) if isinstance(part, FORBIDDEN)] == []
     cost = offer_cost(tmp_path / "offer")
     work = cost.owners["States"]["base"]
     assert cost.cloud == {}
@@ -61,6 +62,19 @@ def test_owners_publish_what_their_pllm_was_made_of(tiny_llm: Path, tmp_path: Pa
     assert work["deep_tokens"] == work["tokens"] / 2
     width = provider.resident.lm.config.hidden_size
     assert cost.owners_bytes == 3 * (width * 4 + len('{"texts": 8}'))
+
+
+class Smuggler(Curious):
+    """Publishes what has no size."""
+
+    def publish(self, owner: Owner) -> Mapping[str, object]:
+        return {"texts": np.array([owner.texts], dtype=object)}
+
+
+def test_what_has_no_size_is_not_published(tiny_llm: Path, tmp_path: Path) -> None:
+    provider, pool = provider_of(small_config(tiny_llm, tmp_path))
+    with pytest.raises(TypeError, match="texts is an array of objects"):
+        make_offer(tmp_path / "offer", Smuggler(), provider, pool)
 
 
 def test_their_work_is_in_the_clouds_table_and_on_nobody_s_bill(tiny_llm: Path, tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ def test_words_say_what_the_user_has_more_of_than_the_pool() -> None:
     said = chosen(strategy, offer, own("p0")).explanation
     assert next(iter(said)) == "warm"
     assert said["warm"] > 0 > min(said.values())
-    assert {"words", "rows", "origin", "groups"} <= set(offer.payload)
+    assert {"words", "rows", "origin"} <= set(offer.payload)
 
 
 def test_without_words_nothing_is_read_to_the_end() -> None:

@@ -11,24 +11,24 @@ WORDS = ["warm", "kind", "short", "brief", "loud"]
 POOL = np.array([[2.0, 0, 0], [-2, 0, 0], [0, 2, 0], [0, -2, 0], [0, 0, 0.1], [0, 0, -0.1]])
 
 
-def test_words_that_go_together_over_the_pool_are_one_group() -> None:
-    naming = Naming.of(WORDS, ROWS, POOL)
-    group = dict(zip(naming.words, naming.groups, strict=True))
-    assert group["warm"] == group["kind"]
-    assert len({group["warm"], group["short"], group["loud"]}) == 3
-    assert "brief" not in group, "it has the row of 'short'"
+def test_of_words_that_go_together_over_the_pool_one_stands_for_all() -> None:
+    assert set(Naming.of(WORDS, ROWS, POOL).words) == {"warm", "short", "loud"}, "'brief' has the row of 'short'"
 
 
-def test_the_strongest_of_a_group_is_shown_the_largest_first() -> None:
-    said = Naming.of(WORDS, ROWS, POOL).strengths(np.array([[1.0, -3.0, 0.5]]))
+def test_the_largest_come_first_and_what_all_words_gain_is_left_out() -> None:
+    state = np.array([[1.0, -3.0, 0.5]])
+    said = Naming.of(WORDS, ROWS, POOL).strengths(state)
     assert list(said) == ["warm", "loud", "short"]
-    np.testing.assert_allclose(list(said.values()), [1.0, 0.5, -3.0], atol=1e-6)
+    mean = (state @ ROWS.T).mean()
+    np.testing.assert_allclose(list(said.values()), [1.0 - mean, 0.5 - mean, -3.0 - mean], atol=1e-6)
 
 
 def test_what_may_be_chance_is_left_out() -> None:
-    naming = Naming.of(WORDS, ROWS, POOL)
-    steady, both = np.array([1.0, 0, 0]), np.array([[0, 3.0, 0], [0, -2.9, 0]])
-    assert list(naming.strengths(np.vstack([steady + both, steady + both]))) == ["warm"]
+    """Of four texts that are all warm, and by turns short and long."""
+    rows = np.array([[1.0, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0]])
+    naming = Naming.of(["warm", "cold", "short", "long"], rows, POOL)
+    texts = np.array([[1.0, 3.0, 0], [1.1, -2.9, 0], [0.9, 3.0, 0], [1.0, -2.9, 0]])
+    assert list(naming.strengths(texts)) == ["warm", "cold"]
     assert naming.strengths(np.zeros((4, 3))) == {}
 
 
