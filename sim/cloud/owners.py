@@ -42,8 +42,8 @@ class Owners:
         if plan.given:
             name = type(self._strategy.offering).__name__
             raise UserError(
-                f"strategies: {name} needs what owners of pLLMs publish, and what they wrote is not known of the pool that "
-                "pool.path names; leave out one of the two."
+                f"strategies: {name} needs what owners of pLLMs publish, and what they wrote is not known of the pool "
+                "that pool.path names; leave out one of the two."
             )
         found: dict[str, Mapping[str, object]] = {}
         for name, (style, key) in plan.owners(resident.corpus).items():
