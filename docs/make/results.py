@@ -53,6 +53,15 @@ MAIN = {
     "steps saved, choosing apart, %": Of("steps_saved"),
     "MB down": Of("down_mb", 1),
 }
+CHOOSING = {
+    "right pLLM, taught styles, %": Of("accuracy_taught"),
+    "untaught styles, %": Of("accuracy_untaught"),
+    "TFLOP to choose": Of("selection_flops", 1e-12, 1),
+    "minutes": Of("selection_s", 1 / 60, 1),
+    "kJ": Of("selection_j", 1e-3, 2),
+    "loss before the first step, nats": Of("start_loss", 1, 2),
+    "loss gap of who misses, nats": Of("loss_gap", 1, 2),
+}
 DATA = MAIN | {"data saved, %": Of("data_saved"), "start loss": Of("start_loss", 1, 2)}
 SIMILARITY = {
     "right pLLM, %": Of("selection_accuracy", strategy="xpert"),
@@ -115,6 +124,7 @@ def mixed(name: str) -> str:
 
 TABLES: dict[str, Callable[[str], str]] = {
     "table": lambda name: table(MAIN, name),
+    "choosing": lambda name: table(CHOOSING, name),
     "data": lambda name: table(DATA, name),
     "similarity": lambda name: by_key("similarity", SIMILARITY, name),
     "pools": lambda name: by_key("pool", POOLS, name),
