@@ -35,7 +35,12 @@ def test_quickstart_is_the_defaults_at_tuned_rates_with_fewer_users() -> None:
     tuned = tomllib.loads((ROOT / "configs" / "tuned" / "quickstart.toml").read_text(encoding="utf-8"))
     rates = [f"{section}.{key}={value}" for section, keys in tuned.items() for key, value in keys.items()]
     assert len(rates) == 3
-    fewer = ["population.users=24", "ladder.users=0", f"strategies={[*Config().strategies, 'xpert_cards']}"]
+    fewer = [
+        "population.users=24",
+        "ladder.users=0",
+        "engine.cohort=12",
+        f"strategies={[*Config().strategies, 'xpert_cards']}",
+    ]
     assert Config.load(ROOT / "configs" / "quickstart.toml") == Config.load(None, [*rates, *fewer])
 
 
