@@ -48,16 +48,13 @@ def read_cells(path: Path, dtypes: Mapping[str, str]) -> pd.DataFrame:
 
 
 def header(path: Path) -> list[str]:
-    """The names of the columns. Raises UserError where there are none, or one is empty, which pandas would invent."""
+    """The names of the columns. Raises UserError where there are none."""
     try:
-        names = next(_rows(path))
+        return next(_rows(path))
     except StopIteration:
         raise UserError(f"{path}: empty, where the names of columns should be.") from None
     except _REFUSED as error:
         raise UserError(f"{path}: {_said(error)}.") from error
-    if "" in names:
-        raise UserError(f"{path}: column {names.index('') + 1} has no name.")
-    return names
 
 
 def _said(error: Exception) -> str:

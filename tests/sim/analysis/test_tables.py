@@ -115,7 +115,6 @@ WORDS = "owner,strategy,word,strength,coordinate\n"
         (f"{WORDS}a,xpert,warm,1,2\na,xpert\n", "row 2 has 2 cells, and the header 5"),
         (f"{WORDS}a,xpert,warm,1,2\na,xpert,warm,1,2,3\n", "row 2 has 6 cells, and the header 5"),
         ("owner,owner,strategy,word,strength,coordinate\na,b,xpert,warm,1,2\n", "column 'owner' is there twice"),
-        ("owner,,strategy,word,strength,coordinate\na,b,xpert,warm,1,2\n", "column 2 has no name"),
         ("", "empty"),
         ("\n\n", "empty"),
     ],
