@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +17,8 @@ from sim.analysis.sweep.published import ACCURACY_BY_SIMILARITY, TIME_SAVED_BY_S
 from sim.analysis.sweep.table import is_sweep, load_sweep
 from sim.analysis.tables import records
 from sim.experiment.names import SEEDS
-from sim.records.manifest import version_of
+from sim.records.manifest import NAME as MANIFEST
+from sim.records.manifest import made_by, version_of
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
@@ -181,10 +181,10 @@ def _number(value: float, digits: int) -> str:
     return f"{round(value, digits) + 0.0:,.{digits}f}"  # no minus before a zero
 
 
-def made_by(name: str) -> str:
+def version_note(name: str) -> str:
     """A sentence beneath a table where another version of Headstart made the records; else ""."""
     folder = REFERENCE / name.partition(" where ")[0]
-    versions = {json.loads(path.read_text(encoding="utf-8"))["headstart"] for path in folder.rglob("manifest.json")}
+    versions = {made_by(path.parent) for path in folder.rglob(MANIFEST)}
     others = ", ".join(sorted(versions - {version_of("headstart")}))
     return (
         f"\nRecords of version {others}: another corpus, other LLMs, other training (CHANGELOG.md).\n" if others else ""
@@ -193,4 +193,4 @@ def made_by(name: str) -> str:
 
 def filled(page: str) -> str:
     """A page with the tables between its marks made anew."""
-    return BLOCK.sub(lambda m: m[1] + "\n" + TABLES[m[2]](m[3]) + made_by(m[3]) + "\n" + m[4], page)
+    return BLOCK.sub(lambda m: m[1] + "\n" + TABLES[m[2]](m[3]) + version_note(m[3]) + "\n" + m[4], page)

@@ -21,9 +21,8 @@ def test_page_is_up_to_date(published: list[Row]) -> None:
     assert (DOCS / "paper.md").read_text(encoding="utf-8") == describe_paper(published), "run `headstart paper`"
 
 
-@pytest.mark.xfail(strict=True, reason="the reference records are being made anew, and the reasons follow from them")
 def test_every_value_outside_says_why(published: list[Row]) -> None:
-    """Remove the mark when this passes: sim/published/xpert.toml then has all reasons."""
+    """In sim/published/xpert.toml."""
     assert [(row.series.id, row.point, row.ours) for row in unexplained(published)] == []
 
 
