@@ -9,6 +9,7 @@ from typing import TypeVar, cast
 from sim.cloud.provider import Provider
 from sim.cloud.view import Answered, answering, unwrapped
 from sim.common.errors import UserError
+from sim.common.sealed import sealed
 from sim.pool.build import written
 from sim.pool.offers import payload_bytes
 from sim.serving.account import Account
@@ -34,7 +35,7 @@ class Owners:
 
     def __init__(self, provider: Provider, desk: Desk, strategy: Strategy) -> None:
         self._provider, self._desk, self._strategy = provider, desk, strategy
-        self.account, self.uploaded = Account(), 0
+        self.account, self.uploaded, self._done = Account(), 0, False
 
     def publish(self) -> Mapping[str, Mapping[str, object]]:
         """What each publishes, by pLLM. Raises UserError where it is not known what owners wrote."""
@@ -48,6 +49,13 @@ class Owners:
         found: dict[str, Mapping[str, object]] = {}
         for name, (style, key) in plan.owners(resident.corpus).items():
             texts, _ = written(style, key, self._provider.config, resident.corpus)
-            found[name] = self._strategy.offering.publish(OwnerView(tuple(texts), answering(self._desk, self.account)))
+            found[name] = self._strategy.offering.publish(OwnerView(tuple(texts), sealed(self._answer)))
             self.uploaded += payload_bytes(found[name])
+        self._done = True
         return found
+
+    def _answer(self, request: Request[object]) -> Answered:
+        """As long as owners publish; what is asked of one later would be the cloud's work, at the owner's expense."""
+        if self._done:
+            return None, PermissionError("an owner answers while it publishes, and not afterwards")
+        return answering(self._desk, self.account)(request)

@@ -28,6 +28,7 @@ class Curious(Strategy):
 
     def publish(self, owner: Owner) -> Mapping[str, object]:
         self.seen.append(owner)
+        assert "nobody to fine-tune for" in str(refused(owner, Train(Start(), owner.texts, 1.0)))
         hidden = owner.ask(States([text.answer for text in owner.texts], "base", 0.5))
         return {"mean": hidden.mean(axis=0), "texts": len(owner.texts)}
 
@@ -52,8 +53,8 @@ def test_owners_publish_what_their_pllm_was_made_of(tiny_llm: Path, tmp_path: Pa
         found = reachable(owner)
         assert {part for part in found if isinstance(part, Text)} == set(texts)
         assert [part for part in found if isinstance(part, FORBIDDEN)] == []
-        error = refused(owner, Train(Start(), texts, 1.0))
-        assert "nobody to fine-tune for" in str(error)
+        error = refused(owner, States(["a"]))
+        assert "while it publishes, and not afterwards" in str(error)
         assert [part for part in reachable(error) if isinstance(part, FORBIDDEN)] == []
     cost = offer_cost(tmp_path / "offer")
     work = cost.owners["States"]["base"]
