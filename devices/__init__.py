@@ -15,7 +15,7 @@ from devices.architecture import Llm, llm, llm_names
 from devices.availability import Availability, draw_availability
 from devices.basics import UnknownName
 from devices.constants import Constant, Constants, calibrated, stated
-from devices.cost import Cost, total
+from devices.cost import Cost, total, where
 from devices.device import Device
 from devices.networks import Network, draw_networks
 from devices.phones import Phone, find_phone, phones, read_phones
@@ -51,4 +51,5 @@ __all__ = [
     "read_trace",
     "stated",
     "total",
+    "where",
 ]

@@ -52,8 +52,9 @@ class Llm:
     `family` names the layout of a layer: "llama" (separate q, k, v and a gated MLP), "phi3" (the same,
     fused), "gpt2" and "neox" (fused q, k, v; plain MLP), "opt" and "phi" (separate q, k, v; plain MLP).
     `parallel` means that attention and MLP read the same input. `small_parameters` counts what is in no
-    matrix product: norms, biases, learned positions. An encoder has no output head, so `vocab` is 0 and its
-    embeddings are among `small_parameters`.
+    matrix product: norms, biases, learned positions. `causal`: a token sees only those before it. An encoder
+    sees all of them (`causal` is false); it has no output head, so `vocab` is 0 and its embeddings are among
+    `small_parameters`.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Llm:
     family: str = "llama"
     parallel: bool = False
     small_parameters: int = 0
+    causal: bool = True
 
     @classmethod
     def from_config(cls, config: Mapping[str, object], name: str = "") -> Llm:

@@ -14,6 +14,7 @@ from devices.architecture import Llm
 from devices.constants import Constants
 from devices.cost import Cost, total
 from devices.device import Device
+from devices.memory import Runtime
 from devices.networks import Network
 from devices.phones import Phone
 from devices.rates import Ram
@@ -25,6 +26,7 @@ class Workload:
 
     steps, tokens_per_step: training steps of so many tokens in one sequence (adapter=None: full fine-tuning).
     prompt: tokens read by one prefill. answer: tokens written after it. down_mb, up_mb: transfers in MB.
+    runtime: the software that trains (`devices.memory.Runtime`).
     """
 
     steps: int = 0
@@ -35,6 +37,7 @@ class Workload:
     up_mb: float = 0.0
     adapter: Adapter | None = Lora()
     checkpointing: bool | Literal["auto"] = "auto"
+    runtime: Runtime = "resident"
 
     def phases(self, llm: Llm, precision: str) -> dict[str, tuple[float, Callable[[Device], Cost]]]:
         """The phases that are asked for, in order: tokens of each, and what it costs a device."""
@@ -45,7 +48,7 @@ class Workload:
             "train": (
                 self.steps * self.tokens_per_step,
                 lambda d: d.train(llm, self.steps, self.tokens_per_step, adapter=self.adapter, precision=precision,
-                                  checkpointing=self.checkpointing),
+                                  checkpointing=self.checkpointing, runtime=self.runtime),
             ),
             "upload": (self.up_mb, lambda d: d.upload(self.up_mb * 1e6)),
         }  # fmt: skip
@@ -104,3 +107,18 @@ def _row(phase: str, amount: float, median: Cost, drawn: Cost) -> Mapping[str, o
         "memory_gb": memory, "usable_gb": float(median.usable_bytes) / 1e9 if memory == memory else np.nan,
         "fit": median.fit, "reason": median.reason,
     }  # fmt: skip
+
+
+def as_shown(table: pd.DataFrame) -> pd.DataFrame:
+    """What of a bill is printed, with ranges as text."""
+    ranges = {
+        f"{unit}, 5-95 %": [
+            f"{low:.3g}-{high:.3g}" if low == low else ""  # NaN where it does not fit
+            for low, high in zip(table[f"{unit}_low"], table[f"{unit}_high"], strict=True)
+        ]
+        for unit in ("seconds", "joules")
+    }
+    rest = {"watts": "watts", "tokens_per_s": "tokens/s", "joules_per_token": "J/token", "battery_share": "battery",
+            "memory_gb": "peak GB", "usable_gb": "may use GB", "fit": "fit"}  # fmt: skip
+    order = ["phase", "seconds", "seconds, 5-95 %", "joules", "joules, 5-95 %"]
+    return table.assign(**ranges)[[*order, *rest]].rename(columns=rest)

@@ -101,6 +101,7 @@ class Shape(TypedDict):
     tied: bool
     family: str
     parallel: NotRequired[bool]
+    causal: NotRequired[bool]
     small_parameters: int
 
 
@@ -247,7 +248,7 @@ def _bert(c: Entries, kind: str) -> Shape:
     return {
         "vocab": 0, "width": d, "layers": layers, "heads": heads, "kv_heads": heads,
         "head_dim": _heads(d, heads, heads), "mlp_width": m, "tied": True, "family": "opt",
-        "small_parameters": layers * small + embeddings + pooler,
+        "causal": False, "small_parameters": layers * small + embeddings + pooler,
     }  # fmt: skip
 
 

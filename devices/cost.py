@@ -22,7 +22,7 @@ class Cost:
 
     Where a phase could not run (`refused`), seconds, joules, FLOPs and battery share are NaN and `reason`
     says why; a sum with such a phase is NaN too. `memory_bytes` is the peak, against
-    `usable_bytes`.
+    `usable_bytes`. `runtime` names the software that training's memory was reckoned for (`devices.memory.RUNTIMES`).
     """
 
     phase: str
@@ -36,6 +36,7 @@ class Cost:
     memory_bytes: Floats
     usable_bytes: Floats
     status: npt.NDArray[np.int8]
+    runtime: str = ""
 
     @property
     def fits(self) -> Flags:
@@ -72,12 +73,13 @@ class Cost:
         if self.status == STREAMS:
             why = f"the LLM does not fit the {have:.2f} GB an app may use"
             return f"{self.phase}: {why}; {float(self.bytes_flash) / 1e9:.3g} GB streamed from flash"
-        return f"{self.phase} needs {need:.2f} GB, an app may use {have:.2f} GB on this phone"
+        under = f" (runtime {self.runtime})" if self.runtime else ""
+        return f"{self.phase} needs {need:.2f} GB{under}, an app may use {have:.2f} GB on this phone"
 
     def at(self, index: int) -> Cost:
         """The cost of one phone out of an array of them."""
         shape = np.broadcast_shapes(*(np.shape(v) for v in self._values()))
-        return _cost(self.phase, [np.broadcast_to(v, shape)[index] for v in self._values()])
+        return _cost(self.phase, [*(np.broadcast_to(v, shape)[index] for v in self._values()), self.runtime])
 
     def __add__(self, other: Cost) -> Cost:
         """Both phases, one after the other: sums of everything, the larger of the memory peaks."""
@@ -85,7 +87,8 @@ class Cost:
         sums = [a + b for a, b in zip(mine[:-3], theirs[:-3], strict=True)]
         larger = np.asarray(other.memory_bytes) > np.asarray(self.memory_bytes)
         peaks = [np.where(larger, b, a) for a, b in zip(mine[-3:-1], theirs[-3:-1], strict=True)]
-        return _cost(f"{self.phase}+{other.phase}", [*sums, *peaks, np.maximum(self.status, other.status)])
+        return _cost(f"{self.phase}+{other.phase}",
+                     [*sums, *peaks, np.maximum(self.status, other.status), self.runtime or other.runtime])  # fmt: skip
 
     def _values(self) -> tuple[Any, ...]:
         return (self.seconds, self.joules, self.flops, self.bytes_down, self.bytes_up, self.bytes_flash,
@@ -98,7 +101,8 @@ def _cost(phase: str, values: Iterable[Any]) -> Cost:
 
 def where(condition: Flags, yes: Cost, no: Cost) -> Cost:
     """Field by field: `yes` where the condition holds, else `no`. Both must be of the same phase."""
-    return _cost(no.phase, [np.where(condition, a, b) for a, b in zip(yes._values(), no._values(), strict=True)])
+    values = [np.where(condition, a, b) for a, b in zip(yes._values(), no._values(), strict=True)]
+    return _cost(no.phase, [*values, no.runtime])
 
 
 def total(costs: Iterable[Cost]) -> Cost:

@@ -14,10 +14,10 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from devices import flops, memory
+from devices import flops, mebp, memory
 from devices.adapters import Adapter, Lora
 from devices.architecture import Llm, quantised
-from devices.basics import Floats, Numbers, Words, floats
+from devices.basics import Floats, Numbers, UnknownName, Words, floats
 from devices.constants import Constants, calibrated
 from devices.cost import Cost, where
 from devices.networks import Network
@@ -168,12 +168,19 @@ class Device:
         context: Numbers | None = None,
         precision: str = "fp16",
         checkpointing: bool | Literal["auto"] = False,
+        runtime: memory.Runtime = "resident",
     ) -> Cost:
         """Training of an adapter: `steps` steps of `tokens_per_step` tokens in sequences of `context` (default: one).
 
         `adapter=None` trains every weight, in fp32. `checkpointing="auto"` turns it on where the step would
-        not fit without. Training that does not fit is refused: the Cost says so, nothing is raised.
+        not fit without. `runtime="mebp"` always recomputes, and only trains adapters (`mebp.py`). Training that does
+        not fit is refused: the Cost says so, nothing is raised. Raises ValueError for another runtime, or full
+        fine-tuning under `mebp`.
         """
+        if runtime == memory.MEBP:
+            return self._train_mebp(llm, floats(steps), floats(tokens_per_step), adapter, context, precision)
+        if runtime != memory.RESIDENT:
+            raise UnknownName("runtime", runtime, memory.RUNTIMES)
         if checkpointing == "auto":
             plain = self.train(llm, steps, tokens_per_step, adapter=adapter, context=context, precision=precision)
             if not np.any(plain.refused):
@@ -194,7 +201,32 @@ class Device:
         status = np.where(peak <= self.usable_bytes, memory.FITS, memory.REFUSED)
         seconds = throttled(steps * step_s, self.train_floor, self.constants)
         joules = steps * step_s * self.train_w + seconds * self.screen_w
-        return self._cost("train", seconds, joules, steps * step_flops, peak, status)
+        return self._cost("train", seconds, joules, steps * step_flops, peak, status, runtime=memory.RESIDENT)
+
+    def _train_mebp(
+        self,
+        llm: Llm,
+        steps: Floats,
+        tokens: Floats,
+        adapter: Adapter | None,
+        context: Numbers | None,
+        precision: str,
+    ) -> Cost:
+        if adapter is None:
+            raise ValueError(f"runtime {memory.MEBP!r} trains adapters; full fine-tuning does not exist there")
+        work = adapter.step_flops(llm, tokens, context, checkpointing=True)
+        as_long_as = np.maximum(work, mebp.time_flops(llm, tokens, precision, self.constants, context=context))
+        weights = llm.read_bytes(precision)
+        from_flash = self.constants["mebp.weight_visits"] * weights
+        reads = self.constants["memory.train_weight_reads"] + 1
+        roof = np.maximum(reads * weights / self.read_bytes_s, from_flash / self.flash_bytes_s)
+        cold_s = steps * np.maximum(as_long_as / self.train_flop_s, roof)
+        peak = mebp.training_bytes(llm, tokens, precision, self.constants, adapter=adapter, context=context)
+        status = np.where(peak <= self.usable_bytes, memory.FITS, memory.REFUSED)
+        seconds = throttled(cold_s, self.train_floor, self.constants)
+        joules = cold_s * self.train_w + seconds * (self.screen_w + self.constants["power.flash_w"])
+        return self._cost("train", seconds, joules, steps * work, peak, status, flash=steps * from_flash,
+                          runtime=memory.MEBP)  # fmt: skip
 
     def download(self, size: Numbers) -> Cost:
         """`size` bytes over the phone's network, one request."""
@@ -254,6 +286,7 @@ class Device:
         bytes_down: Numbers = 0.0,
         bytes_up: Numbers = 0.0,
         flash: Numbers = 0.0,
+        runtime: str = "",
     ) -> Cost:
         ran = np.where(np.asarray(status) == memory.REFUSED, np.nan, 1.0)
         joules = joules * ran
@@ -273,4 +306,5 @@ class Device:
             memory_bytes=plain(peak),
             usable_bytes=self.usable_bytes,
             status=np.asarray(status, dtype=np.int8)[()],
+            runtime=runtime,
         )

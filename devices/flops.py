@@ -1,9 +1,9 @@
-"""FLOPs of a forward pass and of a training step, counted as torch's FlopCounterMode counts them.
+"""FLOPs of a forward pass and of a training step, counted as torch's FlopCounterMode counts products.
 
-A product of an m x k by a k x n matrix is 2 m n k FLOPs. Attention is counted as the full square of scores,
-not its causal half, and with the products of eager attention (a fused kernel recomputes the scores in the
-backward pass: half a forward attention more). Element-wise work is not counted: norms, activations, the
-optimiser, the vectors of (IA)3.
+A product of an m x k by a k x n matrix is 2 m n k FLOPs. Attention is counted as its causal half, since a token
+sees only itself and what came before it (`Llm.causal`), and with the products of eager attention (a fused kernel
+recomputes the scores in the backward pass: half a forward attention more). Element-wise work is not counted: norms,
+activations, the optimiser, the vectors of (IA)3.
 
 `tokens` is the number of tokens in the batch, `context` the length of the sequences they come in (default:
 one sequence). Both may be arrays. tests/devices/test_flops.py holds these formulas to FlopCounterMode.
@@ -31,7 +31,9 @@ def forward(llm: Llm, tokens: Numbers, context: Numbers | None = None, logits: N
 def attention(llm: Llm, tokens: Numbers, context: Numbers | None = None) -> Floats:
     """Scores and their product with the values, in one layer."""
     tokens = floats(tokens)
-    return 4.0 * tokens * (tokens if context is None else floats(context)) * llm.heads * llm.head_dim
+    length = tokens if context is None else floats(context)
+    seen = (length + 1) / 2 if llm.causal else length  # by a token, on average
+    return 4.0 * tokens * seen * llm.heads * llm.head_dim
 
 
 def decode(llm: Llm, tokens: Numbers, context: Numbers = 0) -> Floats:

@@ -9,8 +9,9 @@ measurements.csv holds one figure a row, with its source; the operations are
 - `prefill_power`, `decode_power`: watts of the whole phone, screen on;
 - `memory`: peak GB of a training step; `fits`: 1 where training ran, 0 where it was out of memory.
 
-`threads` is what the engine was set to where its source says so; empty: all cores are taken. XPerT's OnePlus
-12R figures are not among them: they are compared in `validate.xpert_table` and never fitted.
+`threads` is what the engine was set to where its source says so; empty: all cores are taken. `runtime` is how the
+engine holds the LLM in training (`memory.RUNTIMES`); empty: resident. XPerT's OnePlus 12R figures are not among
+them: they are compared in `validate.xpert_table` and never fitted.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from devices import memory
+from devices import mebp, memory
 from devices.adapters import Lora
 from devices.architecture import Llm, llm
 from devices.basics import Floats
@@ -64,7 +65,7 @@ def predict(rows: pd.DataFrame, constants: Constants) -> pd.Series[float]:
     rule.
     """
     values = pd.Series(np.nan, index=rows.index)
-    same = ["operation", "phone_id", "backend", "llm", "params_b", "precision", "threads"]
+    same = ["operation", "phone_id", "backend", "runtime", "llm", "params_b", "precision", "threads"]
     for _, group in rows.groupby(same, dropna=False):
         values.loc[group.index] = _predict(group, constants)
     return values
@@ -74,6 +75,10 @@ def _predict(group: pd.DataFrame, constants: Constants) -> Floats:
     """The figures for rows that differ only in tokens, context and steps."""
     row = group.iloc[0]
     tokens, steps, context = (group[c].to_numpy(dtype=float) for c in ("tokens", "steps", "context"))
+    runtime = row.runtime or memory.RESIDENT
+    if row.operation == "memory" and runtime == memory.MEBP:
+        return mebp.training_bytes(_llm(row.llm, row.params_b), tokens, row.precision, constants, adapter=EVERY,
+                                   context=context, trainable_bytes=mebp.SGD_BYTES) / 1e9  # fmt: skip
     if row.operation == "memory":
         return memory.training_bytes(_llm(row.llm, row.params_b), tokens, row.precision, constants,
                                      adapter=EVERY) / 1e9  # fmt: skip
@@ -85,9 +90,9 @@ def _predict(group: pd.DataFrame, constants: Constants) -> Floats:
         return tokens / device.train_flop_s
     model = _llm(row.llm, row.params_b)
     if row.operation in ("train", "fits"):
-        mlx = device.backend == "gpu_mlx"
+        mlx = device.backend == "gpu_mlx" and runtime == memory.RESIDENT
         cost = device.train(model, steps, tokens, adapter=Lora() if mlx else EVERY, precision=row.precision,
-                            checkpointing=mlx and tokens.min() > 256)  # fmt: skip
+                            checkpointing=mlx and tokens.min() > 256, runtime=runtime)  # fmt: skip
         return cost.fits.astype(float) if row.operation == "fits" else cost.seconds
     if row.operation.startswith("prefill"):
         cost = device.prefill(model, tokens, precision=row.precision)

@@ -1,11 +1,16 @@
 """Whether an LLM fits an app on the phone: peak memory against what an app may use.
 
+That training does not fit is a property of the software, so each formula names its runtime: `resident` software holds
+the whole LLM in memory, as PEFT and llama.cpp do (here); `mebp` works layer by layer from flash (`mebp.py`).
+
 The rule for an app's share of RAM is stated in constants.toml; no source gives one. What does not fit:
 inference streams the layers from flash, training is refused. Nothing here raises; the answer is data with a
 reason.
 """
 
 from __future__ import annotations
+
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -16,6 +21,9 @@ from devices.constants import Constants
 
 FITS, STREAMS, REFUSED = 0, 1, 2
 """What happened to a phase: it ran from memory, it streamed the LLM from flash, or it could not run."""
+Runtime = Literal["resident", "mebp"]
+"""Software that trains: how it holds the LLM."""
+RESIDENT, MEBP = RUNTIMES = get_args(Runtime)
 TRAINABLE_BYTES = 16.0
 """A trained weight in fp32 with its gradient and Adam's two moments."""
 
@@ -49,10 +57,14 @@ def activation_bytes(llm: Llm, tokens: Numbers, context: Numbers | None, constan
     attention weights before and after softmax.
     """
     tokens = floats(tokens)
-    q, kv = llm.heads * llm.head_dim, llm.kv_heads * llm.head_dim
-    inner = 8 * llm.width + 2 * q + 2 * kv + (4 if llm.gated else 3) * llm.mlp_width
     scores = 2 * llm.heads * (tokens if context is None else floats(context))
-    return constants["memory.activation_bytes"] * tokens * (inner + scores)
+    return constants["memory.activation_bytes"] * tokens * (inner_states(llm) + scores)
+
+
+def inner_states(llm: Llm) -> int:
+    """Numbers that one token leaves in one layer for the backward pass, attention weights apart."""
+    q, kv = llm.heads * llm.head_dim, llm.kv_heads * llm.head_dim
+    return 8 * llm.width + 2 * q + 2 * kv + (4 if llm.gated else 3) * llm.mlp_width
 
 
 def training_bytes(
@@ -65,7 +77,7 @@ def training_bytes(
     context: Numbers | None = None,
     checkpointing: bool = False,
 ) -> Floats:
-    """Peak memory of a training step of `tokens` tokens, in bytes.
+    """Peak memory of a training step of `tokens` tokens under the runtime `resident`, in bytes.
 
     Frozen weights at `precision`, the adapter with gradient and Adam state in fp32, activations (with
     checkpointing one layer's, and every layer's input; alike for every adapter), and logits with their softmax

@@ -46,12 +46,15 @@ def rates(
     def each(figure: Callable[[Phone], float]) -> Floats:
         return np.array([figure(phone) for phone in kinds], dtype=np.float64)[index]
 
-    def spread(log_sd: float) -> float | Floats:
-        return 1.0 if rng is None or not log_sd else np.exp(log_sd * rng.standard_normal(ids.shape))
+    def deviations() -> Floats:
+        return np.zeros(ids.shape) if rng is None else rng.standard_normal(ids.shape)
 
-    def draw(name: str, scale: float | Floats = 1.0) -> Floats:
+    # a phone that is fast for its model is fast in every phase, and one that is hungry is hungry in every phase
+    speed, hunger, storage, radio_unit = (deviations() for _ in range(4))
+
+    def draw(name: str, own: Floats, scale: float | Floats = 1.0) -> Floats:
         constant = constants.of(name)
-        return scale * constant.value * spread(constant.log_sd) * np.ones(ids.shape)[()]
+        return floats(scale * constant.value * np.exp(constant.log_sd * own))[()]
 
     tiers = np.array([p.tier for p in kinds])[index]
     scale = each(lambda p: p.cpu_scale_gflops * p.threads_share(threads) * 1e9) if cpu else 1.0
@@ -59,11 +62,11 @@ def rates(
     all_core_w = each(lambda p: p.cpu_allcore_power_w)
     if cpu:
         limits = constants["power.train_min"], constants["power.train_max"]
-        watts = {"train": np.clip(draw("power.train", all_core_w), *limits)}
-        watts |= {phase: draw(f"power.{phase}", all_core_w) for phase in ("prefill", "decode")}
+        watts = {"train": np.clip(draw("power.train", hunger, all_core_w), *limits)}
+        watts |= {phase: draw(f"power.{phase}", hunger, all_core_w) for phase in ("prefill", "decode")}
         floors = {phase: cpu_floor(w, tiers == "flagship", constants) for phase, w in watts.items()}
     else:
-        gpu_w, stability = draw("power.gpu_w"), each(lambda p: p.gpu_3dmark_stability_pct / 100)
+        gpu_w, stability = draw("power.gpu_w", hunger), each(lambda p: p.gpu_3dmark_stability_pct / 100)
         watts = dict.fromkeys(("train", "prefill", "decode"), gpu_w)
         floors = dict.fromkeys(watts, np.minimum(stability, 1.0))
     flash = constants["flash.achieved"] * each(lambda p: constants[f"flash.{p.flash}"] * 1e9)
@@ -75,19 +78,19 @@ def rates(
         ram = each(lambda p: pick(p.ram_options_gb or (p.ram_gb,)))
     else:
         ram = floats(ram_gb)
-    train_flop_s, prefill_flop_s = (draw(f"{work}.{backend}", scale) for work in ("train", "prefill"))
+    train_flop_s, prefill_flop_s = (draw(f"{work}.{backend}", speed, scale) for work in ("train", "prefill"))
     in_floats = constants.get(f"prefill.{backend}_float", constants[f"prefill.{backend}"])
     figures = {
         "train_flop_s": train_flop_s,
         "prefill_flop_s": prefill_flop_s,
         "prefill_float_flop_s": prefill_flop_s * in_floats / constants[f"prefill.{backend}"],
-        "decode_bytes_s": draw(f"decode.{backend}", bandwidth),
+        "decode_bytes_s": draw(f"decode.{backend}", speed, bandwidth),
         "read_bytes_s": constants["memory.read_fraction"] * bandwidth,
-        "flash_bytes_s": flash * spread(constants.of("flash.ufs_3").log_sd),
+        "flash_bytes_s": flash * np.exp(constants.of("flash.ufs_3").log_sd * storage),
         "usable_bytes": usable_bytes(ram, constants),
         **{f"{phase}_w": w for phase, w in watts.items()},
         **{f"{phase}_floor": floor for phase, floor in floors.items()},
-        "radio_w": radio["w"] * spread(constants.of("radio.4g_w").log_sd),
+        "radio_w": radio["w"] * np.exp(constants.of("radio.4g_w").log_sd * radio_unit),
         "screen_w": floats(constants["power.screen_w"] * screen_on)[()],
         "radio_down_w_per_mbps": radio["down_w_per_mbps"],
         "radio_up_w_per_mbps": radio["up_w_per_mbps"],

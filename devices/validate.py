@@ -59,7 +59,7 @@ def validate() -> pd.DataFrame:
 
 
 def summary(table: pd.DataFrame | None = None) -> pd.DataFrame:
-    """Median absolute errors by operation and backend: held-out phones, held-out papers, and the final fit.
+    """Median absolute errors by operation, backend and runtime: held-out phones, held-out papers, and the final fit.
 
     An error is |predicted / published - 1|. `held_out_phones` is the median over rows, `each_phone_once` the
     median over phones of their medians, so that a phone with many rows counts no more than one with few.
@@ -68,11 +68,11 @@ def summary(table: pd.DataFrame | None = None) -> pd.DataFrame:
     rows = validate() if table is None else table
     rows = rows[rows.operation != "fits"]
     out = []
-    for (operation, backend), group in rows.groupby(["operation", "backend"]):
+    for (operation, backend, runtime), group in rows.groupby(["operation", "backend", "runtime"]):
         published = group.published.astype(float)
         tested = group[group.held_out]
         out.append({
-            "operation": operation, "backend": backend, "rows": len(group),
+            "operation": operation, "backend": backend, "runtime": runtime, "rows": len(group),
             "phones": group.phone_id.nunique(), "papers": group.paper.nunique(),
             "held_out_phones": _median_error(tested.ratio),
             "each_phone_once": tested.groupby("phone_id").ratio.agg(_median_error).median(),

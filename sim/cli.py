@@ -20,6 +20,7 @@ from sim.commands.report import report
 from sim.commands.run import run
 from sim.commands.sweep import sweep
 from sim.commands.terminal import errors
+from sim.commands.tune import tune
 from sim.common.cache import cache_dir
 from sim.common.disk import no_space
 from sim.common.errors import RunFailed, UserError
@@ -51,7 +52,7 @@ def _options(
     """Options of all commands."""
 
 
-for command in (run, explain, report, sweep, paper):
+for command in (run, explain, report, sweep, tune, paper):
     app.command()(command)
 # also `bench --help` is answered by the benchmark itself
 app.command(add_help_option=False, context_settings={"ignore_unknown_options": True})(bench)

@@ -174,7 +174,7 @@ class Live:
         """Of a sweep: one line for the jobs of all runs stays, the lines of the run before go."""
         if self._runs is None:
             self._runs = self._progress.add_task("sweep", total=jobs, note="")
-        self._progress.update(self._runs, completed=before, note=f"run {number} of {of}: {label}")
+        self._progress.update(self._runs, total=jobs, completed=before, note=f"run {number} of {of}: {label}")
         for task in [*self._building.values(), *([] if self._jobs is None else [self._jobs])]:
             self._progress.remove_task(task)
         self._building, self._jobs, self._users, self._savings = {}, None, 0, Savings()

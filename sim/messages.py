@@ -92,7 +92,9 @@ class Connection:
 class Outcome:
     """What was measured for one user, before anything is priced; or what the user's simulation raised (`failed`).
 
-    `work` counts what choosing took. Without training the curve is empty.
+    `work` counts what choosing took. `curve` has held-out losses by step; without training it is empty. `kept_step` is
+    that of the lowest `validation_loss`; None: the user has too few texts to set any aside. `taught` is of all of the
+    user's styles.
     """
 
     user_id: int
@@ -111,6 +113,10 @@ class Outcome:
     scores: Mapping[str, float] = field(default_factory=dict)
     explanation: Mapping[str, float] = field(default_factory=dict)
     coordinates: Mapping[str, float] = field(default_factory=dict)
+    evaluated_texts: int = 0
+    kept_step: int = 0
+    validation_loss: float | None = None
+    taught: bool | None = None
     failed: str = ""
     traceback: str = ""
 

@@ -21,8 +21,10 @@ from strategies.requests import (
     Evaluate,
     Generate,
     NextWords,
+    OutputRows,
     Request,
     Start,
+    States,
     Text,
     Train,
     Trained,
@@ -42,11 +44,14 @@ __all__ = [
     "Hardware",
     "NextWords",
     "Offer",
+    "OutputRows",
+    "Owner",
     "Phone",
     "PoolView",
     "Price",
     "Request",
     "Start",
+    "States",
     "Strategy",
     "Text",
     "Train",
@@ -208,11 +213,32 @@ class Cloud(Protocol):
         """Prompts that belong to no user, for probing pLLMs."""
         ...
 
+    @property
+    def published(self) -> Mapping[str, Mapping[str, object]]:
+        """What the owner of each pLLM published with it (`Strategy.publish`), by pLLM; asked for when first read.
+
+        A run ends with an error where owners' texts are not known: of a pool that `pool.path` names.
+        """
+        ...
+
     def ask(self, request: Request[T]) -> T:
         """The reply to a request. Raises PermissionError for one that only phones may make (Download, Train)."""
         ...
 
     def rng(self, purpose: str) -> np.random.Generator: ...
+
+
+class Owner(Protocol):
+    """The phone of who gives a pLLM to the pool: the texts that the pLLM was made of, and requests at its expense."""
+
+    @property
+    def texts(self) -> Sequence[Text]:
+        """All that the owner wrote, of the pLLM's style or not."""
+        ...
+
+    def ask(self, request: Request[T]) -> T:
+        """The reply to a request. Raises PermissionError as the cloud's does."""
+        ...
 
 
 class Strategy(ABC):  # noqa: B024  (choose has no body to share, offer does)
@@ -231,6 +257,14 @@ class Strategy(ABC):  # noqa: B024  (choose has no body to share, offer does)
     def offering(self) -> Strategy:
         """The strategy whose offer this one's is: itself, or one that it wraps, to share its cached offer."""
         return self
+
+    def publish(self, owner: Owner) -> Mapping[str, object]:
+        """Owner's side, once a pLLM, where `offer` reads `cloud.published`: what leaves the owner's phone beside it.
+
+        Arrays, or values as in JSON: the owner uploads them, the cloud has them, and what they tell of the texts is
+        told. The work is booked to owners.
+        """
+        return {}
 
     def offer(self, cloud: Cloud) -> Offer:
         """Cloud side, once per pool; its cost is booked to the cloud."""

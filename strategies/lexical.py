@@ -2,11 +2,12 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Literal, cast
 
 import numpy as np
 
-from strategies.base import Choice, Cloud, Generate, Offer, Phone, Start, Strategy, lowest
+from strategies.base import Choice, Cloud, Generate, Offer, Owner, Phone, Start, Strategy, lowest
 
 WORD = re.compile(r"\w+(?:'\w+)*|[^\w\s]")
 """A word, or a punctuation mark by itself."""
@@ -22,7 +23,11 @@ class Lexical(Strategy):
     downloads the words and their counts, then the one pLLM. Counting words in its own texts is not billed: beside one
     pass of any LLM it is nothing.
 
+    With `source = "owners"` no pLLM is asked: owners publish how often they used each word in the texts that the pLLM
+    was made of. That tells which words somebody uses, names among them.
+
     Args:
+        source: whose words are counted: "answers" of pLLMs, or what their "owners" wrote.
         probes: prompts that every pLLM answers.
         texts: own texts that the phone reads at most; 0: all.
         answer_tokens: longest answer generated.
@@ -33,30 +38,43 @@ class Lexical(Strategy):
     not_in_offer = frozenset({"texts", "prior"})
 
     def __init__(
-        self, probes: int = 50, texts: int = 0, answer_tokens: int = 64, temperature: float = 0.7, prior: float = 1.0
+        self,
+        probes: int = 50,
+        texts: int = 0,
+        answer_tokens: int = 64,
+        temperature: float = 0.7,
+        prior: float = 1.0,
+        source: Literal["answers", "owners"] = "answers",
     ) -> None:
+        if source not in ("answers", "owners"):
+            raise ValueError(f"source = {source!r}: 'answers' or 'owners' is expected")
         if probes < 1 or answer_tokens < 1:
             raise ValueError(f"probes = {probes}, answer_tokens = {answer_tokens}: 1 or more is expected")
         if texts < 0 or temperature < 0:
             raise ValueError(f"texts = {texts}, temperature = {temperature}: 0 or more is expected")
         if not prior > 0:
             raise ValueError(f"prior = {prior}: more than 0 is expected")
-        self.probes, self.texts, self.prior = probes, texts, prior
+        self.source, self.probes, self.texts, self.prior = source, probes, texts, prior
         self.answer_tokens, self.temperature = answer_tokens, temperature
+
+    def publish(self, owner: Owner) -> Mapping[str, object]:
+        return dict(_count(text.answer for text in owner.texts))
 
     def offer(self, cloud: Cloud) -> Offer:
         if not cloud.pool.ids:
             return Offer()
-        prompts, counted = list(cloud.probes[: self.probes]), []
-        for pllm in cloud.pool.ids:
-            asked = Generate(
-                prompts, Start({pllm: 1.0}), max_new_tokens=self.answer_tokens, temperature=self.temperature
-            )
-            counted.append(_count(cloud.ask(asked)))
+        counted = [self._counted(cloud, pllm) for pllm in cloud.pool.ids]
         words = sorted(set().union(*counted))
         counts = np.array([[mine[word] for word in words] for mine in counted], dtype=np.int64)
         narrow = np.min_scalar_type(int(counts.max(initial=0)))  # every phone downloads them
         return Offer(cloud.pool.ids, {"words": words, "counts": counts.astype(narrow)})
+
+    def _counted(self, cloud: Cloud, pllm: str) -> Counter[str]:
+        if self.source == "owners":
+            return Counter({word: cast(int, count) for word, count in cloud.published[pllm].items()})
+        prompts = list(cloud.probes[: self.probes])
+        asked = Generate(prompts, Start({pllm: 1.0}), max_new_tokens=self.answer_tokens, temperature=self.temperature)
+        return _count(cloud.ask(asked))
 
     def choose(self, phone: Phone, offer: Offer) -> Choice | Start:
         if not offer.pllms:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import ceil
 from typing import Generic, Literal, TypeVar
 
 import numpy as np
@@ -115,6 +116,40 @@ class Embed(Request[npt.NDArray[np.float32]]):
     """
 
     prompts: Sequence[str]
+    llm: Which = "summarizer"
+
+
+@dataclass(frozen=True)
+class States(Request[npt.NDArray[np.float32]]):
+    """Mean hidden state over the tokens of each string, after the first `depth` of an LLM's layers.
+
+    The string is read as it is, without a chat template. Who stops after a quarter of the layers needs no more of the
+    LLM, and is billed no more. Reply: float32 array (strings, width of the LLM). Raises ValueError unless
+    0 < depth <= 1.
+    """
+
+    strings: Sequence[str]
+    llm: Which = "summarizer"
+    depth: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.depth <= 1:
+            raise ValueError(f"depth = {self.depth}: a share of the layers is expected, above 0 and at most 1")
+
+    def layers(self, of: int) -> int:
+        """How many of so many layers are read: at least one."""
+        return max(1, ceil(self.depth * of - 1e-9))
+
+
+@dataclass(frozen=True)
+class OutputRows(Request[npt.NDArray[np.float32]]):
+    """The row of the output layer for the token that each word begins with, as a reply would. Reply: (words, width).
+
+    Times a hidden state where a reply begins (`Embed`) a row gives the word's logit. Two words may share a row. Looking
+    rows up is billed to nobody.
+    """
+
+    words: Sequence[str]
     llm: Which = "summarizer"
 
 

@@ -44,7 +44,8 @@ OPTIONS = f"""options={{xpert = {{{XPERT}}}, xpert_early = {{{XPERT}}}, xpert_me
 
 def small_config(llm: Path, output: Path, *overrides: str) -> Config:
     """Six users in three cohorts, four strategies, a ladder; the tiny LLM, the shipped summarizer (it knows words)."""
-    small = f"name=small output={output} llm.model={llm} pool.size=3 population.users=6 ladder.users=3 engine.cohort=2"
+    small = f"""name=small output={output} llm.model={llm} pool.size=3 population.users=6 engine.cohort=2
+        ladder.users=3 ladder.amounts=[0,0.5,1]"""
     return Config.load(None, [*SHORT, *small.split(), f"strategies={STRATEGIES}", OPTIONS, *overrides])
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from docs.make import house
+from docs.make import house, memory
 from docs.make.results import FILLED, REFERENCE, filled
 from sim.analysis.look import save
 from sim.analysis.measures import COSTS, METRICS, Metric
@@ -80,6 +80,7 @@ What a run leaves in its folder. Made from `sim/records/tables.py` and `sim/anal
 `python -m docs.make`: edit there, not here. Beside the tables: `config.toml` (all keys, `headstart run` takes it),
 `manifest.json` (versions, machine, commit, workers, and `remarks`: what was dropped or put right in the corpus and the
 availability trace), `progress.jsonl` (how far the run is, for `--resume`), `plots/`.
+[training.md](training.md) says which texts decide when training ends and which measure its loss.
 
 The mean compute saved under the rule *restart* (below) and a plot of the minutes, from `users.csv` alone:
 
@@ -178,6 +179,8 @@ def main(folder: Path = DOCS) -> None:
     print(save(chart(rows), folder / paper_page.PICTURE))
     house.PICTURE.write_text(house.picture(), encoding="utf-8")
     print(house.PICTURE)
+    memory.PAGE.write_text(memory.filled(memory.PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    print(memory.PAGE)
     for page in FILLED:
         page.write_text(filled(page.read_text(encoding="utf-8")), encoding="utf-8")
         print(page)

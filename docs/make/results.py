@@ -17,6 +17,8 @@ from sim.analysis.sweep.published import ACCURACY_BY_SIMILARITY, TIME_SAVED_BY_S
 from sim.analysis.sweep.table import is_sweep, load_sweep
 from sim.analysis.tables import records
 from sim.experiment.names import SEEDS
+from sim.records.manifest import NAME as MANIFEST
+from sim.records.manifest import made_by, version_of
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
@@ -50,6 +52,15 @@ MAIN = {
     "breaks even at ": Of("time_break_even", 1),
     "steps saved, choosing apart, %": Of("steps_saved"),
     "MB down": Of("down_mb", 1),
+}
+CHOOSING = {
+    "right pLLM, taught styles, %": Of("accuracy_taught"),
+    "untaught styles, %": Of("accuracy_untaught"),
+    "TFLOP to choose": Of("selection_flops", 1e-12, 1),
+    "minutes": Of("selection_s", 1 / 60, 1),
+    "kJ": Of("selection_j", 1e-3, 2),
+    "loss before the first step, nats": Of("start_loss", 1, 2),
+    "loss gap of who misses, nats": Of("loss_gap", 1, 2),
 }
 DATA = MAIN | {"data saved, %": Of("data_saved"), "start loss": Of("start_loss", 1, 2)}
 SIMILARITY = {
@@ -113,6 +124,7 @@ def mixed(name: str) -> str:
 
 TABLES: dict[str, Callable[[str], str]] = {
     "table": lambda name: table(MAIN, name),
+    "choosing": lambda name: table(CHOOSING, name),
     "data": lambda name: table(DATA, name),
     "similarity": lambda name: by_key("similarity", SIMILARITY, name),
     "pools": lambda name: by_key("pool", POOLS, name),
@@ -169,6 +181,16 @@ def _number(value: float, digits: int) -> str:
     return f"{round(value, digits) + 0.0:,.{digits}f}"  # no minus before a zero
 
 
+def version_note(name: str) -> str:
+    """A sentence beneath a table where another version of Headstart made the records; else ""."""
+    folder = REFERENCE / name.partition(" where ")[0]
+    versions = {made_by(path.parent) for path in folder.rglob(MANIFEST)}
+    others = ", ".join(sorted(versions - {version_of("headstart")}))
+    return (
+        f"\nRecords of version {others}: another corpus, other LLMs, other training (CHANGELOG.md).\n" if others else ""
+    )
+
+
 def filled(page: str) -> str:
     """A page with the tables between its marks made anew."""
-    return BLOCK.sub(lambda m: m[1] + "\n" + TABLES[m[2]](m[3]) + "\n" + m[4], page)
+    return BLOCK.sub(lambda m: m[1] + "\n" + TABLES[m[2]](m[3]) + version_note(m[3]) + "\n" + m[4], page)

@@ -30,6 +30,8 @@ def _metrics(text: str) -> dict[str, Metric]:
 
 METRICS = _metrics("""
 selection_accuracy | share | every chosen pLLM is one of those truly closest in style; only users that chose one
+accuracy_taught    | share | the same, of users whose style the built-in LLMs learnt from
+accuracy_untaught  | share | the same, of users whose style they have never met
 reached            | share | users that reach the target within the budget
 steps_to_target    | steps | measured steps to the target, of the users who reach it
 loss_gap           | nats  | lowest held-out loss above the target, of the users who miss it
@@ -70,7 +72,7 @@ energy_break_even   | steps | billing.scratch_steps from which on energy_saved_t
 """)
 """Metrics that also follow from a rule (`sim.analysis.rules`): what a user costs who misses the target."""
 
-SHARES = ("selection_accuracy", "reached", "fits", "data_censored")
+SHARES = ("selection_accuracy", "accuracy_taught", "accuracy_untaught", "reached", "fits", "data_censored")
 """Metrics that are 0 or 1 for each user."""
 SAVINGS = {
     "compute_saved_total": "total_flops",
@@ -105,11 +107,13 @@ def per_user(run: Run, rule: str = RESTART) -> dict[str, pd.DataFrame]:
 def recorded(run: Run) -> dict[str, pd.DataFrame]:
     """The part of `per_user` that no rule changes."""
     missed, start = run.wide("censored"), run.wide("start_loss")
-    target = run.wide("target_loss")
+    target, taught = run.wide("target_loss"), run.wide("taught")
     gap = (run.wide("best_loss") - target).where(missed == 1)
     data_saved, data_censored = _data(run)
     found = {
         "selection_accuracy": run.wide("correct"),
+        "accuracy_taught": run.wide("correct").where(taught == 1),
+        "accuracy_untaught": run.wide("correct").where(taught == 0),
         "reached": 1 - missed,
         "steps_to_target": run.wide("steps_to_target").where(missed == 0),
         "loss_gap": gap,

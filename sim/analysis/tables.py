@@ -14,7 +14,7 @@ from sim.common.errors import UserError, nearest
 from sim.common.names import has_controls
 from sim.experiment.config import Config
 from sim.records.cells import read_cells
-from sim.records.tables import FAILED, FITTING, TABLES, Column
+from sim.records.tables import ADDED, FAILED, FITTING, TABLES, Column
 
 KEYS = ("user_id", "amount", "texts", "step", "rank")
 """Columns of numbers that are in no row empty."""
@@ -122,11 +122,14 @@ def read_table(path: Path, columns: tuple[Column, ...]) -> pd.DataFrame:
     if not path.is_file():
         return pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in dtypes.items()})
     table = read_cells(path, dtypes)
-    if missing := [name for name in dtypes if name not in table]:
+    absent = {name: dtype for name, dtype in dtypes.items() if name not in table}
+    if missing := [name for name in absent if name not in ADDED]:
         raise UserError(f"{path}: column {missing[0]!r} is missing.")
     for name in KEYS:
-        if name in dtypes and (empty := table[name].isna()).any():
-            raise UserError(f"{path}: column {name!r} is empty in row {int(np.argmax(empty)) + 1}.")
+        if name in dtypes and (blank := table[name].isna()).any():
+            raise UserError(f"{path}: column {name!r} is empty in row {int(np.argmax(blank)) + 1}.")
+    empty = {name: pd.Series("" if dtype == "str" else None, table.index, dtype) for name, dtype in absent.items()}
+    table = table.assign(**empty)
     check_names(path, table[[name for name, dtype in dtypes.items() if dtype == "str"]])
     return table
 

@@ -67,6 +67,8 @@ def _advice(config: Config, corpus: Corpus, styles: Sequence[str], short: Mappin
 
 
 def _value(config: Config, key: str) -> int:
+    if key == "pool.texts":
+        return config.owner_texts
     section, _, name = key.partition(".")
     return int(getattr(getattr(config, section), name))
 

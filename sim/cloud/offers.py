@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from sim.cloud.owners import Owners
 from sim.cloud.provider import Provider
 from sim.cloud.view import cloud_view
 from sim.common.cache import built, cache_dir, digest, known_digest
 from sim.experiment.strategies import make_strategy
-from sim.messages import Counts
-from sim.pool.offers import offer_cost, offer_folder, save_offer
+from sim.pool.offers import OfferCost, offer_cost, offer_folder, save_offer
 from sim.pool.pool import OFFERS, Pool
 from sim.serving.account import Account
 from sim.serving.desk import Desk
@@ -21,10 +21,10 @@ from strategies.base import Strategy
 
 @dataclass(frozen=True)
 class Offers:
-    """The folder of each strategy's offer, and what making it cost the cloud, by strategy."""
+    """The folder of each strategy's offer, and what making it cost, by strategy."""
 
     folders: Mapping[str, Path]
-    costs: Mapping[str, Counts]
+    costs: Mapping[str, OfferCost]
 
 
 def make_offers(provider: Provider, pool: Pool, strategies: Iterable[str], progress: Progress) -> Offers:
@@ -47,9 +47,12 @@ def make_offer(folder: Path, strategy: Strategy, provider: Provider, pool: Pool)
 
     def build(into: Path) -> None:
         account, resident = Account(), provider.resident
-        view = cloud_view(Desk(resident, pool), account, resident.corpus, provider.config.pool.seed)
+        desk = Desk(resident, pool)
+        owners = Owners(provider, desk, strategy)
+        view = cloud_view(desk, account, resident.corpus, provider.config.pool.seed, owners.publish)
         offer = strategy.offer(view)
-        save_offer(into, offer, account.work.counts(), pool)
+        cost = OfferCost(account.work.counts(), owners.account.work.counts(), owners.uploaded)
+        save_offer(into, offer, cost, pool)
 
     built(folder, build)
 

@@ -15,8 +15,9 @@ from sim.cloud.preparation import Preparation
 from sim.cloud.provider import Provider
 from sim.common.errors import UserError
 from sim.common.memory import peak_mib
+from sim.corpus import Corpus
 from sim.experiment.names import SCRATCH
-from sim.ledger.meter import Meter
+from sim.ledger.meter import Meter, published_row
 from sim.ledger.terms import ENCODER
 from sim.messages import Job, Outcome
 from sim.pool.offers import load_offer
@@ -67,6 +68,8 @@ def serve_run(
     found = {
         "llm": {"source": provider.resident.lm.source, "parameters": provider.resident.lm.parameters},
         "pool": str(pool.folder),
+        "regime": str(config.pool.texts),
+        "texts": {"owner": config.owner_texts, "user": config.population.texts},
         "mean_text_tokens": text_tokens,
         "remarks": (*preparation.remarks, *foreign),
     }
@@ -75,7 +78,7 @@ def serve_run(
         identity = _identity(provider, pool)
         if _is_new(journal, identity):
             with Recorder(folder) as recorder:
-                recorder.write({"pool": _pool_rows(pool, meter)})
+                recorder.write({"pool": _pool_rows(pool, meter, provider.resident.corpus)})
                 recorder.write(_cloud_rows(offers, meter))
             journal.append(identity)
         Collector(config, plans, meter, journal).collect(dispatcher, watcher)
@@ -102,7 +105,7 @@ def _text_tokens(provider: Provider) -> float:
 def _meter(provider: Provider, offers: Offers, text_tokens: float) -> Meter:
     """The run's meter. The summarizer's sizes are known where it is run; a large one is not loaded for nothing."""
     resident = provider.resident
-    asked = any("summarizer" in by_llm for cost in offers.costs.values() for by_llm in cost.values())
+    asked = any("summarizer" in by_llm for cost in offers.costs.values() for by_llm in cost.by_llm)
     runs = asked or provider.config.llm.summarizer == "pocket"
     llms = {
         "base": resident.architecture,
@@ -138,14 +141,17 @@ def _is_new(journal: Journal, identity: Note) -> bool:
 # ---------------------------------------------------------------- the cloud's own records
 
 
-def _pool_rows(pool: Pool, meter: Meter) -> list[Row]:
+def _pool_rows(pool: Pool, meter: Meter, corpus: Corpus) -> list[Row]:
     return [
         {
             "pllm": card.id,
             "style": card.style,
+            "taught": corpus.styles[card.style].taught,
             "similarity": card.similarity,
             "texts": card.texts,
             "steps": card.steps,
+            "trained": card.trained,
+            "validation_loss": card.validation_loss,
             "loss": card.loss,
             "bytes": meter.terms.pllm_bytes,
         }
@@ -157,7 +163,11 @@ def _cloud_rows(offers: Offers, meter: Meter) -> dict[str, list[Row]]:
     cloud: list[Row] = []
     words: list[Row] = []
     for name, folder in offers.folders.items():
-        cloud += meter.cloud_rows(name, offers.costs[name])
+        cost = offers.costs[name]
+        cloud += meter.cloud_rows(name, "cloud", cost.cloud)
+        cloud += meter.cloud_rows(name, "owners", cost.owners)
+        if cost.owners_bytes:
+            cloud.append(published_row(name, cost.owners_bytes))
         offer = load_offer(folder)
         for pllm, explanation in offer.explanations.items():
             words += word_rows(pllm, name, explanation, offer.coordinates.get(pllm, {}))

@@ -10,7 +10,7 @@ from typing import TypeVar, cast
 import numpy as np
 from safetensors.numpy import load_file
 
-from sim.common.sealed import sealed
+from sim.common.sealed import sealed, sealed_value
 from sim.common.streams import stream
 from sim.corpus import Corpus
 from sim.llm.adapters.files import WEIGHTS
@@ -23,6 +23,8 @@ from strategies.base import Request, Tensors
 
 PROBES = 64
 T = TypeVar("T")
+Answered = tuple[object, Exception | None]
+"""A reply, or the error that a request led to."""
 
 
 @dataclass(frozen=True)
@@ -61,31 +63,60 @@ class CloudView:
     pool: ShownPool
     probes: Sequence[str]
     seed: int
-    answered: Callable[[Request[object]], tuple[object, Exception | None]]
+    answered: Callable[[Request[object]], Answered]
+    publish: Callable[[], Answered]
+
+    @property
+    def published(self) -> Mapping[str, Mapping[str, object]]:
+        return cast(Mapping[str, Mapping[str, object]], unwrapped(self.publish()))
 
     def rng(self, purpose: str) -> np.random.Generator:
         return stream(self.seed, "cloud", purpose)
 
     def ask(self, request: Request[T]) -> T:
-        reply, error = self.answered(request)
-        if error is not None:
-            raise error
-        return cast(T, reply)
+        return cast(T, unwrapped(self.answered(request)))
 
 
-def cloud_view(desk: Desk, account: Account, corpus: Corpus, seed: int) -> CloudView:
-    """What a strategy may see of the cloud while it makes an offer; what it asks is booked to the account.
+def answering(desk: Desk, account: Account) -> Callable[[Request[object]], Answered]:
+    """A sealed function that answers requests at an account's expense."""
 
-    Args:
-        seed: the pool's.
-    """
-
-    def answered(request: Request[object]) -> tuple[object, Exception | None]:
+    def answered(request: Request[object]) -> Answered:
         try:
             return answer(desk, [Asked(request, account)])[0], None
         except Exception as error:
             return None, error.with_traceback(None)
 
+    return sealed(answered)
+
+
+def unwrapped(answered: Answered) -> object:
+    """The reply, or the error raised here, where its traceback leads nowhere."""
+    reply, error = answered
+    if error is not None:
+        raise error
+    return reply
+
+
+def cloud_view(
+    desk: Desk,
+    account: Account,
+    corpus: Corpus,
+    seed: int,
+    publish: Callable[[], Mapping[str, Mapping[str, object]]],
+) -> CloudView:
+    """What a strategy may see of the cloud while it makes an offer; what it asks is booked to the account.
+
+    Args:
+        seed: the pool's.
+        publish: asks owners for what they publish.
+    """
+
+    def asked() -> Answered:
+        try:
+            return publish(), None
+        except Exception as error:
+            return None, error.with_traceback(None)
+
     count = min(PROBES, corpus.available(corpus.default, "pool"))
     probes = tuple(corpus.probes(count, stream(seed, "probes")))
-    return CloudView(ShownPool.of(desk.pool), probes, seed, sealed(answered))
+    return CloudView(ShownPool.of(desk.pool), probes, seed, answering(desk, account), sealed_value(asked))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -14,8 +14,6 @@ from sim.common.disk import filling, no_space
 from sim.common.errors import UserError
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from devices import Network
     from devices.rates import Ram
 
@@ -142,6 +140,9 @@ def cost(
     up_mb: Annotated[float, typer.Option(min=0, help="MB to upload")] = 0.0,
     precision: Annotated[str, typer.Option(help="weights: fp32, fp16, bf16, int8, int4, ternary")] = "fp16",
     backend: Annotated[str, typer.Option(help="cpu_tuned, cpu_generic, gpu_llamacpp, gpu_mlx")] = "cpu_tuned",
+    runtime: Annotated[
+        Literal["resident", "mebp"], typer.Option(help="training: the LLM in memory, or layer by layer from flash")
+    ] = "resident",
     threads: Annotated[int | None, typer.Option(min=1, help="CPU cores used, the fastest first; default: all")] = None,
     ram: Annotated[str, typer.Option(help="GB, or smallest, or largest of the variants sold")] = "smallest",
     rank: Annotated[int, typer.Option(min=0, help="rank of LoRA; 0: full fine-tuning in fp32")] = 8,
@@ -161,7 +162,7 @@ def cost(
         headstart devices cost "Pixel 8" --llm my-llm/config.json --prompt 300 --down-mb 25 --network 4g
     """
     from devices import Lora, architecture, find_phone, phones, read_phones
-    from devices.bill import Workload, bill
+    from devices.bill import Workload, as_shown, bill
 
     if phone_file is not None and not phone_file.is_file():
         raise UserError(f"--phone-file {str(phone_file)!r}: no such file.")
@@ -171,7 +172,7 @@ def cost(
         workload = Workload(
             steps=steps if steps or prompt or answer or down_mb or up_mb else 1000,
             tokens_per_step=tokens_per_step, prompt=prompt, answer=answer, down_mb=down_mb, up_mb=up_mb,
-            adapter=Lora(rank, targets.split(",") if targets else None) if rank else None,
+            adapter=Lora(rank, targets.split(",") if targets else None) if rank else None, runtime=runtime,
         )  # fmt: skip
         shape = architecture.llm(llm)
         table = bill(
@@ -179,24 +180,9 @@ def cost(
             ram_gb=_ram(ram), screen_on=screen,
         )  # fmt: skip
     title = f"{found.name}, {shape.name} ({shape.parameters / 1e9:.3g} billion weights in {precision}), {backend}"
-    console.print(frame(_bill_columns(table), {"battery": ".2%"}, title), highlight=False)
+    console.print(frame(as_shown(table), {"battery": ".2%"}, title), highlight=False)
     for line in filter(None, table.reason[table.phase != "total"]):
         console.print(line, highlight=False, soft_wrap=True)
-
-
-def _bill_columns(table: pd.DataFrame) -> pd.DataFrame:
-    """What of a bill is printed, with ranges as text."""
-    ranges = {
-        f"{unit}, 5-95 %": [
-            f"{low:.3g}-{high:.3g}" if low == low else ""  # NaN where it does not fit
-            for low, high in zip(table[f"{unit}_low"], table[f"{unit}_high"], strict=True)
-        ]
-        for unit in ("seconds", "joules")
-    }
-    rest = {"watts": "watts", "tokens_per_s": "tokens/s", "joules_per_token": "J/token", "battery_share": "battery",
-            "memory_gb": "peak GB", "usable_gb": "may use GB", "fit": "fit"}  # fmt: skip
-    order = ["phase", "seconds", "seconds, 5-95 %", "joules", "joules, 5-95 %"]
-    return table.assign(**ranges)[[*order, *rest]].rename(columns=rest)
 
 
 def _network(given: str) -> Network:
@@ -223,6 +209,35 @@ def _ram(given: str) -> Ram:
     if not 0 < size < 1e6:
         raise UserError(f"--ram {given!r}: expected GB above 0, smallest or largest.")
     return size
+
+
+@devices.command()
+def memory(
+    llm: Annotated[str, typer.Option(metavar="LLM,...", help="names, config.json or folders; default: seven")] = "",
+    tokens_per_step: Annotated[int, typer.Option(min=1, help="tokens of a step, one sequence")] = 98,
+    precision: Annotated[str, typer.Option(help="weights: fp32, fp16, bf16, int8, int4, ternary")] = "fp16,int4",
+    rank: Annotated[int, typer.Option(min=1, help="rank of LoRA on all matrices")] = 8,
+) -> None:
+    """Show the memory of fine-tuning, and the phones that have it, under each runtime.
+
+    `resident` software holds the whole LLM in memory, as PEFT and llama.cpp do; `mebp` works layer by layer from flash.
+    Peaks in GB; phones of the catalogue, at the smallest RAM sold; their share of the market mix; and how many times as
+    long a step takes as one that recomputes and unpacks nothing.
+
+    Examples:
+
+        headstart devices memory
+
+        headstart devices memory --llm llama-3.2-3b,my-llm/config.json --precision int8 --tokens-per-step 512
+    """
+    from devices.memory_table import LLMS, memory_table
+
+    llms, precisions = ([part.strip() for part in text.split(",") if part.strip()] for text in (llm, precision))
+    with _one_line():
+        table = memory_table(llms or LLMS, tokens_per_step=tokens_per_step, precisions=precisions, rank=rank)
+    shown = {"gb": ".2f", "phones": ".0f", "market": ".0%", "slowdown": ".1f"}
+    formats = {str(name): shown[str(name).rpartition("_")[2]] for name in table.columns[2:]}
+    console.print(frame(table, formats), highlight=False)
 
 
 @devices.command()

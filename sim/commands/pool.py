@@ -43,7 +43,7 @@ def list_pool(arguments: Arguments = None) -> None:
     """List the pLLMs of a config's pool, building it where it is missing."""
     from rich.table import Table
 
-    columns = ("id", "style", "similarity", "texts", "steps", "loss")
+    columns = ("id", "style", "similarity", "texts", "steps", "trained", "validation_loss", "loss")
     shown = Table(*columns)
     for card in _opened(arguments)[1].cards.values():
         shown.add_row(*(f"{v:.3f}" if isinstance(v, float) else str(v) for v in (getattr(card, c) for c in columns)))

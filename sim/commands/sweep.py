@@ -22,14 +22,18 @@ def sweep(
     With replicates=5 (here or in CONFIG) each is five runs with seeds of their own, whose users are taken together.
 
     A comma separates values; lists go in brackets, and a semicolon separates values that contain commas. What is
-    finished is skipped and what was interrupted goes on, so the same command again ends an interrupted sweep. The last
-    line printed is the sweep's folder.
+    finished is skipped and what was interrupted goes on, so the same command again ends an interrupted sweep. Without
+    CONFIG it does the quickstart in both of its regimes. The last line printed is the sweep's folder.
 
     Examples:
 
+        headstart sweep
+
         headstart sweep configs/sweeps/similarity.toml
 
-        headstart sweep pool.size=14,28,56 seed=0,1,2 population.users=16 name=pools
+        headstart sweep pool.size=14,28,56 seed=0,1,2 pool.texts=peers population.users=16 name=pools
+
+        headstart sweep replicates=5 pool.texts=peers name=five
 
         headstart sweep replicates=5 pool.texts=48 name=five
 

@@ -26,6 +26,11 @@ def stream(seed: int, *key: str | int) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, *words])))
 
 
+def tuning_seed(seed: int) -> int:
+    """The seed of the users and pLLMs that settings are tuned on: none that anybody names (2^62 or more)."""
+    return int(stream(seed, "tuning").integers(2**62, 2**63))
+
+
 class Streams(np.random.Generator):
     """The streams of many users as one generator: every draw of n takes one from each of the n users' own.
 

@@ -38,11 +38,13 @@ class Style:
     """A way of writing.
 
     `axes` places it (expertise, tone, ...) where the corpus knows; `adjectives` are the words that describe it.
+    `taught`: whether the built-in LLMs learn from texts of it, where the corpus says so.
     """
 
     id: str
     axes: Mapping[str, str] = field(default_factory=dict)
     adjectives: frozenset[str] = frozenset()
+    taught: bool | None = None
 
 
 class Corpus(ABC):
@@ -80,8 +82,10 @@ class Corpus(ABC):
 
     @property
     def taught(self) -> list[str]:
-        """The styles that have texts for the built-in LLMs to learn from."""
-        return [style for style in self.styles if self.available(style, "pool")]
+        """The styles that the built-in LLMs learn from: those with texts for it, unless `Style.taught` forbids it."""
+        return [
+            name for name, style in self.styles.items() if style.taught is not False and self.available(name, "pool")
+        ]
 
     @abstractmethod
     def draw(self, style: str, part: Part, count: int, rng: np.random.Generator) -> list[Text]:
@@ -108,6 +112,10 @@ class Corpus(ABC):
         """A default-style pool text on a given prompt, where the corpus has one."""
         return None
 
+    def practise(self, style: str, count: int, rng: np.random.Generator) -> list[Text]:
+        """Texts of a style that built-in LLMs learn from: here up to `count` pool texts."""
+        return self.draw(style, "pool", min(count, self.available(style, "pool")), rng)
+
     def lesson(self, rng: np.random.Generator) -> Style:
         """A style that `draw` can write, for the pocket summarizer to learn from: here any, all alike."""
         styles = self.taught
@@ -130,6 +138,11 @@ class Corpus(ABC):
         if name not in self.styles:
             raise UserError(f"corpus: unknown style {name!r}.{nearest(name, self.styles)}")
         return self.styles[name]
+
+    def all_taught(self, styles: Sequence[str]) -> bool | None:
+        """Whether the built-in LLMs learnt from every one of some styles; None where that is not known of one."""
+        known = [self.styles[style].taught for style in styles]
+        return None if None in known else all(known)
 
     def comparable(self, one: str, other: str) -> bool:
         """Whether it is known how far apart two styles are."""

@@ -22,6 +22,7 @@ from sim.experiment.paths import PathKey, there
 from sim.experiment.reading import Tree, parse_override, read_toml, set_key, short
 from sim.experiment.sections import (
     BUILT_IN,
+    REGIMES,
     Billing,
     CorpusSection,
     Engine,
@@ -39,8 +40,15 @@ ELSEWHERE = {"backend", "workers", "address", "deadline_s", "job_deadline_s", "r
 """Keys of `engine` that say where and how long, and change no record."""
 NO_RECORD: dict[str, bool | set[str]] = {"name": True, "output": True, "replicates": True, "engine": ELSEWHERE}
 """Keys that change no record. A replicate is a run like any other: its seeds say which one it is."""
-ADDED = ("replicates", "training.adapter", "engine.job_deadline_s")
-"""Keys that runs on people's disks may lack: 0.1.0 had none of them, and did what is their default."""
+ADDED = (
+    *("replicates", "training.adapter", "training.warm_lr", "pool.evaluate_every", "pool.patience"),
+    *("billing.runtime", "engine.job_deadline_s"),
+)
+"""Keys that runs on people's disks may lack: 0.1.0 had none of them, and trained pLLMs to the last of their steps."""
+
+
+TUNED = {"pool": ("lr",), "training": ("lr", "warm_lr")}
+"""Keys, by section, that `headstart tune` finds values for."""
 
 
 class Config(Section):
@@ -92,7 +100,7 @@ class Config(Section):
     def _consistent(self) -> Config:
         if self.ladder.users and self.fewest_texts < 1:
             raise ValueError(
-                f"ladder.amounts: {min(self.ladder.amounts)} of population.texts = {self.population.texts} "
+                f"ladder.amounts: {self._lowest_rung} of population.texts = {self.population.texts} "
                 "is no text at all; raise one of them"
             )
         if self.training.cost_only:
@@ -110,12 +118,18 @@ class Config(Section):
 
     @property
     def fewest_texts(self) -> int:
-        """Texts on the lowest rung of the ladder."""
-        return round(min(self.ladder.amounts, default=1) * self.population.texts)
+        """Texts on the lowest rung of the ladder, but for the one without any."""
+        return round(self._lowest_rung * self.population.texts)
+
+    @property
+    def _lowest_rung(self) -> float:
+        return min((amount for amount in self.ladder.amounts if amount), default=1)
 
     @classmethod
     def load(cls, path: Path | None = None, overrides: Sequence[str] = ()) -> Config:
-        """The experiment of a TOML file (None: the quickstart), with `key=value` overrides.
+        """The experiment of a TOML file (None: the defaults), with `key=value` overrides.
+
+        `tuned` at its top names a file of `headstart tune`, whose values count where the file itself states none.
 
         Raises: UserError, one line that names the key, the value and what is allowed.
         """
@@ -145,6 +159,12 @@ class Config(Section):
         except ValidationError as error:
             raise UserError(_one_line(error)) from None
 
+    @property
+    def owner_texts(self) -> int:
+        """How many texts the owner of a pLLM has written."""
+        texts = self.pool.texts
+        return texts if isinstance(texts, int) else REGIMES[texts] * self.population.texts
+
     def anchored(self, root: Path) -> Config:
         """The same config with relative paths made absolute, so that workers anywhere on this machine agree."""
 
@@ -161,10 +181,7 @@ class Config(Section):
     def digest(self) -> str:
         """A hash of all that the records depend on: not of where results go, nor of who does the work."""
         validated = type(self).model_validate(self.model_dump())  # a default 1000 becomes the 1000.0 that it is in TOML
-        tree = validated.model_dump(mode="json", exclude=NO_RECORD)
-        if tree["training"]["adapter"] == "lora":  # as it was before there was a choice: runs of then are found again
-            del tree["training"]["adapter"]
-        return digest(tree)
+        return digest(validated.model_dump(mode="json", exclude=NO_RECORD))
 
     def to_toml(self) -> str:
         """All keys as TOML, which `load` reads."""
@@ -172,9 +189,31 @@ class Config(Section):
 
 
 def read_experiment(path: Path) -> tuple[Tree, object]:
-    """The tree of an experiment's file, and its table `sweep` (empty where there is none). Raises UserError."""
+    """The tree of an experiment's file, with the values of the file that its key `tuned` names, and its table `sweep`.
+
+    Raises: UserError.
+    """
     tree = read_toml(path)
-    return tree, tree.pop("sweep", {})
+    axes = tree.pop("sweep", {})
+    if (tuned := tree.pop("tuned", None)) is not None:
+        tree = _with_tuned(tree, path, tuned)
+    return tree, axes
+
+
+def _with_tuned(tree: Tree, path: Path, tuned: object) -> Tree:
+    """A config's tree with what the file `tuned` has for keys that it lacks; a relative path starts at the config's."""
+    if not isinstance(tuned, str):
+        raise UserError(f"config: {path}: tuned = {short(tuned)}: the path of a file is expected.")
+    file = path.parent / Path(tuned).expanduser()
+    found = dict(tree)
+    for section, values in read_toml(file).items():
+        own = tree.get(section, {})
+        if section not in TUNED or not isinstance(values, Mapping) or not set(values) <= set(TUNED[section]):
+            names = ", ".join(f"{name}.{key}" for name, keys in TUNED.items() for key in keys)
+            raise UserError(f"config: {file}: {section!r}: only {names} are expected, as `headstart tune` writes them.")
+        if isinstance(own, Mapping):
+            found[section] = {**values, **own}
+    return found
 
 
 def check_keys(model: type[BaseModel], tree: Mapping[str, object], prefix: str = "") -> None:
@@ -211,4 +250,5 @@ def _one_line(error: ValidationError) -> str:
 
 
 def _where(error: ErrorDetails) -> str:
-    return ".".join(str(part) for part in error["loc"] if part not in ("int", "constrained-int", "literal['auto']"))
+    parts = [str(part) for part in error["loc"]]
+    return ".".join(p for p in parts if p not in ("int", "constrained-int") and not p.startswith("literal["))

@@ -43,7 +43,9 @@ BUILT_IN = "persona"
 """`corpus.source` of the corpus that needs no file."""
 ALWAYS, DAILY = "always", "daily"
 """`population.availability` without a trace file."""
-Shares = Annotated[list[Annotated[float, Field(gt=0, le=1)]], BeforeValidator(_as_list)]
+REGIMES = {"peers": 1, "rich": 8}
+"""`pool.texts` by name: how often as much as a user an owner of a pLLM has written."""
+Shares = Annotated[list[Annotated[float, Field(ge=0, le=1)]], BeforeValidator(_as_list)]
 File = Annotated[str, PathKey()]
 LlmFile = Annotated[str, PathKey(words=("pocket",), workers="when used")]
 ArchitectureFile = Annotated[str, PathKey(workers="never")]
@@ -120,8 +122,14 @@ class PoolSection(Section):
         "auto", description="number of pLLMs, the styles taking turns; 'auto': one for each style"
     )
     similarity: float = Field(0.8, ge=0, le=1, description="share of style text in a pLLM's data; the rest is default")
-    texts: int = Field(400, ge=1, description="texts that a pLLM was fine-tuned on")
-    steps: int = Field(400, ge=1, description="steps that a pLLM was fine-tuned for")
+    texts: Count | Literal["peers", "rich"] = Field(
+        "peers",
+        description="texts that the owner of a pLLM has written: 'peers': as many as a user (population.texts), "
+        "'rich': eight times as many, or a number",
+    )
+    steps: int = Field(400, ge=1, description="budget of steps of a pLLM's fine-tuning; its best step is kept")
+    evaluate_every: int = Field(5, ge=1, description="steps between looks at a pLLM's validation texts")
+    patience: int = Field(5, ge=0, description="looks without a new best after which its training ends; 0: never")
     batch: int = Field(4, ge=1, description="texts a step of a pLLM's fine-tuning")
     lr: float = Field(3e-3, gt=0, description="learning rate of a pLLM's fine-tuning")
     seed: int = Field(
@@ -156,13 +164,16 @@ class Training(Section):
     rank: int = Field(8, ge=1, le=1024, description="LoRA rank")
     alpha: float = Field(16.0, gt=0, description="LoRA alpha; the update is scaled by alpha / rank")
     targets: Names = Field(["all-linear"], description="adapted layers, by the last part of their names")
-    lr: float = Field(5e-3, gt=0, description="learning rate of AdamW")
+    lr: float = Field(5e-3, gt=0, description="learning rate of AdamW, from scratch")
+    warm_lr: float = Field(0, ge=0, description="learning rate of a phone that starts from pLLMs; 0: as from scratch")
     weight_decay: float = Field(0.0, ge=0, description="weight decay of AdamW")
     max_grad_norm: float = Field(1.0, ge=0, description="gradient clipping per user; 0: none")
     batch: int = Field(2, ge=1, description="texts a step")
-    steps: int = Field(60, ge=1, description="budget of steps")
-    evaluate_every: int = Field(5, ge=1, description="steps between evaluations on held-out texts")
-    patience: int = Field(3, ge=0, description="evaluations without a new best after which a user stops; 0: never")
+    steps: int = Field(120, ge=1, description="budget of steps")
+    evaluate_every: int = Field(5, ge=1, description="steps between evaluations; where the target is met, all between")
+    patience: int = Field(
+        3, ge=0, description="evaluations without a new best on validation texts after which a user stops; 0: never"
+    )
     max_tokens: int = Field(128, ge=8, description="texts are cut to this many tokens")
     target_tolerance: float = Field(0.01, ge=0, description="the target is the best loss from scratch, plus this share")
     stop_at_target: bool = Field(True, description="end a user's fine-tuning when the target is reached")
@@ -171,6 +182,10 @@ class Training(Section):
         description="train nobody: bill everyone billing.scratch_steps steps; losses and steps stay empty; "
         "strategies that train before they choose (hyperband) are refused",
     )
+
+    def lr_of(self, pllms: int) -> float:
+        """The learning rate of fine-tuning that starts from so many pLLMs."""
+        return self.warm_lr if pllms and self.warm_lr else self.lr
 
     @property
     def adapted(self) -> str | list[str]:
@@ -181,7 +196,10 @@ class Training(Section):
 class Ladder(Section):
     """`[ladder]`: the same users with less of their texts."""
 
-    amounts: Shares = Field([0.25, 0.5, 0.75, 1.0], description="shares of a user's texts, for data efficiency")
+    amounts: Shares = Field(
+        [0.0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0],
+        description="shares of a user's texts, for data efficiency; 0: one text to choose by, and none to train on",
+    )
     users: int = Field(8, ge=0, description="users that climb the ladder (the first ones); 0: none")
 
 
@@ -201,6 +219,11 @@ class Billing(Section):
         "same", description="weights of a whole model as it is downloaded; 'same': as billing.precision"
     )
     backend: str = Field("cpu_tuned", description="software on the phone (docs/devices.md)")
+    runtime: Literal["resident", "mebp"] = Field(
+        "resident",
+        description="how it holds the LLM in fine-tuning: whole in memory, or layer by layer from flash, which takes "
+        "less memory and more time (docs/devices.md)",
+    )
     reference_users: int = Field(64, ge=1, description="users whose measured steps from scratch set the scale of steps")
 
 

@@ -62,6 +62,9 @@ class Bill:
         values["bytes_up"] = sum((cost.bytes_up for cost in self.phases.values()), np.float64(0.0))
         values |= {"finetune_flops": self.flops["finetune"]}
         values |= {"finetune_s": self.training.seconds, "finetune_j": self.training.joules}
+        values["memory_gb"] = self.training.memory_bytes / 1e9
+        charges = (cost.battery_share for cost in self.phases.values())
+        values["battery_charges"] = sum(charges, np.float64(0.0)) + self.training.battery_share
         return {name: value for name, value in values.items() if name in COLUMNS}
 
 

@@ -20,6 +20,7 @@ def identity_columns(job: Job, outcome: Outcome, phones: Mapping[str, Phone]) ->
         "network": outcome.network.access,
         "texts": outcome.texts,
         "style": "+".join(outcome.styles),
+        "taught": outcome.taught,
         "oracle": outcome.nearest[0] if outcome.nearest else "",
         "wall_s": outcome.wall_s,
     }

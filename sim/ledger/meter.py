@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from devices import Device, Llm
-from devices.basics import Floats
+from devices.basics import Floats, Numbers
 from sim.experiment.config import Config
 from sim.ledger.bill import Tuned, alike, bill, cells, check_phases
 from sim.ledger.identity import identity_columns
@@ -20,7 +20,13 @@ from sim.llm.adapters import kind_of
 from sim.messages import Counts, Job, Outcome
 from sim.population.hours import Hours
 from sim.population.phones import drawn_devices, known_phones
-from sim.records.tables import Cell, Row, Rows, word_rows
+from sim.records.tables import FITTING, Cell, Row, Rows, word_rows
+
+LEARNT = (
+    *("start_loss", "target_loss", "final_loss", "best_loss", "validation_loss", "kept_step", "kept_loss"),
+    *("steps_to_target", "censored"),
+)
+"""Columns that training fills: empty where nobody trained."""
 
 
 class Meter:
@@ -40,7 +46,7 @@ class Meter:
         self.terms = Terms.of(config, text_tokens)
         self.phones, self._hours = known_phones(config.population), Hours(config)
         self._adapter = kind_of(config.training)
-        self._real = Real(llms, handlers, config.population.held_out)
+        self._real = Real(llms, handlers)
 
     def rows(self, job: Job, outcomes: Sequence[Outcome], targets: Mapping[int, float], steps: float) -> Rows:
         """The rows of a job, by table.
@@ -50,10 +56,15 @@ class Meter:
             steps: billed steps for each measured step.
         """
         users = self._user_rows(job, outcomes, targets, self.terms.at(steps))
-        rows: dict[str, list[Row]] = {job.table: users, "curves": [], "choices": [], "words": []}
+        rows: dict[str, list[Row]] = {job.table: users, "curves": [], "work": [], "choices": [], "words": []}
         for outcome in outcomes:
             key: Row = {"user_id": outcome.user_id, "strategy": job.strategy}
             rows["curves"] += [{**key, "amount": job.amount, "step": s, "loss": v} for s, v in outcome.curve]
+            rows["work"] += [
+                {**key, "amount": job.amount, "work": kind, "llm": llm, "count": name, "number": float(number)}
+                for (kind, llm), counts in Work(outcome.work).items()
+                for name, number in counts.items()
+            ]
             if job.amount == 1.0:
                 ranked = sorted(outcome.scores.items(), key=lambda item: (item[1] != item[1], item[1]))  # NaN last
                 rows["choices"] += [
@@ -63,14 +74,15 @@ class Meter:
                 rows["words"] += word_rows(owner, job.strategy, outcome.explanation, outcome.coordinates)
         return rows
 
-    def cloud_rows(self, strategy: str, counts: Counts) -> list[Row]:
-        """What a strategy's offer cost the cloud: FLOPs on the deployed LLMs, tokens as measured."""
+    def cloud_rows(self, strategy: str, by: str, counts: Counts) -> list[Row]:
+        """What a strategy's offer cost the cloud, or owners: FLOPs on the deployed LLMs, tokens as measured."""
         rows: list[Row] = []
         for kind, by_llm in counts.items():
             work = Work({kind: by_llm}).figures()
             rows.append(
                 {
                     "strategy": strategy,
+                    "by": by,
                     "work": kind,
                     "requests": int(sum(n["requests"] for n in by_llm.values())),
                     "tokens": float(sum(n.get("tokens", 0) + n.get("written", 0) for n in by_llm.values())),
@@ -114,19 +126,21 @@ class Meter:
     def _learnt(self, outcome: Outcome, loss: float | None, scale: float) -> dict[str, Cell]:
         """What training showed, and the steps billed for it; without training those that the config states."""
         if not outcome.curve or loss is None:
-            unknown = ("start_loss", "target_loss", "final_loss", "best_loss", "steps_to_target", "censored")
             return {
-                **dict.fromkeys(unknown, ""),
+                **dict.fromkeys(LEARNT, ""),
                 "steps": outcome.steps,
                 "billed_steps": float(self.config.billing.scratch_steps),
             }
         reached = Target.reached(outcome.curve, loss, self.config.training.steps)
-        losses = [value for _, value in outcome.curve]
+        losses, by_step = [value for _, value in outcome.curve], dict(outcome.curve)
         return {
             "start_loss": losses[0],
             "target_loss": loss,
             "final_loss": losses[-1],
             "best_loss": min(losses),
+            "validation_loss": outcome.validation_loss,
+            "kept_step": outcome.kept_step,
+            "kept_loss": by_step[outcome.kept_step],
             "steps_to_target": reached.step,
             "censored": reached.censored,
             "steps": outcome.steps,
@@ -140,11 +154,36 @@ class Meter:
         work, adapter = stacked(works), self._adapter.billed(max(1, len(some[0].start)))
         tokens, trained = floats_of([o.train_tokens for o in some]), floats_of([o.steps for o in some])
         tuned = Tuned(steps, terms.step_tokens(tokens, trained), adapter)
-        found = bill(self.device(some), work, tuned, terms, self.handlers)
+        device = self.device(some)
+        found = bill(device, work, tuned, terms, self.handlers)
         busy_s = np.broadcast_to(found.busy_s, len(some))
         values = {
             **found.columns(),
+            **drawn_columns(device),
             "hours_until_done": self._hours.until_done([o.user_id for o in some], busy_s),
             **self._real.columns(some, work, terms, adapter),
         }
-        return {"fits": found.fits()} | {name: cells(value, len(some)) for name, value in values.items()}
+        fits = found.fits()
+        return {
+            "fits": fits,
+            "billed": [how in FITTING for how in fits],
+            **{name: cells(value, len(some)) for name, value in values.items()},
+        }
+
+
+def published_row(strategy: str, size: float) -> Row:
+    """The row of cloud.csv that says what owners uploaded beside their pLLMs."""
+    nothing: Row = {"requests": 0, "tokens": 0.0, "flops": 0.0}
+    return {"strategy": strategy, "by": "owners", "work": "publish", **nothing, "bytes_up": float(size)}
+
+
+def drawn_columns(device: Device) -> dict[str, Numbers]:
+    """The columns of users.csv that say what was drawn of a phone and its connection."""
+    return {
+        "app_ram_gb": device.usable_bytes / 1e9,
+        "down_mbps": device.network.down_mbps,
+        "up_mbps": device.network.up_mbps,
+        "train_gflop_s": device.train_flop_s / 1e9,
+        "prefill_gflop_s": device.prefill_flop_s / 1e9,
+        "prefill_float_gflop_s": device.prefill_float_flop_s / 1e9,
+    }

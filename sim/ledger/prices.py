@@ -55,10 +55,11 @@ def evaluating_flops(llm: Llm, n: Figures) -> list[Numbers]:
     return [flops.forward(llm, tokens, tokens / n.count("sequences"), n.count("logits"))]
 
 
-def reading(terms: Terms, device: Device, llm: str, n: Figures, precision: str = "") -> list[Cost]:
+def reading(terms: Terms, device: Device, llm: str, n: Figures, precision: str = "", head: bool = True) -> list[Cost]:
     """A pass over prompts (`tokens`, `fixed`, `sequences`), then answers written after them (`written` tokens).
 
-    The output head runs once a prompt, on a summarizer not at all: what is wanted of it is its hidden state.
+    The output head runs once a prompt, unless no `head` is wanted; on a summarizer not at all: what is wanted of it is
+    its hidden state.
 
     Args:
         precision: of the weights; "": that of the bill.
@@ -67,7 +68,7 @@ def reading(terms: Terms, device: Device, llm: str, n: Figures, precision: str =
     if not np.any(count):
         return []
     tokens = terms.tokens(n.count("tokens"), n.count("fixed"))
-    logits = 0 if llm == SUMMARIZER else None
+    logits = None if head and llm != SUMMARIZER else 0
     costs = [device.prefill(shape, tokens, context=tokens / count, logits=logits, precision=precision)]
     if np.any(n.count("written")):
         at_once = np.minimum(terms.billing.answers_at_once, count)
@@ -77,12 +78,12 @@ def reading(terms: Terms, device: Device, llm: str, n: Figures, precision: str =
     return costs
 
 
-def reading_flops(name: str, llm: Llm, n: Figures) -> list[Numbers]:
+def reading_flops(name: str, llm: Llm, n: Figures, head: bool = True) -> list[Numbers]:
     """FLOPs of a pass over prompts and of the answers after them."""
     count = n.count("sequences")
     if not np.any(count):
         return []
-    context, logits = n.count("tokens") / count, 0 if name == SUMMARIZER else count
+    context, logits = n.count("tokens") / count, count if head and name != SUMMARIZER else 0
     return [flops.forward(llm, n.count("tokens"), context, logits), flops.forward(llm, n.count("written"), context)]
 
 
@@ -97,6 +98,7 @@ def training(
         adapter=adapter or terms.adapter,
         precision=terms.billing.precision,
         checkpointing="auto",
+        runtime=terms.billing.runtime,
     )
 
 

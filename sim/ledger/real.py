@@ -21,14 +21,10 @@ class Real:
     """Of the LLMs that are really run, by what they are used as.
 
     None stands for an LLM of unknown sizes: what it was used for has no FLOPs, and NaN (an empty cell) says so.
-
-    Args:
-        held_out: texts on which a user's loss is measured.
     """
 
     llms: Mapping[str, Llm | None]
     handlers: Mapping[str, Priced]
-    held_out: int
 
     def columns(
         self, some: Sequence[Outcome], work: Mapping[Key, Figures], terms: Terms, adapter: Adapter
@@ -37,12 +33,11 @@ class Real:
         if (model := self.llms["base"]) is None:
             return dict.fromkeys(("model_selection_flops", "model_finetune_flops", "model_evaluate_flops"), np.nan)
         steps, tokens = floats_of([o.steps for o in some]), floats_of([o.train_tokens for o in some])
-        evaluated = floats_of([o.evaluated_tokens for o in some])
-        held_out = self.held_out * floats_of([max(len(o.curve), 1) for o in some])
+        evaluated, texts = floats_of([o.evaluated_tokens for o in some]), floats_of([o.evaluated_texts for o in some])
         return {
             "model_selection_flops": total_flops(work, self.llms, terms, self.handlers),
             "model_finetune_flops": prices.training_flops(terms, model, steps, tokens, adapter),
-            "model_evaluate_flops": flops.forward(model, evaluated, evaluated / held_out),
+            "model_evaluate_flops": flops.forward(model, evaluated, evaluated / np.maximum(texts, 1)),
         }
 
 

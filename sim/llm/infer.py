@@ -71,6 +71,36 @@ def embed(lm: LanguageModel, prompts: Sequence[str], max_tokens: int = 512) -> n
     return out
 
 
+def states(lm: LanguageModel, strings: Sequence[str], layers: int, max_tokens: int = 512) -> np.ndarray:
+    """Mean hidden state over the tokens of each string after so many layers: float32 (strings, width).
+
+    Strings are read without a template, and their ends cut where they are too long; an empty one has zeros. Batches are
+    small elsewhere than on a CPU, since the states of all layers are kept until the mean is taken.
+    """
+    encoded = [np.array(ids[:max_tokens], dtype=np.int32) for ids in lm.ids(strings)]
+    out = np.zeros((len(strings), lm.config.hidden_size), dtype=np.float32)
+    with torch.no_grad():
+        for part in _alike(encoded, lm.batch_tokens if lm.device.type == "cpu" else lm.batch_tokens // 16):
+            lengths = torch.tensor([len(encoded[i]) for i in part], device=lm.device)
+            if not lengths[0]:  # the longest
+                continue
+            ids = torch.from_numpy(pad([encoded[i] for i in part], lm.pad_id)).to(lm.device)
+            inside = torch.arange(ids.shape[1], device=lm.device) < lengths[:, None]
+            total = (lm.layers(ids)[layers].float() * inside[..., None]).sum(dim=1)
+            out[part] = (total / lengths.clamp(min=1)[:, None]).cpu().numpy()
+    return out
+
+
+def output_rows(lm: LanguageModel, words: Sequence[str]) -> np.ndarray:
+    """The output layer's row of the token that each word begins with, as in a reply: float32 (words, width).
+
+    Where the template ends with a space or a new line, a reply has none before its first word.
+    """
+    space = "" if lm.template.between[-1:].isspace() else " "
+    first = [ids[0] for ids in lm.ids([space + word for word in words])]
+    return lm.head.weight[first].detach().float().cpu().numpy()  # type: ignore[index]
+
+
 def _alike(rows: Sequence[np.ndarray], tokens: int) -> Iterator[list[int]]:
     """Places of rows in batches of like length, longest first, each of at most `tokens` padded tokens."""
     order = sorted(range(len(rows)), key=lambda i: -len(rows[i]))

@@ -70,24 +70,24 @@ class Lanes:
 
 
 class LaneOptimizer:
-    """AdamW with one step count per lane, over flat adapters (lanes, size). Same update as torch.optim.AdamW.
+    """AdamW with a step count and a learning rate per lane, over flat adapters (lanes, size).
 
+    Same update as torch.optim.AdamW.
     Gradients are clipped per lane to `max_grad_norm` (0: not at all).
     """
 
     def __init__(
         self,
-        lr: float,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0.0,
         max_grad_norm: float = 1.0,
     ) -> None:
-        self.lr, self.betas, self.eps = lr, betas, eps
+        self.betas, self.eps = betas, eps
         self.weight_decay, self.max_grad_norm = weight_decay, max_grad_norm
 
-    def update(self, theta: Tensor, grad: Tensor, m: Tensor, v: Tensor, step: Tensor) -> None:
-        """One step in place. theta, grad, m, v: (lanes, size); step: (lanes,), already counting this one."""
+    def update(self, theta: Tensor, grad: Tensor, m: Tensor, v: Tensor, step: Tensor, lr: Tensor) -> None:
+        """One step in place. theta, grad, m, v: (lanes, size); step, already counting this one, and lr: (lanes,)."""
         beta1, beta2 = self.betas
         if self.max_grad_norm:
             norm = grad.norm(dim=1, keepdim=True)
@@ -97,5 +97,5 @@ class LaneOptimizer:
         t = step[:, None].to(theta.dtype)
         denominator = (v / (1 - beta2**t)).sqrt_().add_(self.eps)
         if self.weight_decay:
-            theta.mul_(1 - self.lr * self.weight_decay)
-        theta.sub_(m.div(1 - beta1**t).div_(denominator).mul_(self.lr))
+            theta.mul_(1 - lr[:, None] * self.weight_decay)
+        theta.sub_(m.div(1 - beta1**t).div_(denominator).mul_(lr[:, None]))

@@ -122,6 +122,11 @@ class LanguageModel:
     def _hidden(self, ids: Tensor, **settings: Any) -> Tensor:
         return self.model.base_model(input_ids=ids, use_cache=False, **settings).last_hidden_state  # type: ignore[operator]
 
+    def layers(self, ids: Tensor) -> tuple[Tensor, ...]:
+        """Embeddings of tokens, then hidden states after each layer, (rows, positions, width) each. Right padding."""
+        found = self.model.base_model(input_ids=ids, use_cache=False, output_hidden_states=True)  # type: ignore[operator]
+        return tuple(found.hidden_states)
+
     def logits(self, hidden: Tensor) -> Tensor:
         """Output logits of hidden states of any leading shape."""
         return self.head(hidden)

@@ -21,6 +21,7 @@ from sim.paper.compare import (
 )
 from sim.paper.records import Records
 from sim.published import Paper, Section
+from sim.records.manifest import made_by, version_of
 
 STATES = (INSIDE, OUTSIDE, NO_INTERVAL, NOT_RUN, NOT_IN_RECORDS, NOT_MEASURED)
 """What can be said of a published value, in the order in which they are counted."""
@@ -87,7 +88,9 @@ def _there(records: Records, name: str) -> str:
     users = {run.config.population.users for run in runs}
     seeds = {(run.config.seed, run.config.pool.seed) for run in runs}
     said = f"{len(runs)} {'run' if len(runs) == 1 else 'runs'} of {' or '.join(map(str, sorted(users)))} users"
-    return said + (f", {len(seeds)} pairs of seeds" if len(seeds) > 1 else "")
+    said += f", {len(seeds)} pairs of seeds" if len(seeds) > 1 else ""
+    others = sorted({made_by(run.folder) for run in runs} - {version_of("headstart"), ""})
+    return said + (f"; of version {' and '.join(others)}, with another corpus and other training" if others else "")
 
 
 def _section(paper: Paper, section: Section, rows: Sequence[Row]) -> str:

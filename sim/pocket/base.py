@@ -11,7 +11,7 @@ from sim.common.streams import stream
 from sim.corpus.base import Corpus
 from sim.llm.batches import collate, lane_losses
 from sim.llm.model import Encoded, LanguageModel
-from sim.pocket.fit import bucketed, fit, some
+from sim.pocket.fit import bucketed, fit
 from sim.pocket.settings import Progress, Recipe
 
 
@@ -26,10 +26,9 @@ def train_base(lm: LanguageModel, corpus: Corpus, recipe: Recipe, progress: Prog
         while True:
             count = 64 * recipe.batch
             odd = int(rng.binomial(count, recipe.other_share))
-            texts = some(corpus, corpus.default, count - odd, rng)
-            texts += [some(corpus, others[int(rng.integers(len(others)))], 1, rng)[0] for _ in range(odd)]
-            whole = [Encoded(e.ids, 1) for e in lm.encode(texts, recipe.max_tokens)]
-            yield from bucketed(whole, recipe.batch, rng)
+            texts = corpus.practise(corpus.default, count - odd, rng)
+            texts += [corpus.practise(others[int(rng.integers(len(others)))], 1, rng)[0] for _ in range(odd)]
+            yield from bucketed(lm.encode(texts, recipe.max_tokens), recipe.batch, rng)
 
     source = rows(stream(recipe.seed, "base"))
 

@@ -1,4 +1,4 @@
-"""What the training of both pocket LLMs shares: drawing texts, batches of like length, the optimiser."""
+"""What the training of both pocket LLMs shares: batches of like length, the optimiser."""
 
 from __future__ import annotations
 
@@ -9,14 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sim.corpus.base import Corpus
 from sim.llm.model import Encoded, LanguageModel
-from strategies.base import Text
-
-
-def some(corpus: Corpus, style: str, count: int, rng: np.random.Generator) -> list[Text]:
-    """Up to `count` pool texts of a style."""
-    return corpus.draw(style, "pool", min(count, corpus.available(style, "pool")), rng)
 
 
 def bucketed(rows: list[Encoded], batch: int, rng: np.random.Generator) -> Iterator[Encoded]:

@@ -5,10 +5,7 @@ Both are seeded and use only the texts that pLLMs may be trained on, never a use
 
 from __future__ import annotations
 
-import contextlib
-import multiprocessing
-import queue
-from collections.abc import Callable
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,79 +14,51 @@ import numpy as np
 import torch
 
 from sim.common.cache import seal
-from sim.common.errors import UserError
 from sim.common.memory import keep_pages
 from sim.common.streams import stream
 from sim.corpus.base import Corpus
 from sim.corpus.stylometry import VOCABULARY
 from sim.llm.model import LanguageModel
 from sim.pocket.base import train_base
-from sim.pocket.fit import some
 from sim.pocket.settings import Progress, Recipe, Size
 from sim.pocket.summarizer import train_summarizer
 from sim.pocket.tokenizer import build_tokenizer
 
 
 def build(corpus: Corpus, folder: Path, recipe: Recipe, progress: Progress = lambda *_: None) -> None:
-    """Build base LLM and summarizer into `folder/base` and `folder/summarizer`, in two processes side by side."""
-    tokenizer = _tokenizer(corpus, recipe)
-    for name, size in (("base", recipe.base), ("summarizer", recipe.summarizer)):
-        _blank(tokenizer, size, recipe.seed, folder / name)
-    context = multiprocessing.get_context("spawn")
-    said: multiprocessing.Queue[Any] = context.Queue()
-    helper = context.Process(target=_train_apart, args=(corpus, folder, recipe, said), daemon=True)
-    helper.start()
+    """Build base LLM and summarizer into `folder/base` and `folder/summarizer`.
 
-    def hear(heard: tuple[str, int, int] | UserError) -> None:
-        if isinstance(heard, UserError):
-            raise heard
-        progress(*heard)
-
-    def both(step: tuple[str, int, int]) -> None:
-        progress(*step)
-        while not said.empty():
-            hear(said.get())
-
-    _train_part("base", corpus, folder, recipe, both)
-    while helper.is_alive() or not said.empty():
-        with contextlib.suppress(queue.Empty):
-            hear(said.get(timeout=1.0))
-    helper.join()
-    if helper.exitcode:
-        raise RuntimeError(f"building the summarizer ended with exit status {helper.exitcode}")
-    for name in ("base", "summarizer"):
-        seal(folder / name)
+    The summarizer goes on from the base, as LLMs that follow instructions do: it has to write as well before it can
+    write in a style.
+    """
+    base, summarizer = folder / "base", folder / "summarizer"
+    _blank(_tokenizer(corpus, recipe), recipe.size, recipe.seed, base)
+    _train("base", corpus, base, recipe, progress)
+    shutil.copytree(base, summarizer, dirs_exist_ok=True)
+    _train("summarizer", corpus, summarizer, recipe, progress)
+    for part in (base, summarizer):
+        seal(part)
 
 
-def _train_apart(corpus: Corpus, folder: Path, recipe: Recipe, said: Any) -> None:
-    """Train the summarizer in a process of its own, which puts into a queue how it goes, and an error of the user's."""
-    try:
-        _train_part("summarizer", corpus, folder, recipe, said.put)
-    except UserError as error:
-        said.put(error)
-
-
-def _train_part(
-    name: str, corpus: Corpus, folder: Path, recipe: Recipe, say: Callable[[tuple[str, int, int]], None]
-) -> None:
+def _train(name: str, corpus: Corpus, folder: Path, recipe: Recipe, progress: Progress) -> None:
     """Train one of the two in place."""
     torch.set_num_threads(1)
     keep_pages()
-    lm = LanguageModel(folder / name)
+    lm = LanguageModel(folder)
 
     def tick(stage: str, step: int, steps: int) -> None:
         if step % 10 == 0 or step == steps:
-            say((stage, step, steps))
+            progress(stage, step, steps)
 
     (train_base if name == "base" else train_summarizer)(lm, corpus, recipe, tick)
-    lm.model.half().save_pretrained(folder / name)  # type: ignore[operator]
+    lm.model.half().save_pretrained(folder)  # type: ignore[operator]
 
 
 def _tokenizer(corpus: Corpus, recipe: Recipe) -> Any:
     rng = stream(recipe.seed, "tokenizer")
-    styles = [corpus.default] * 4 + list(corpus.styles)
-    texts = [t for s in styles for t in some(corpus, s, 200, rng)]
-    words = {w for s in corpus.styles.values() for w in s.adjectives} or VOCABULARY
+    styles = [corpus.default] * 4 + corpus.taught
+    texts = [t for s in styles for t in corpus.practise(s, 200, rng)]
+    words = {w for s in corpus.taught for w in corpus.styles[s].adjectives} or VOCABULARY
     return build_tokenizer((f"{t.prompt}\n{t.answer}" for t in texts), words, recipe.vocabulary)
 
 
@@ -123,20 +92,17 @@ def estimate_s(corpus: Corpus, recipe: Recipe) -> float:
     import tempfile
     import time
 
-    short = replace(recipe, base_steps=4, reader_steps=4, summarizer_steps=4)
+    short = replace(recipe, base_steps=4, sentence_steps=4, answer_steps=4, summarizer_steps=4)
     marks: dict[str, list[float]] = {"base LLM": [], "summarizer": []}
 
     def mark(stage: str, step: int, steps: int) -> None:
         marks[stage].append(time.perf_counter())
 
     with tempfile.TemporaryDirectory() as folder:
-        tokenizer = _tokenizer(corpus, short)
-        for name, size, train in (
-            ("base", short.base, train_base),
-            ("summarizer", short.summarizer, train_summarizer),
-        ):
-            _blank(tokenizer, size, short.seed, Path(folder) / name)
-            train(LanguageModel(Path(folder) / name), corpus, short, mark)
+        _blank(_tokenizer(corpus, short), short.size, short.seed, Path(folder))
+        for train in (train_base, train_summarizer):
+            train(LanguageModel(Path(folder)), corpus, short, mark)
     base, summarizer = np.diff(marks["base LLM"]), np.diff(marks["summarizer"])
-    reading, naming = summarizer[1:3].mean() * recipe.reader_steps, summarizer[4:].mean() * recipe.summarizer_steps
-    return float(max(base[1:].mean() * recipe.base_steps, reading + naming))
+    stages = (recipe.sentence_steps, recipe.answer_steps, recipe.summarizer_steps)
+    learning = sum(summarizer[at + 1 : at + 3].mean() * steps for at, steps in zip((0, 4, 8), stages, strict=True))
+    return float(base[1:].mean() * recipe.base_steps + learning)

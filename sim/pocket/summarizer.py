@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,13 +18,18 @@ from sim.corpus.stylometry import VOCABULARY, adjectives
 from sim.llm.batches import collate, lane_losses
 from sim.llm.model import LanguageModel, pad
 from sim.pocket.babble import Babble
-from sim.pocket.fit import fit, some
+from sim.pocket.fit import fit
 from sim.pocket.prompts import compare, write
 from sim.pocket.settings import Progress, Recipe
 from strategies.base import Text
 
+_SENTENCE, _WORD = re.compile(r"(?<=[.!?]) +"), re.compile(r"\w+")
 MOST_WITHOUT = 20
 """Rounds of pairs of which hardly any has words, after which there is nothing to learn from."""
+WHOLE = 0.75
+"""Share of whole answers among what it learns to write, once it has learnt from sentences."""
+LESSONS = 4
+"""Lessons of which the plainest is taken at first: as good as always a single axis, where the corpus has such."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +54,12 @@ class _Pairs:
         self.corpus, self.rng = corpus, rng
         self.babble: dict[str, Babble] = {}
 
-    def draw(self) -> _Pair:
+    def draw(self, lessons: int = 1) -> _Pair:
+        """A pair, of the style that has the fewest axes of so many lessons."""
         corpus, rng = self.corpus, self.rng
-        style = corpus.lesson(rng)
-        styled = some(corpus, style.id, 1, rng)[0]
-        plain = corpus.answer_to(styled.prompt, rng) or some(corpus, corpus.default, 1, rng)[0]
+        style = min((corpus.lesson(rng) for _ in range(lessons)), key=lambda style: len(style.axes))
+        styled = corpus.practise(style.id, 1, rng)[0]
+        plain = corpus.answer_to(styled.prompt, rng) or corpus.practise(corpus.default, 1, rng)[0]
         words = sorted(style.adjectives) or list(adjectives(plain.answer, styled.answer))
         read = self._read(corpus.default, plain), self._read(style.id, styled)
         return _Pair(plain, styled, style.id, words, read)
@@ -61,28 +68,30 @@ class _Pairs:
         if self.rng.random() < 0.5:
             return text.answer
         if style not in self.babble:
-            self.babble[style] = Babble([t.answer for t in some(self.corpus, style, 200, self.rng)])
+            self.babble[style] = Babble([t.answer for t in self.corpus.practise(style, 200, self.rng)])
         return self.babble[style](self.rng)
 
 
 def train_summarizer(lm: LanguageModel, corpus: Corpus, recipe: Recipe, progress: Progress) -> None:
-    """First it learns to write every style alike, then two tasks, as an instruction-tuned LLM has them: name the
-    adjective of a pair, write in an adjective's style.
+    """Two tasks, as an instruction-tuned LLM has them: name the adjective of a pair, write in an adjective's style.
+
+    That what it writes hangs on a word it learns first, from short lessons: one sentence without a prompt, of one axis.
+    Among whole answers and crossed styles it hardly found it (docs/log.md).
 
     Naming one word in a whole pair is little to learn from, so a linear head, dropped afterwards, names the words at
     every position of the second text as well; where the styles have no words of their own, it tells the styles apart.
     """
     rng = stream(recipe.seed, "summarizer")
-    words = sorted({w for s in corpus.styles.values() for w in s.adjectives} or VOCABULARY)
-    named = any(style.adjectives for style in corpus.styles.values())
-    labels = words if named else list(corpus.styles)
-    probe = torch.nn.Linear(recipe.summarizer.width, len(labels)).to(lm.device)
+    own = {w for s in corpus.taught for w in corpus.styles[s].adjectives}
+    words, named = sorted(own or VOCABULARY), bool(own)
+    labels = words if named else corpus.taught
+    probe = torch.nn.Linear(recipe.size.width, len(labels)).to(lm.device)
     names, drawn = _Names(lm, words), _Pairs(corpus, rng)
 
-    def batches() -> Iterator[list[_Pair]]:
+    def batches(lessons: int) -> Iterator[list[_Pair]]:
         without = 0
         while True:
-            pairs = [p for p in (drawn.draw() for _ in range(8 * recipe.batch)) if p.words]
+            pairs = [p for p in (drawn.draw(lessons) for _ in range(8 * recipe.batch)) if p.words]
             without = 0 if len(pairs) >= recipe.batch else without + 1
             if without == MOST_WITHOUT:
                 raise UserError(
@@ -93,33 +102,56 @@ def train_summarizer(lm: LanguageModel, corpus: Corpus, recipe: Recipe, progress
             for start in rng.permutation(range(0, len(pairs) - recipe.batch + 1, recipe.batch)):
                 yield pairs[start : start + recipe.batch]
 
-    source = batches()
-
-    def writing(pairs: list[_Pair], said: list[str]) -> Tensor:
-        texts = [Text(write(w, p.styled.prompt), p.styled.answer) for w, p in zip(said, pairs, strict=True)]
-        total, count = lane_losses(lm, collate(lm.encode(texts, recipe.max_tokens), 1, lm))
-        return (total / count).sum()
+    single, mixed = batches(LESSONS), batches(1)
 
     def said(pairs: list[_Pair]) -> list[str]:
         return [p.words[int(rng.integers(len(p.words)))] for p in pairs]
 
-    def reading_loss() -> Tensor:
-        pairs = next(source)
-        plain = lm.encode([p.plain for p in pairs[::4]], recipe.max_tokens)
-        total, count = lane_losses(lm, collate(plain, 1, lm))
-        return writing(pairs, said(pairs)) + 0.25 * (total / count).sum()
+    def mean_loss(texts: list[Text]) -> Tensor:
+        total, count = lane_losses(lm, collate(lm.encode(texts, recipe.max_tokens), 1, lm))
+        return (total / count).sum()
+
+    def writing(pairs: list[_Pair], whole: float) -> Tensor:
+        return mean_loss([_exercise(p.styled, w, whole, rng) for p, w in zip(pairs, said(pairs), strict=True)])
+
+    def sentences_loss() -> Tensor:
+        pairs = [p for _ in range(3) for p in next(single)]
+        return writing(pairs, 0) + 0.25 * mean_loss([p.plain for p in pairs[::12]])
+
+    def answers_loss() -> Tensor:
+        return writing(next(single) + next(single), WHOLE)
 
     def loss() -> Tensor:
-        pairs = next(source)
-        words = said(pairs)
+        pairs = next(mixed)
         told = _shares([p.words if named else [p.style] for p in pairs], labels)
-        return names.loss(pairs, words, probe, told, recipe.compare_tokens) + 0.5 * writing(pairs, words)
+        naming = names.loss(pairs, said(pairs), probe, told, recipe.compare_tokens)
+        return naming + writing(next(single), WHOLE)
 
-    total = recipe.reader_steps + recipe.summarizer_steps
-    fit(lm, reading_loss, recipe.reader_steps, recipe.lr, lambda n: progress("summarizer", n, total))
-    extra = list(probe.parameters())
-    at = recipe.reader_steps
-    fit(lm, loss, recipe.summarizer_steps, recipe.lr, lambda n: progress("summarizer", at + n, total), extra)
+    stages: list[tuple[Callable[[], Tensor], int, float]] = [
+        (sentences_loss, recipe.sentence_steps, recipe.lr),
+        (answers_loss, recipe.answer_steps, recipe.lr),
+        (loss, recipe.summarizer_steps, recipe.lr / 2),
+    ]
+    total, at = sum(steps for _, steps, _ in stages), 0
+    for of, steps, lr in stages:
+        extra = list(probe.parameters()) if of is loss else []
+        fit(lm, of, steps, lr, lambda n, at=at: progress("summarizer", at + n, total), extra)  # type: ignore[misc]
+        at += steps
+
+
+def _exercise(text: Text, word: str, whole: float, rng: np.random.Generator) -> Text:
+    """What to write when asked for a style in a word: the answer to a prompt, in this share, or one sentence of it.
+
+    In a whole answer the first sentence tells the style of the others, and facts are in the prompt, so hardly anything
+    would have to be learned from the word. The sentence has no prompt, and is one that has the fewest of its words.
+    """
+    if rng.random() < whole:
+        return Text(write(word, text.prompt), text.answer)
+    asked = set(_WORD.findall(text.prompt.lower()))
+    sentences = _SENTENCE.split(text.answer)
+    shared = [len(asked & set(_WORD.findall(sentence.lower()))) for sentence in sentences]
+    least = [sentence for sentence, count in zip(sentences, shared, strict=True) if count == min(shared)]
+    return Text(write(word, "").strip(), least[int(rng.integers(len(least)))])
 
 
 class _Names:

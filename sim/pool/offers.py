@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +21,31 @@ from sim.common.cache import digest, require_whole
 from sim.common.disk import write_whole
 from sim.common.errors import UserError
 from sim.common.names import wrong_with
-from sim.common.plain import as_plain
+from sim.common.plain import as_plain, check_plain
 from sim.llm.adapters.base import Layout
 from sim.llm.adapters.files import CONFIG, WEIGHTS
 from sim.messages import Counts
 from sim.pool.pool import OFFERS, Pool
 from strategies.base import Offer, Strategy
 
-VERSION = 3
+VERSION = 5
 """Part of the cache's hash: bump it when offers are written otherwise, or come out differently for equal settings."""
 OFFER, ARRAYS = "offer.json", "arrays.npz"
 MEND = "remove this folder, and the offer is made again"
+
+
+@dataclass(frozen=True)
+class OfferCost:
+    """The work that an offer took: the cloud's, that of all owners of pLLMs, and the bytes that owners uploaded."""
+
+    cloud: Counts
+    owners: Counts = field(default_factory=dict)
+    owners_bytes: float = 0.0
+
+    @property
+    def by_llm(self) -> list[Mapping[str, object]]:
+        """What was counted of each kind of work, by the LLM that it was asked of."""
+        return [*self.cloud.values(), *self.owners.values()]
 
 
 class _Written(BaseModel):
@@ -43,6 +58,8 @@ class _Written(BaseModel):
     explanations: dict[str, dict[str, int | float]]
     coordinates: dict[str, dict[str, int | float]]
     cost: dict[str, dict[str, dict[str, int | float]]]
+    owners_cost: dict[str, dict[str, dict[str, int | float]]]
+    owners_bytes: int | float
 
 
 def offer_folder(pool: Path, cache: Path, strategy: Strategy, made_of: Mapping[str, str]) -> Path:
@@ -79,8 +96,8 @@ def _foreign_code(kind: type) -> list[str]:
     return found
 
 
-def save_offer(into: Path, offer: Offer, cost: Counts, pool: Pool) -> None:
-    """Write an offer, and what it cost the cloud, into a folder."""
+def save_offer(into: Path, offer: Offer, cost: OfferCost, pool: Pool) -> None:
+    """Write an offer, and what it cost, into a folder."""
     arrays = {k: v for k, v in offer.payload.items() if isinstance(v, np.ndarray)}
     plain = {k: v for k, v in offer.payload.items() if k not in arrays}
     np.savez(into / ARRAYS, **arrays)  # type: ignore[arg-type]
@@ -89,7 +106,9 @@ def save_offer(into: Path, offer: Offer, cost: Counts, pool: Pool) -> None:
         "payload": plain,
         "explanations": {k: dict(v) for k, v in offer.explanations.items()},
         "coordinates": {k: dict(v) for k, v in offer.coordinates.items()},
-        "cost": cost,
+        "cost": cost.cloud,
+        "owners_cost": cost.owners,
+        "owners_bytes": cost.owners_bytes,
     }
     write_whole(into / OFFER, json.dumps(tree, indent=1) + "\n")
     for name, tensors in offer.adapters.items():
@@ -113,9 +132,10 @@ def load_offer(folder: Path) -> Offer:
     return Offer(tuple(written.pllms), payload, written.explanations, written.coordinates)
 
 
-def offer_cost(folder: Path) -> Counts:
-    """What an offer cost the cloud when it was made. Raises UserError where it is damaged."""
-    return _read(folder).cost
+def offer_cost(folder: Path) -> OfferCost:
+    """What an offer cost when it was made. Raises UserError where it is damaged."""
+    found = _read(folder)
+    return OfferCost(found.cost, found.owners_cost, found.owners_bytes)
 
 
 def _read(folder: Path) -> _Written:
@@ -137,7 +157,20 @@ def offer_adapters(folder: Path, layout: Layout) -> dict[str, Tensor]:
 
 
 def offer_bytes(offer: Offer) -> int:
-    """What a phone downloads with an offer: arrays by their size, anything else as JSON."""
-    size = sum(v.nbytes for v in offer.payload.values() if isinstance(v, np.ndarray))
-    plain = {k: v for k, v in offer.payload.items() if not isinstance(v, np.ndarray)}
+    """What a phone downloads with an offer."""
+    return payload_bytes(offer.payload)
+
+
+def payload_bytes(payload: Mapping[str, object]) -> int:
+    """The size of named values that are sent: arrays by their size, anything else as JSON.
+
+    Raises: TypeError for what is neither, or an array of objects.
+    """
+    for name, value in payload.items():
+        if not isinstance(value, np.ndarray):
+            check_plain(value, name)
+        elif value.dtype.hasobject:
+            raise TypeError(f"{name} is an array of objects, whose size is not known")
+    size = sum(v.nbytes for v in payload.values() if isinstance(v, np.ndarray))
+    plain = {k: v for k, v in payload.items() if not isinstance(v, np.ndarray)}
     return size + (len(json.dumps(plain)) if plain else 0)

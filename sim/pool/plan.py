@@ -23,7 +23,7 @@ from sim.llm.adapters import kind_of
 from sim.pocket import DATA
 from sim.pool.pool import INDEX, OFFERS, own_texts, pool_size, pool_styles
 
-VERSION = 2
+VERSION = 3
 """Part of the cache's hash: bump it when pLLMs come out differently for the same config."""
 GROUP = 4
 """pLLMs trained in one batch. A constant, since it decides what comes out; docs/log.md has why so few."""
@@ -127,6 +127,15 @@ class PoolPlan:
     groups: tuple[Group, ...] = ()
     given: bool = False
 
+    def owners(self, corpus: Corpus) -> dict[str, tuple[str, str]]:
+        """Of each pLLM that is made here, its style and the name of its random stream; none of a folder's."""
+        found = {
+            name: (style, key)
+            for group in self.groups
+            for name, style, key in zip(group.names, group.styles, group.streams(corpus), strict=True)
+        }
+        return dict(list(found.items())[: self.size])
+
     def missing(self) -> list[Group]:
         """The groups that have to be built first."""
         if self.given or not damage(self.folder, OFFERS):
@@ -155,7 +164,7 @@ def plan_pool(config: Config, corpus: Corpus, lm_digest: str) -> PoolPlan:
         "version": VERSION,
         "llm": lm_digest,
         "corpus": corpus.fingerprint(),
-        "pool": config.pool.model_dump(exclude={"size", "ship", "path"}),
+        "pool": config.pool.model_dump(exclude={"size", "ship", "path"}) | {"texts": config.owner_texts},
         "training": {
             **kind_of(config.training).settings(),
             **config.training.model_dump(include={"weight_decay", "max_grad_norm", "max_tokens"}),
@@ -182,7 +191,7 @@ def plan_pool(config: Config, corpus: Corpus, lm_digest: str) -> PoolPlan:
 
 def texts_needed(config: Config, corpus: Corpus) -> list[Need]:
     """What the config's pool takes from the corpus where it has to be built, whole groups at a time."""
-    own = own_texts(config.pool)
+    own = own_texts(config)
     styles = dict.fromkeys(style for group in plan_pool(config, corpus, "").groups for style in group.styles)
     needs = [need for style in styles for need in (Need(style, "pool", own), Need(style, "test", 1))]
-    return [*needs, Need(corpus.default, "pool", config.pool.texts - own)] if styles else []
+    return [*needs, Need(corpus.default, "pool", config.owner_texts - own)] if styles else []

@@ -31,28 +31,36 @@ CARD = "card.json"
 
 @dataclass(frozen=True)
 class Card:
-    """What is known of a pLLM."""
+    """What is known of a pLLM: `steps` made its adapter, of `trained` until patience was out; losses are per token.
+
+    `validation_loss` is that of the texts which chose the step; None: its owner had too few to set any aside.
+    """
 
     id: str
     style: str
     similarity: float
     texts: int
     steps: int
+    trained: int
+    validation_loss: float | None
     loss: float
 
     @classmethod
     def of(cls, content: Any, name: str) -> Card:
         """The card of a pLLM of that name. Raises: TypeError, ValueError."""
         card = cls(**content)
-        for key, kinds in {"id": str, "style": str, "texts": int, "steps": int}.items():
+        for key, kinds in {"id": str, "style": str, "texts": int, "steps": int, "trained": int}.items():
             if not isinstance(value := getattr(card, key), kinds) or isinstance(value, bool):
                 raise TypeError(f"{key} = {value!r:.60}, which is no {kinds.__name__}")
-        for key in ("similarity", "loss"):
-            if not isinstance(value := getattr(card, key), int | float) or isinstance(value, bool):
+        for key in ("similarity", "loss", "validation_loss"):
+            value = getattr(card, key)
+            unknown = value is None and key == "validation_loss"
+            if not unknown and (not isinstance(value, int | float) or isinstance(value, bool)):
                 raise TypeError(f"{key} = {value!r:.60}, which is no number")
         if card.id != name:
             raise ValueError(f"id = {card.id!r:.60}, but its folder is {name!r}")
-        if not 0 <= card.similarity <= 1 or min(card.texts, card.steps) < 0 or max(card.texts, card.steps) >= 2**63:
+        counts = (card.texts, card.steps, card.trained)
+        if not 0 <= card.similarity <= 1 or min(counts) < 0 or max(counts) >= 2**63:
             raise ValueError("similarity is from 0 to 1, texts and steps from 0 to 2^63")
         return card
 
@@ -177,9 +185,9 @@ def styles_in_pool(config: Config, corpus: Corpus) -> list[str]:
     return list(dict.fromkeys(styles[: pool_size(config.pool, styles)]))
 
 
-def own_texts(section: PoolSection) -> int:
+def own_texts(config: Config) -> int:
     """How many of a pLLM's texts are in its style; the others are in the default one."""
-    return round(section.similarity * section.texts)
+    return round(config.pool.similarity * config.owner_texts)
 
 
 def pool_size(section: PoolSection, styles: Sequence[str]) -> int:

@@ -22,10 +22,14 @@ Written = tuple[list[Text], list[Text]]
 
 @dataclass(frozen=True)
 class User:
-    """One simulated person. `write` makes the own and the held-out texts; it is called when one is first read."""
+    """One simulated person. `write` makes the own and the held-out texts; it is called when one is first read.
+
+    `taught`: the built-in LLMs learnt from all of the user's styles; None: not known.
+    """
 
     id: int
     styles: tuple[str, ...]
+    taught: bool | None
     phone: str
     network: Network
     write: Callable[[], Written] = field(repr=False, compare=False)
@@ -68,7 +72,8 @@ def draw_users(config: Config, corpus: Corpus, styles: Sequence[str], user_ids: 
     phone_ids, networks = draw_devices(config, user_ids)
     for at, (user_id, phone) in enumerate(zip(user_ids, phone_ids, strict=True)):
         own = _styles(config, styles, user_id)
-        users.append(User(user_id, own, str(phone), networks[at], partial(_write, config, corpus, own, user_id)))
+        write = partial(_write, config, corpus, own, user_id)
+        users.append(User(user_id, own, corpus.all_taught(own), str(phone), networks[at], write))
     return users
 
 

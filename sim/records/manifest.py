@@ -14,6 +14,7 @@ from pathlib import Path
 from sim.common.disk import write_whole
 from sim.experiment.config import Config
 
+NAME = "manifest.json"
 PACKAGES = ("headstart", "flwr", "ray", "torch", "transformers", "peft", "numpy", "pandas")
 
 
@@ -32,7 +33,7 @@ def write_manifest(folder: Path, config: Config, **found: object) -> None:
         },
         **found,
     }
-    write_whole(folder / "manifest.json", json.dumps(manifest, indent=2, default=str) + "\n")
+    write_whole(folder / NAME, json.dumps(manifest, indent=2, default=str) + "\n")
 
 
 def workers_done(jobs: Mapping[tuple[str, str, int], int]) -> list[dict[str, str | int]]:
@@ -45,6 +46,14 @@ def workers_done(jobs: Mapping[tuple[str, str, int], int]) -> list[dict[str, str
         {"host": host, "node": node, "processes": count, "jobs": done[host, node]}
         for (host, node), count in sorted(processes.items())
     ]
+
+
+def made_by(folder: Path) -> str:
+    """The version of Headstart that made a run, as its manifest says; "" where that cannot be read."""
+    try:
+        return str(json.loads((folder / NAME).read_text(encoding="utf-8"))["headstart"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
 
 
 def version_of(package: str) -> str:

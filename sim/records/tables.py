@@ -32,12 +32,13 @@ def _columns(text: str) -> tuple[Column, ...]:
 USERS = _columns("""
 user_id          | int   |        | number of the user, from 0
 strategy         | str   |        | how the phone got its start
-amount           | float | share  | share of the user's texts that the phone had (1 in users.csv)
+amount           | float | share  | share of the user's texts that the phone had (1 in users.csv); 0: it did not train
 phone            | str   |        | phone_id of devices/phones.csv or of population.phone_file
 tier             | str   |        | tier of the phone: entry, low-mid, mid, flagship
 network          | str   |        | access type of the connection
-texts            | int   | texts  | texts that the phone had
+texts            | int   | texts  | texts that the phone had, to choose, to train and to decide by
 style            | str   |        | true style, or styles joined by '+'
+taught           | bool  |        | the corpus's built-in LLMs learnt from all of these styles; empty: not known
 chosen           | str   |        | pLLMs that fine-tuning started from, joined by '+'; empty: from scratch
 oracle           | str   |        | a truly closest pLLM; empty: the pool has none, or of no known distance
 correct          | bool  |        | all chosen pLLMs are among the truly closest; empty: none chosen, or none closest
@@ -45,11 +46,15 @@ start_loss       | float | nats   | held-out loss per token before the first ste
 target_loss      | float | nats   | best held-out loss from scratch on all texts, plus the tolerance
 final_loss       | float | nats   | held-out loss at the last evaluation
 best_loss        | float | nats   | lowest held-out loss seen
-steps_to_target  | int   | steps  | first evaluated step at or under the target; the budget where censored
-censored         | bool  |        | the target was not reached within the budget
+validation_loss  | float | nats   | lowest loss on the texts that the user set aside; empty: none were
+kept_step        | int   | steps  | step of that loss, whose adapter the user keeps; none set aside: the last
+kept_loss        | float | nats   | held-out loss of the adapter that the user keeps
+steps_to_target  | int   | steps  | first step at or under the target; the budget where censored
+censored         | bool  |        | the target was not reached before validation or the budget ended the training
 steps            | int   | steps  | steps that were really trained
 billed_steps     | float | steps  | steps_to_target * billing.scratch_steps / mean from scratch; cost_only: those
 fits             | str   |        | 'yes', 'streamed' (from flash); 'does_not_fit: ', 'choosing: ', 'failed: ' and WHY
+billed           | bool  |        | `fits` is 'yes' or 'streamed': the costs of this row count in means
 selection_flops  | float | FLOP   | billed: choosing, on the phone; where it does not fit, as on one that it fits
 selection_s      | float | s      | billed: computing time of choosing; empty where it does not fit
 selection_j      | float | J      | billed: energy of choosing
@@ -60,6 +65,14 @@ download_j       | float | J      | billed: energy of all downloads
 finetune_flops   | float | FLOP   | billed: fine-tuning up to the target; where it does not fit, as on one that it fits
 finetune_s       | float | s      | billed: time of fine-tuning up to the target; empty where it does not fit
 finetune_j       | float | J      | billed: energy of fine-tuning up to the target
+memory_gb        | float | GB     | billed: peak of fine-tuning; also where it is more than an app may use
+app_ram_gb       | float | GB     | RAM that an app may use on this phone
+battery_charges  | float |        | billed: energy of choosing, downloads and fine-tuning, in full charges
+down_mbps        | float | Mbit/s | the connection's download rate, as drawn
+up_mbps          | float | Mbit/s | its upload rate, as drawn
+train_gflop_s    | float | GFLOP/s | the phone's rate of training, as drawn
+prefill_gflop_s  | float | GFLOP/s | its rate of reading with weights in integers, as drawn
+prefill_float_gflop_s | float | GFLOP/s | its rate of reading with weights in floats, as drawn
 hours_until_done | float | h      | billed: release of the pLLM until ready, work in available hours only; inf: never
 model_selection_flops | float | FLOP | measured: choosing, on the LLM that was really run; empty: sizes unknown
 model_finetune_flops  | float | FLOP | measured: training, on the trained LLM, evaluations apart; empty: as above
@@ -94,19 +107,34 @@ coordinate | float |  | coordinate in which the strategy measures distances: wha
 POOL = _columns("""
 pllm       | str   |       | id of the pLLM
 style      | str   |       | style of the data it was fine-tuned on
+taught     | bool  |       | the corpus's built-in LLMs learnt from that style; empty: not known
 similarity | float | share | share of that style in the data, the rest is default text
-texts      | int   | texts | texts it was fine-tuned on
-steps      | int   | steps | steps it was fine-tuned for
-loss       | float | nats  | held-out loss on its own style
+texts      | int   | texts | texts that its owner had, some of them set aside for validation
+steps      | int   | steps | steps that made the adapter: those to the lowest validation loss
+trained    | int   | steps | steps until patience, or the budget, ended its training
+validation_loss | float | nats | lowest loss on the texts that its owner set aside; empty: none were
+loss       | float | nats  | loss on texts of its style that nobody trains on
 bytes      | float | B     | billed: what a phone downloads for it
+""")
+
+WORK = _columns("""
+user_id   | int   |        | number of the user
+strategy  | str   |        | strategy
+amount    | float | share  | share of the user's texts
+work      | str   |        | kind of request that the phone made
+llm       | str   |        | of which LLM: 'base', 'summarizer', or empty
+count     | str   |        | what was counted: requests, sequences, tokens, fixed (of an instruction), written ...
+number    | float |        | how many, as measured on the LLM that was really run
 """)
 
 CLOUD = _columns("""
 strategy | str   |      | strategy that asked for the work
-work     | str   |      | kind of request
+by       | str   |      | at whose expense: 'cloud', or 'owners' of pLLMs, all together
+work     | str   |      | kind of request; 'publish': what owners upload beside their pLLMs
 requests | int   |      | number of requests
 tokens   | float |      | tokens processed
 flops    | float | FLOP | billed: on the deployed LLMs
+bytes_up | float | B    | uploaded
 """)
 
 FAILURES = _columns("""
@@ -148,12 +176,19 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "curves": CURVES,
     "choices": CHOICES,
     "words": WORDS,
+    "work": WORK,
     "pool": POOL,
     "cloud": CLOUD,
     "failures": FAILURES,
     "summary": SUMMARY,
     "demanded": DEMANDED,
 }
+ADDED = (
+    "validation_loss", "kept_step", "kept_loss", "trained", "taught", "billed", "memory_gb", "app_ram_gb",
+    "battery_charges", "down_mbps", "up_mbps", "train_gflop_s", "prefill_gflop_s", "prefill_float_gflop_s",
+    "by", "bytes_up",
+)  # fmt: skip
+"""Columns that runs on people's disks may lack, for 0.1.0 had none of them: read, they are empty."""
 DERIVED = ("summary", "demanded")
 """Tables that are made from the others, when a run is done."""
 FITTING = ("yes", "streamed")

@@ -8,9 +8,10 @@ from torch import Tensor
 
 from sim.experiment.sections import Training
 from sim.llm.encoder import SentenceEncoder
-from sim.llm.finetune import Plan, plan_of
 from sim.llm.lanes import Lanes
 from sim.llm.model import Encoded, LanguageModel
+from sim.llm.training.finetune import plan_of
+from sim.llm.training.progress import Plan
 from sim.pool.pool import Pool
 from sim.serving.resident import Resident
 from strategies.base import Start, Text

@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from sim.common.disk import no_space
 from sim.common.errors import UserError
 from sim.common.sealed import sealed, sealed_value
 from sim.experiment.strategies import make_strategy
-from sim.llm.finetune import Lane, LaneResult, finetune
+from sim.ledger.target import target_loss
+from sim.llm.training.finetune import finetune
+from sim.llm.training.progress import Lane, LaneResult, set_aside
 from sim.messages import Connection, Job, Outcome
 from sim.pool.offers import load_offer, offer_adapters
 from sim.population.phones import own_phone
@@ -97,6 +100,9 @@ class Batch:
                     steps=result.steps,
                     train_tokens=result.train_tokens,
                     evaluated_tokens=result.evaluated_tokens,
+                    evaluated_texts=result.evaluated_texts,
+                    kept_step=result.kept_step,
+                    validation_loss=result.validation_loss,
                     wall_s=share,
                     work=account.work.counts(),
                     scores=dict(choice.scores),
@@ -121,25 +127,36 @@ class Batch:
         return Participant(view, account)
 
     def _finetuned(self, choices: Mapping[int, Choice]) -> list[LaneResult[int]]:
-        """What became of the lanes of those who chose, in their order; nothing where nobody trains."""
+        """What became of the lanes of those who chose, in their order; nothing where nobody trains.
+
+        The phone sets texts of its own aside to decide by. The reference from scratch has no target yet: it is its own.
+        """
         desk, job, training = self._desk, self._job.only(choices), self._work.config.training
         if training.cost_only:
             return [LaneResult(user) for user in choices]
-        targets = dict(zip(job.users, job.targets, strict=True)) if job.targets else {}
-        lanes = [
-            Lane(
-                key=user,
-                start=beginning(desk, self.participants[user].account, choice.start),
-                texts=desk.encode(self.participants[user].view.texts),
-                held_out=desk.encode(self.users[user].held_out),
-                rng=self.participants[user].account.batches_rng(),
-                target=targets.get(user) if training.stop_at_target else None,
+        known = dict(zip(job.users, job.targets, strict=True)) if job.targets else {}
+        own_target = partial(target_loss, tolerance=training.target_tolerance)
+        lanes = []
+        for user, choice in choices.items():
+            participant = self.participants[user]
+            texts, validation = set_aside(desk.encode(participant.view.texts))
+            lanes.append(
+                Lane(
+                    key=user,
+                    start=beginning(desk, participant.account, choice.start),
+                    texts=texts,
+                    rng=participant.account.batches_rng(),
+                    lr=training.lr_of(len(participant.account.origin(choice.start).weights)),
+                    validation=validation,
+                    held_out=desk.encode(self.users[user].held_out),
+                    target=known.get(user, own_target),
+                    leave=training.stop_at_target,
+                )
             )
-            for user, choice in choices.items()
-        ]
 
         def train_all() -> list[LaneResult[int]]:
-            done = {r.key: r for r in finetune(desk.lm, desk.lanes, lanes, desk.plan)}
+            plan = desk.plan if job.amount else replace(desk.plan, steps=0)
+            done = {r.key: r for r in finetune(desk.lm, desk.lanes, lanes, plan)}
             return [replace(done[user], adapter=None) for user in choices]  # nobody needs the adapters
 
         if any(choice.start.weights for choice in choices.values()):
@@ -148,7 +165,7 @@ class Batch:
 
 
 def _amount(work: Workplace, job: Job) -> int:
-    """How many of a user's texts the phone has."""
+    """How many of a user's texts the phone has: one to choose by where it has none to train on."""
     return max(1, round(job.amount * work.config.population.texts))
 
 
@@ -159,6 +176,7 @@ def _unmeasured(user: User, texts: int, nearest: Sequence[str]) -> Outcome:
         phone=user.phone,
         network=_connection(user),
         styles=list(user.styles),
+        taught=user.taught,
         texts=texts,
         start={},
         nearest=nearest,

@@ -15,14 +15,14 @@ import torch
 
 from sim.common.cache import built, digest
 from sim.common.disk import write_whole
-from sim.llm.finetune import LaneResult
+from sim.llm.training.progress import LaneResult
 from sim.messages import Job
 from sim.worker.workplace import Workplace
 
 FOLDER = "scratch"
 """Folder below a sweep's."""
 RESULTS = "results.json"
-VERSION = 1
+VERSION = 2
 """Part of the name's hash: bump it when users' texts or fine-tuning come out differently for equal settings."""
 Results = list[LaneResult[int]]
 
@@ -37,7 +37,9 @@ def from_scratch(work: Workplace, shared: Path | None, job: Job, train: Callable
 
     found = built(shared / digest(_decided_by(work, job)), build) / RESULTS
     rows = json.loads(found.read_text(encoding="utf-8"))
-    return [LaneResult(**{**row, "curve": [(int(s), float(v)) for s, v in row["curve"]]}) for row in rows]
+    return [
+        LaneResult(**{**row, **{name: list(map(tuple, row[name])) for name in ("curve", "validation")}}) for row in rows
+    ]
 
 
 def _decided_by(work: Workplace, job: Job) -> dict[str, object]:
@@ -51,7 +53,7 @@ def _decided_by(work: Workplace, job: Job) -> dict[str, object]:
         "corpus": resident.corpus.fingerprint(),
         "styles": work.user_styles,
         "population": config.population.model_dump(include={"texts", "held_out", "styles_per_user"}),
-        "training": config.training.model_dump(),
+        "training": config.training.model_dump(exclude={"warm_lr"}),
         "engine": config.engine.model_dump(include={"lanes", "device"}),
         "job": [job.users, job.amount, job.targets],
     }

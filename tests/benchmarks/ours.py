@@ -19,7 +19,8 @@ from sim.cloud.run import serve_run
 from sim.common.streams import stream
 from sim.engine import worker_count
 from sim.experiment.config import Config
-from sim.llm.finetune import Lane, Plan, finetune
+from sim.llm.training.finetune import finetune
+from sim.llm.training.progress import Lane, Plan
 from sim.population.users import draw_user
 from sim.records.folder import make_folder
 from sim.serving.resident import Resident
@@ -97,13 +98,14 @@ def lanes(work: Workload, width: int, least: int) -> dict[str, Any]:
                 key=i,
                 start=layout.fresh(stream(config.seed, i, "adapter")),
                 texts=encoded[i],
-                held_out=[min(encoded[i], key=len)],  # evaluations are not what is timed
                 rng=stream(config.seed, i, "batches"),
+                lr=work.lr,
+                held_out=[min(encoded[i], key=len)],  # evaluations are not what is timed
             )
             for i in range(some)
         ]
 
-    plan = Plan(steps=work.steps, batch=work.batch, lr=work.lr, evaluate_every=work.steps, width=width)
+    plan = Plan(steps=work.steps, batch=work.batch, evaluate_every=work.steps, width=width)
     for _ in finetune(resident.lm, resident.lanes, jobs(min(width, 2)), replace(plan, steps=1)):
         pass  # warm-up
     began = time.perf_counter()

@@ -20,8 +20,9 @@ from sim.corpus import open_corpus
 from sim.experiment.config import Config
 from sim.llm.adapters.lora import Lora as LoraKind
 from sim.llm.chat import Template
-from sim.llm.finetune import epochs
 from sim.llm.model import Encoded
+from sim.llm.training.finetune import epochs
+from sim.llm.training.progress import set_aside
 from sim.population.users import User, draw_user, possible_styles
 from strategies.base import Text
 
@@ -111,9 +112,10 @@ class Workload:
     # ------------------------------------------------------------ what every contestant must do alike
 
     def order(self, user_id: int) -> list[int]:
-        """Places of a user's texts in the order of training: `batch` a step."""
+        """Places of a user's texts in the order of training, `batch` a step; none of those set aside for validation."""
         rng = stream(self.config().seed, user_id, "batches")
-        batches: Iterator[np.ndarray] = islice(epochs(rng, self.texts, self.batch), self.steps)
+        trained, _ = set_aside(range(self.texts))
+        batches: Iterator[np.ndarray] = islice(epochs(rng, len(trained), self.batch), self.steps)
         return [int(i) for batch in batches for i in batch]
 
     def fresh(self, model: Any, user_id: int) -> dict[str, Tensor]:

@@ -234,6 +234,15 @@ def test_draws_have_the_stated_spread():
     assert np.median(device.train_flop_s) == pytest.approx(76.4e9, rel=0.05)
 
 
+def test_a_phone_that_trains_fast_also_reads_fast():
+    """One draw for all speeds of a phone and one for all its powers, so no phone is both quick and slow."""
+    device = Device.of(["oneplus-12r"] * 500, rng=np.random.default_rng(0))
+    speeds = [np.log(v) for v in (device.train_flop_s, device.prefill_flop_s, device.decode_bytes_s)]
+    assert np.corrcoef(speeds).min() == pytest.approx(1)
+    assert np.corrcoef(np.log(device.prefill_w), np.log(device.decode_w))[0, 1] == pytest.approx(1)
+    assert abs(np.corrcoef(speeds[0], np.log(device.prefill_w))[0, 1]) < 0.1
+
+
 def test_the_package_stands_alone():
     """It imports neither the simulator nor strategies, and matplotlib only to draw."""
     code = "import sys, devices, devices.tables, devices.validate, devices.plots; print(*sys.modules)"

@@ -1,6 +1,7 @@
 """The FLOP formulas against torch's own counter, on tiny random LLMs of every supported family."""
 
 import os
+from dataclasses import replace
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 
@@ -49,6 +50,11 @@ def build(config):
     return transformers.AutoModelForCausalLM.from_config(config, attn_implementation="eager")
 
 
+def square(config):
+    """The shape of a config whose attention is counted as the counter counts it, also what a causal mask hides."""
+    return replace(Llm.from_config(config.to_dict()), causal=False)
+
+
 def counted(run):
     with FlopCounterMode(display=False) as counter:
         run()
@@ -57,7 +63,7 @@ def counted(run):
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_parameters_and_forward(name):
-    model, shape = build(CONFIGS[name]), Llm.from_config(CONFIGS[name].to_dict())
+    model, shape = build(CONFIGS[name]), square(CONFIGS[name])
     assert shape.parameters == sum(p.numel() for p in set(model.parameters()))
     ids = torch.randint(0, 320, (BATCH, LENGTH))
     expected = counted(lambda: model(ids))
@@ -81,7 +87,7 @@ def test_an_encoder_has_no_head():
 @pytest.mark.parametrize("name", CONFIGS)
 def test_lora_step(name, targets):
     config = CONFIGS[name]
-    shape = Llm.from_config(config.to_dict())
+    shape = square(config)
     names = [m.name for m in shape.matrices]
     lora = Lora(RANK, {"first": names[:1], "last": names[-1:]}.get(targets, targets))
     peft_names = "all-linear" if targets == "all-linear" else [m.name for m in lora.matrices(shape)]
@@ -102,7 +108,7 @@ EACH_ALONE = [(name, m.name) for name, c in CONFIGS.items() for m in Llm.from_co
 def test_ia3_step(name, targets):
     """Exactly: element-wise work, which is all that (IA)3 adds to a forward pass, is counted by neither."""
     config = CONFIGS[name]
-    shape, ia3 = Llm.from_config(config.to_dict()), Ia3(targets)
+    shape, ia3 = square(config), Ia3(targets)
     carried = ia3.matrices(shape)
     settings = IA3Config(
         target_modules=[m.name for m in carried],
@@ -126,10 +132,18 @@ def test_ia3_takes_by_default_what_peft_takes_for_llama():
 
 @pytest.mark.parametrize("name", ["llama", "qwen2", "gpt2"])
 def test_full_step(name):
-    model, shape = build(CONFIGS[name]), Llm.from_config(CONFIGS[name].to_dict())
+    model, shape = build(CONFIGS[name]), square(CONFIGS[name])
     ids = torch.randint(0, 320, (BATCH, LENGTH))
     expected = counted(lambda: model(ids, labels=ids).loss.backward())
     assert flops.full_step(shape, BATCH * LENGTH, LENGTH) == pytest.approx(expected, rel=0.02)
+
+
+@pytest.mark.parametrize("name", ["llama", "gpt2"])
+def test_causal_attention_is_what_decoding_token_by_token_adds_up_to(name):
+    shape = Llm.from_config(CONFIGS[name].to_dict())
+    assert flops.forward(shape, 64) == pytest.approx(flops.decode(shape, 64))
+    whole, half = flops.attention(square(CONFIGS[name]), 64, 32), flops.attention(shape, 64, 32)
+    assert half / whole == pytest.approx(33 / 64)
 
 
 def test_arrays_and_numbers_agree():

@@ -20,7 +20,7 @@ PUBLISHED_BILLIONS = {
     "qwen2.5-0.5b": 0.494, "qwen2.5-1.5b": 1.544, "qwen2.5-3b": 3.086, "qwen2.5-7b": 7.616,
     "qwen3-0.6b": 0.596, "qwen3-1.7b": 1.72, "qwen3-4b": 4.02, "qwen3-8b": 8.19,
     "deepseek-r1-distill-qwen-1.5b": 1.777,
-    "gemma-2b": 2.506, "gemma-2-2b": 2.614, "gemma-3-270m": 0.268, "gemma-3-1b": 1.0,
+    "gemma-2b": 2.506, "gemma-2-2b": 2.614, "gemma-3-270m": 0.268, "gemma-3-1b": 1.0, "gemma-3-4b": 3.88,
     "phi-1.5": 1.418, "phi-2": 2.78, "phi-3-mini": 3.821, "phi-3.5-mini": 3.821, "phi-4-mini": 3.84,
     "smollm-135m": 0.1345, "smollm-360m": 0.362, "smollm-1.7b": 1.711, "smollm2-135m": 0.1345,
     "smollm2-360m": 0.362, "smollm2-1.7b": 1.711, "smollm3-3b": 3.075,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from docs.make import house
+from docs.make import house, memory
 from docs.make.pages import DOCS, describe_config, pages
 from docs.make.results import BLOCK, FILLED, README, filled, read_summary
 from sim.analysis.measures import COSTS, METRICS
@@ -43,6 +43,12 @@ def test_tables_are_those_of_the_committed_results(path: Path) -> None:
     page = path.read_text(encoding="utf-8")
     assert filled(page) == page, "run `python -m docs.make`"
     assert BLOCK.search(page)
+
+
+def test_table_of_phones_that_have_the_memory_is_that_of_the_command() -> None:
+    page = memory.PAGE.read_text(encoding="utf-8")
+    assert memory.filled(page) == page, "run `python -m docs.make`"
+    assert memory.BLOCK.search(page)
 
 
 def test_the_readme_shows_what_flatters_least_first() -> None:

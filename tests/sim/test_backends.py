@@ -50,7 +50,7 @@ def test_workers_are_as_many_as_there_is_use_for() -> None:
 def test_inline_records_every_user_and_strategy(inline: tuple[Config, dict[str, str]]) -> None:
     _, files = inline
     assert len(files["users.csv"].splitlines()) == 1 + 6 * len(STRATEGIES)
-    assert len(files["ladder.csv"].splitlines()) == 1 + 3 * 3 * len(STRATEGIES)
+    assert len(files["ladder.csv"].splitlines()) == 1 + 3 * 2 * len(STRATEGIES)
     assert {"choices.csv", "curves.csv", "pool.csv", "words.csv", "cloud.csv"} <= set(files)
 
 

@@ -159,7 +159,7 @@ def test_a_pool_of_fresh_adapters_is_scratch(tiny_llm: Path, tmp_path: Path, usu
     layout = provider.resident.lanes.layout
     fresh = layout.fresh(PhoneAccount(0, config.seed).fresh_rng())
     for name in pool.ids:
-        card: Card = replace(pool.card(name), steps=0)
+        card: Card = replace(pool.card(name), steps=0, trained=0)
         layout.save(tmp_path / "fresh" / name, fresh, str(tiny_llm))
         (tmp_path / "fresh" / name / CARD).write_text(json.dumps(asdict(card)))
     folder = run(tiny_llm, tmp_path, "run", *words, *more, *given(pool, tmp_path / "fresh"))

@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from sim.cloud.check import prepare
+from sim.commands.terminal import QUICKSTART
 from sim.common.errors import RunFailed
 from sim.display import Log
 from sim.engine import start
@@ -225,7 +226,7 @@ def plain(tiny_llm: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An undisturbed run, whose pool and offers are in the cache afterwards."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HEADSTART_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
-        config = Config.load(None, tiny_overrides(tiny_llm, tmp_path_factory.mktemp("plain")))
+        config = Config.load(QUICKSTART, tiny_overrides(tiny_llm, tmp_path_factory.mktemp("plain")))
         return finished(config.anchored(ROOT), "run")
 
 
@@ -299,7 +300,7 @@ SLOWER = ["population.users=32", "training.steps=24", "training.patience=0"]
 def slower(tiny_llm: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HEADSTART_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
-        config = Config.load(None, [*tiny_overrides(tiny_llm, tmp_path_factory.mktemp("slower")), *SLOWER])
+        config = Config.load(QUICKSTART, [*tiny_overrides(tiny_llm, tmp_path_factory.mktemp("slower")), *SLOWER])
         return finished(config.anchored(ROOT), "run")
 
 

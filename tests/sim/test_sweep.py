@@ -21,7 +21,7 @@ from sim.cloud.check import prepare
 from sim.display import Log
 from sim.engine import start
 from sim.experiment.grid import grid
-from sim.llm.finetune import finetune
+from sim.llm.training.finetune import finetune
 from sim.sweep import sweep
 from tests.runs import same_tables, tiny_overrides
 

@@ -130,7 +130,12 @@ def test_who_abstains_trains_as_from_scratch_and_pays_for_what_was_tried(tiny_ll
         " sure = {use = 'fallback', strategy = 'oracle', texts = 0}}"
     )
     config = tiny_config(
-        tiny_llm, tmp_path, f'strategies=["scratch", "oracle", "{ruined}", "careful", "sure"]', table, "pool.steps=20"
+        tiny_llm,
+        tmp_path,
+        f'strategies=["scratch", "oracle", "{ruined}", "careful", "sure"]',
+        table,
+        "pool.steps=20",
+        "pool.lr=0.03",
     )
     tables = run(config)
     users = {name: rows.reset_index(drop=True) for name, rows in tables["users"].groupby("strategy")}

@@ -34,7 +34,7 @@ from strategies.base import (
 )
 from tests.runs import SHORT, provider_of, serve, task_of, workplace_of
 
-TINY = ["pool.size=2", "population.users=2", "ladder.users=1"]
+TINY = ["pool.size=2", "population.users=2", "ladder.users=1", "ladder.amounts=[0,0.5,1]"]
 
 
 class Last(Strategy):
@@ -276,8 +276,10 @@ def test_a_whole_run_has_every_user_under_every_strategy_and_is_repeatable(
     assert sorted((int(r["user_id"]), r["strategy"]) for r in rows) == sorted(
         (user, strategy) for user in range(5) for strategy in config.strategies
     )
-    assert {r["amount"] for r in first["ladder"]} == {"0.25", "0.5", "0.75"}
-    assert len(first["ladder"]) == 3 * len(config.strategies)
+    assert {(r["amount"], r["texts"]) for r in first["ladder"]} == {("0.0", "1"), ("0.5", "3")}
+    assert len(first["ladder"]) == 2 * len(config.strategies)
+    untrained = [r for r in first["ladder"] if r["amount"] == "0.0"]
+    assert all(r["steps"] == "0" and r["start_loss"] == r["final_loss"] == r["kept_loss"] for r in untrained)
     assert {r["user_id"] for r in first["ladder"]} == {"0"}
     assert len(first["pool"]) == 2
     assert all(r["correct"] == "True" for r in rows if r["strategy"] == "oracle")

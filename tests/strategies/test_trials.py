@@ -15,7 +15,8 @@ from sim.experiment.config import Config
 from sim.ledger.meter import Meter
 from sim.ledger.terms import Terms
 from sim.ledger.work import Figures
-from sim.llm.finetune import Lane, Plan, epochs
+from sim.llm.training.finetune import epochs
+from sim.llm.training.progress import Lane, Plan, set_aside
 from sim.messages import Connection, Job, Outcome
 from sim.pool.pool import Pool
 from sim.population.users import draw_user
@@ -70,8 +71,9 @@ def test_a_trial_equals_a_peft_run(home: Home, tiny_llm: Path, tmp_path: Path) -
     layout, training = home.layout, home.config.training
     layout.save(tmp_path / "a", home.pool.adapter(first, layout), str(tiny_llm))
     texts = home.desk.encode(own)
-    lane = Lane(0, torch.empty(0), texts, texts, account().batches_rng(0))
-    plan = Plan(3, training.batch, training.lr, training.weight_decay, training.max_grad_norm, evaluate_every=3)
+    trained, _ = set_aside(texts)
+    lane = Lane(0, torch.empty(0), trained, account().batches_rng(0), training.lr, held_out=texts)
+    plan = Plan(3, training.batch, training.weight_decay, training.max_grad_norm, evaluate_every=3)
     losses, tensors = peft_run(tiny_llm, tmp_path / "a", lane, plan)
     torch.testing.assert_close(home.desk.own[reply.start.best], layout.from_state_dict(tensors), atol=1e-4, rtol=1e-4)
     assert reply.loss == pytest.approx(losses[-1], abs=1e-4)
@@ -99,7 +101,7 @@ def test_trials_of_many_phones_do_not_touch_each_other(home: Home) -> None:
 def test_what_is_trained_is_counted(home: Home) -> None:
     phone, first, own = account(), home.pool.ids[0], home.texts(0)
     batch, texts = home.config.training.batch, home.desk.encode(own)
-    order = epochs(phone.batches_rng(0), len(texts), batch)
+    order = epochs(phone.batches_rng(0), len(set_aside(texts)[0]), batch)
     trained = sum(len(texts[i]) for _ in range(2) for i in next(order))
     reply = home.train(Train(Start({first: 1.0}), own, 2), phone)
     work = phone.work.counts()["Train"]["base"]

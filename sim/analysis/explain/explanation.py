@@ -76,6 +76,8 @@ class Explanation:
     candidates: tuple[Candidate, ...]
     cost: PhoneBill
     scratch: PhoneBill | None
+    by_words: bool = True
+    """Whether the strategy measures distances in words, and not only says in words what it chose."""
 
     @property
     def runners_up(self) -> tuple[Candidate, ...]:
@@ -124,6 +126,7 @@ def explain(run: Run, user_id: int, strategy: str = "xpert") -> Explanation:
         candidates=_candidates(run, user_id, strategy, styles),
         cost=_bill(row, rows.get(SCRATCH)),
         scratch=_bill(rows[SCRATCH], rows[SCRATCH]) if SCRATCH in rows and strategy != SCRATCH else None,
+        by_words=bool(words["coordinate"].notna().any()),
     )
 
 

@@ -76,8 +76,9 @@ def _choice(e: Explanation) -> str:
     lines = [_fill(f"Chosen start: {' merged with '.join(names)}. {verdict}")]
     lines += [_fill(f"In words, {pllm} is {in_words(words)}.") for pllm, words in e.chosen_words.items()]
     if both := shared(e):
-        lines.append(_fill(f"Why: the user and {e.chosen[0]} have in common that they are {_list(both)}."))
-    elif not e.words:
+        said = f"the user and {e.chosen[0]} have in common that they are {_list(both)}"
+        lines.append(_fill(f"Why: {said}." if e.by_words else f"Words have no part in the choice; in them, {said}."))
+    elif not e.words and not e.chosen_words:
         lines.append(_fill(f"Strategy {e.strategy} gives no reasons in words."))
     return "\n".join(lines)
 

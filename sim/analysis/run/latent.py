@@ -77,7 +77,7 @@ class LevelDistances:
 def latent_space(run: Run) -> list[LevelDistances]:
     """The distances for every axis of which the pool has three levels or more in styles that have no other axis.
 
-    Coordinates are those of the first strategy that explains pLLMs. None where the corpus knows no levels, as those of
+    Coordinates are those of the first strategy that has any. None where the corpus knows no levels, as those of
     files, or (one's own) is not at hand.
     """
     if run.config is None:
@@ -89,7 +89,7 @@ def latent_space(run: Run) -> list[LevelDistances]:
     except UserError:
         return []
     style_of = dict(zip(run.pool["pllm"], run.pool["style"], strict=True))
-    words = run.words[run.words["owner"].isin(list(style_of))]
+    words = run.words[run.words["owner"].isin(list(style_of)) & run.words["coordinate"].notna()]
     if words.empty:
         return []
     words = words[words["strategy"] == words["strategy"].iloc[0]]

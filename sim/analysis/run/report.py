@@ -78,15 +78,17 @@ def _setting(run: Run) -> str:
         rows = [
             [
                 r["strategy"],
+                r["by"] or "cloud",
                 r["work"],
                 _count(r["requests"]),
                 _count(r["tokens"]),
                 _number(1e-12 * r["flops"]),
+                _number(1e-6 * (r["bytes_up"] if r["bytes_up"] == r["bytes_up"] else 0)),
             ]
             for r in records(run.cloud)
         ]
-        work = html_table(["strategy", "work", "requests", "tokens", "TFLOP"], rows)
-        html += folded("Work of the cloud, billed to no phone", work)
+        work = html_table(["strategy", "by", "work", "requests", "tokens", "TFLOP", "MB uploaded"], rows)
+        html += folded("Work of the cloud and of pLLMs' owners, billed to no phone", work)
     return html
 
 

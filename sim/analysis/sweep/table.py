@@ -191,6 +191,8 @@ def load_sweep(folder: Path) -> Sweep:
     if missing := [c for c in ("folder", "strategy", *(() if old else numbers)) if c not in columns]:
         raise UserError(f"{path}: column {missing[0]!r} is missing.")
     keys = tuple(columns[columns.index("folder") + 1 : columns.index("strategy")])
+    if odd := [key for key in keys if key in numbers or not key]:
+        raise UserError(f"{path}: column {odd[0]!r} stands among the swept keys, between folder and strategy.")
     check_names(path, rows[["folder", "strategy", *keys]])
     rows = rows.assign(**{key: _swept(rows[key]) for key in keys})
     if old:

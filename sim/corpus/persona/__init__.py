@@ -1,4 +1,4 @@
-"""The built-in corpus: true facts on 168 topics, dressed by a grammar in any of 28 styles and more."""
+"""The built-in corpus: true facts on 487 topics, dressed by grammars in 26 tones and more."""
 
 from sim.corpus.persona.corpus import PersonaCorpus
 from sim.corpus.persona.grammar import Grammar

@@ -9,8 +9,8 @@ from devices.basics import Numbers
 from sim.ledger import prices
 from sim.ledger.terms import Terms
 from sim.ledger.work import Figures
-from sim.llm.finetune import evaluate
 from sim.llm.model import Encoded
+from sim.llm.training.finetune import evaluate
 from sim.serving.desk import Desk
 from sim.serving.requests.base import Asked, Handler, Tokens
 from strategies.base import Evaluate, Text

@@ -1,16 +1,19 @@
-"""NextWords: the words that replies would most probably begin with."""
+"""NextWords: the words that replies would most probably begin with; OutputRows: words as the output layer has them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+import numpy.typing as npt
+
 from sim.ledger.terms import Terms
 from sim.ledger.work import Figures
-from sim.llm.infer import next_words
+from sim.llm.infer import next_words, output_rows
 from sim.serving.desk import PROMPT_TOKENS, Desk
-from sim.serving.requests.base import Asked, Tokens
+from sim.serving.requests.base import Asked, Handler, Tokens
 from sim.serving.requests.reading import ReadingHandler, expected, read
-from strategies.base import NextWords
+from strategies.base import NextWords, OutputRows
 
 
 class NextWordsHandler(ReadingHandler[NextWords]):
@@ -29,3 +32,12 @@ class NextWordsHandler(ReadingHandler[NextWords]):
 
     def expect(self, request: NextWords, terms: Terms, tokens: Tokens) -> Mapping[str, Figures]:
         return {request.llm: expected(request.prompts, tokens)}
+
+
+class OutputRowsHandler(Handler[OutputRows]):
+    """A look-up, which is billed to nobody."""
+
+    request = OutputRows
+
+    def answer(self, desk: Desk, asked: Sequence[Asked[OutputRows]]) -> Sequence[npt.NDArray[np.float32]]:
+        return [output_rows(desk.llm(one.request.llm), one.request.words) for one in asked]

@@ -12,7 +12,8 @@ from sim.serving.requests.embed import EmbedHandler
 from sim.serving.requests.encode import EncodeHandler
 from sim.serving.requests.evaluate import EvaluateHandler
 from sim.serving.requests.generate import GenerateHandler
-from sim.serving.requests.next_words import NextWordsHandler
+from sim.serving.requests.next_words import NextWordsHandler, OutputRowsHandler
+from sim.serving.requests.states import StatesHandler
 from sim.serving.requests.train import TrainHandler
 from strategies.base import Request
 
@@ -24,6 +25,8 @@ _HANDLERS: dict[str, AnyHandler] = {
         EvaluateHandler(),
         GenerateHandler(),
         EmbedHandler(),
+        StatesHandler(),
+        OutputRowsHandler(),
         NextWordsHandler(),
         TrainHandler(),
         EncodeHandler(),

@@ -11,7 +11,8 @@ from devices.basics import Numbers
 from sim.ledger import prices
 from sim.ledger.terms import Terms
 from sim.ledger.work import Figures
-from sim.llm.finetune import Lane, finetune
+from sim.llm.training.finetune import finetune
+from sim.llm.training.progress import Lane, set_aside
 from sim.serving.account import PhoneAccount
 from sim.serving.beginning import beginning
 from sim.serving.desk import Desk
@@ -30,19 +31,21 @@ class TrainHandler(Handler[Train]):
         """Requests of as many steps are lanes of one batch.
 
         The order of the texts depends on the user and on the steps trained before, so a phone's trials are comparable.
-        Parts of a step are made up for by the learning rate: 1.5 steps are two at three quarters of it.
+        Parts of a step are made up for by the learning rate: 1.5 steps are two at three quarters of it. What the phone
+        sets aside for validation is not trained on here either; the loss afterwards is that of all texts.
         """
         replies: dict[int, Trained] = {}
         accounts = [_phone(one) for one in asked]
         for steps in sorted({one.request.steps for one in asked}):
-            lanes = []
+            plan, run, lanes = desk.plan, ceil(steps), []
             for i, (one, account) in enumerate(zip(asked, accounts, strict=True)):
                 if one.request.steps == steps:
                     texts, start = desk.encode(one.request.texts), one.request.start
                     rng = account.batches_rng(account.trained(start))
-                    lanes.append(Lane(i, beginning(desk, account, start), texts, texts, rng))
-            plan, run = desk.plan, ceil(steps)
-            plan = replace(plan, steps=run, evaluate_every=run, patience=0, lr=plan.lr * steps / run)
+                    lr = desk.training.lr_of(len(account.origin(start).weights)) * steps / run
+                    train, _ = set_aside(texts)
+                    lanes.append(Lane(i, beginning(desk, account, start), train, rng, lr, held_out=texts))
+            plan = replace(plan, steps=run, evaluate_every=run)
             for result in finetune(desk.lm, desk.lanes, lanes, plan):
                 request, account = asked[result.key].request, accounts[result.key]
                 kept = account.keep(request.start, steps)

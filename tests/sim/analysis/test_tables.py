@@ -8,9 +8,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from sim.analysis.summary import summarise
 from sim.analysis.tables import load_run, read_table
 from sim.common.errors import UserError
-from sim.records.tables import TABLES
+from sim.records.tables import ADDED, TABLES
 
 
 def test_types_and_order(run_folder: Path) -> None:
@@ -35,6 +36,22 @@ def test_a_style_called_none_is_no_missing_value(new_run, row) -> None:
     run = load_run(new_run(users=[row(0, "xpert", style="None", chosen="NA")]))
     assert run.users.loc[0, "style"] == "None"
     assert run.users.loc[0, "chosen"] == "NA"
+
+
+def test_columns_that_earlier_versions_lack_are_empty(run_folder: Path) -> None:
+    for name in ("users", "ladder", "pool"):
+        path = run_folder / f"{name}.csv"
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        table.drop(columns=list(ADDED), errors="ignore").to_csv(path, index=False)
+    run = load_run(run_folder)
+    dtypes = {"int": "Int64", "float": "float64", "bool": "boolean"}
+    for name, table in (("users", run.users), ("ladder", run.ladder), ("pool", run.pool)):
+        lacked = [column for column in TABLES[name] if column.name in ADDED]
+        assert lacked
+        for column in lacked:
+            assert str(table[column.name].dtype) == dtypes[column.type.__name__]
+            assert table[column.name].isna().all()
+    assert not summarise(run).empty
 
 
 def test_wide_has_a_cell_for_every_user_and_strategy(new_run, row) -> None:

@@ -33,9 +33,9 @@ def test_every_user_and_strategy_comes_once_with_all_texts() -> None:
 
 
 def test_every_climbing_user_and_strategy_comes_once_an_amount_below_one() -> None:
-    config, _, jobs = planned("ladder.amounts=0.5,1.0,0.25")
+    config, _, jobs = planned("ladder.amounts=0.5,1.0,0,0.25")
     found = Counter((job.strategy, job.amount, user) for job in jobs if job.amount < 1.0 for user in job.users)
-    assert set(found) == {(s, a, u) for s in config.strategies for a in (0.25, 0.5) for u in range(6)}
+    assert set(found) == {(s, a, u) for s in config.strategies for a in (0, 0.25, 0.5) for u in range(6)}
     assert set(found.values()) == {1}
 
 

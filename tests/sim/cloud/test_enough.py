@@ -38,10 +38,10 @@ def refused(*given: str) -> str:
     [
         (["pool.size=0"], ["population.texts"]),
         (["pool.size=0", "population.held_out=500"], ["population.texts", "population.held_out"]),
-        (["population.texts=9"], ["pool.texts"]),
+        (["population.texts=9", "pool.texts=400"], ["pool.texts"]),
         ([], ["population.texts", "pool.texts"]),
         (["population.styles_per_user=2", "population.texts=999"], ["population.texts", "pool.texts"]),
-        (["population.texts=9", "pool.similarity=0.1"], ["pool.texts"]),
+        (["population.texts=9", "pool.texts=400", "pool.similarity=0.1"], ["pool.texts"]),
         (["pool.size=0", "population.texts=60", "ladder.amounts=0.01,1"], ["population.texts", "ladder.users"]),
     ],
 )
@@ -62,10 +62,10 @@ def test_the_largest_settings_that_are_named_work_and_larger_ones_do_not(
 
 def test_a_style_without_texts_is_to_be_left_out(tmp_path: Path) -> None:
     path = texts(tmp_path, plain=100, formal=90, rude=1)
-    said = refused(*overrides(path, "population.texts=4", "population.held_out=2", "pool.texts=8"))
+    few = ["population.texts=4", "population.held_out=2", "pool.texts=8", "ladder.users=0"]
+    said = refused(*overrides(path, *few))
     assert re.search(r"No \S+ works for style 'rude'; leave it out \(corpus.styles\)", said)
-    left = ["population.texts=4", "population.held_out=2", "pool.texts=8", "corpus.styles=formal"]
-    open_texts(Config.load(None, overrides(path, *left)))
+    open_texts(Config.load(None, overrides(path, *few, "corpus.styles=formal")))
 
 
 def test_pocket_llms_need_default_texts_to_learn_from(tmp_path: Path) -> None:

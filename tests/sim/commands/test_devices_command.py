@@ -49,8 +49,10 @@ def test_cost_of_any_work() -> None:
         assert word in shown
     assert "train" not in shown
     steps = headstart("cost", "OnePlus 12R", "--ram", "16").output  # 1000 steps of 98 tokens
-    assert " 6.93e+03 " in steps
-    assert "train needs 2.77 GB, an app may use 0.50 GB on this phone" in headstart("cost", "galaxy a21s").output
+    assert " 6.9e+03 " in steps
+    needs = "train needs {} GB (runtime {}), an app may use 0.50 GB on this phone"
+    assert needs.format(2.77, "resident") in headstart("cost", "galaxy a21s").output
+    assert needs.format(0.75, "mebp") in headstart("cost", "galaxy a21s", "--runtime", "mebp").output
     streamed = headstart("cost", "Pixel 8", "--llm", "llama-3.1-8b", "--prompt", "300").output
     assert "streamed from flash" in streamed
 
@@ -62,7 +64,7 @@ def test_cost_on_a_phone_of_ones_own(tmp_path: Path) -> None:
     assert "fits" in own.output
 
 
-@pytest.mark.parametrize("command", ["list", "show", "compare", "cost", "validate", "calibrate"])
+@pytest.mark.parametrize("command", ["list", "show", "compare", "cost", "memory", "validate", "calibrate"])
 def test_help_has_examples(command: str) -> None:
     shown = headstart(command, "--help").output
     assert "Examples" in shown

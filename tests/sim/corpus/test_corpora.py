@@ -119,6 +119,7 @@ def test_example_in_the_docs_runs(tiny_llm: Path, tmp_path: Path, monkeypatch: p
     users = pd.read_csv(folder / "users.csv")
     assert sorted(users.strategy.unique()) == ["oracle", "random", "scratch"]
     assert set(users["style"]) <= {"glad", "gloomy"}
+    assert users["taught"].isna().all()  # the corpus does not say
     assert set(pd.read_csv(folder / "pool.csv")["style"]) == {"glad", "gloomy"}
     report(folder)
     monkeypatch.undo()

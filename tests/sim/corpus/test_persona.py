@@ -1,4 +1,4 @@
-"""The built-in corpus: the same text for the same seed, disjoint parts, styles that differ in words."""
+"""The built-in corpus: the same text for the same seed, disjoint parts, styles that differ in words and not by name."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ import numpy as np
 import pytest
 
 from sim.common.errors import UserError
+from sim.corpus.base import Part
 from sim.corpus.persona import PersonaCorpus
+from sim.corpus.persona.grammar import Topic, expand
 from strategies.base import Text
 
 CORPUS = PersonaCorpus()
 STYLES = sorted(CORPUS.styles)
+TONES = [*CORPUS.grammar.taught, *CORPUS.grammar.untaught]
+LEVELS = [f"{axis}-{value}" for axis, values in CORPUS.levels.items() for value in values]
 
 
 @pytest.fixture
@@ -27,26 +31,76 @@ def draw(style: str, count: int = 200, seed: int = 0) -> list[Text]:
     return CORPUS.draw(style, "user", count, np.random.default_rng(seed))
 
 
+def topic(corpus: PersonaCorpus, text: Text) -> Topic:
+    found = corpus.grammar.topic_of(text.prompt)
+    assert found is not None, text
+    return found
+
+
 def words(texts: list[Text]) -> set[str]:
     return {w for t in texts for w in re.findall(r"[a-z']+", t.answer.lower())}
 
 
-def test_has_150_topics_with_facts_at_four_levels(corpus: PersonaCorpus) -> None:
+def grams(texts: list[Text]) -> list[tuple[str, ...]]:
+    """Every eight words in a row."""
+    split = [re.findall(r"[\w']+", t.answer.lower()) for t in texts]
+    return [tuple(w[i : i + 8]) for w in split for i in range(len(w) - 7)]
+
+
+def test_has_400_topics_with_facts_at_four_levels(corpus: PersonaCorpus) -> None:
     topics = corpus.grammar.topics
-    assert len({t["name"] for t in topics}) == len(topics) >= 150
+    assert len({t.name for t in topics}) == len(topics) >= 400
     for topic in topics:
-        levels = [topic[level] for level in corpus.levels["expertise"]]
-        assert all(len(set(facts)) >= 3 for facts in levels), topic["name"]
-        assert len({fact for facts in levels for fact in facts}) == sum(map(len, levels)), topic["name"]
+        levels = [topic.facts[level] for level in corpus.levels["expertise"]]
+        assert all(len(set(facts)) >= 3 for facts in levels), topic.name
+        assert len({fact for facts in levels for fact in facts}) == sum(map(len, levels)), topic.name
+        assert all(topic.values.values()), topic.name
 
 
-def test_has_the_28_usual_styles_and_the_levels_of_two_axes(corpus: PersonaCorpus) -> None:
-    assert len(corpus.usual) == len(set(corpus.usual)) == 28
+def test_has_26_tones_crossed_and_the_levels_of_two_axes(corpus: PersonaCorpus) -> None:
+    assert len(TONES) == 26
     levels = {f"{axis}-{value}" for axis, values in corpus.levels.items() for value in values}
-    assert set(corpus.styles) == set(corpus.usual) | levels
+    crossed = itertools.product(("elementary", "expert"), ("concise", "informative"), TONES)
+    assert set(corpus.styles) == {"-".join(values) for values in crossed} | levels
     assert len(levels) == 8
     assert corpus.default not in corpus.styles
     assert all(style.adjectives for style in corpus.styles.values())
+
+
+@pytest.mark.parametrize("size", [14, 28])
+def test_half_of_the_usual_pool_is_untaught(corpus: PersonaCorpus, size: int) -> None:
+    usual = [corpus.styles[name] for name in corpus.usual[:size]]
+    assert len({style.id for style in usual}) == size
+    assert sum(bool(style.taught) for style in usual) == size / 2
+    tones = [style.axes["tone"] for style in usual]
+    assert {tones.count(tone) for tone in tones} == {size // 14}
+    kinds = [(style.axes["expertise"], style.axes["informativeness"]) for style in usual]
+    assert {kinds.count(kind) for kind in kinds} == {7}
+
+
+def test_what_llms_learn_from_has_no_untaught_tone(corpus: PersonaCorpus) -> None:
+    rng = np.random.default_rng(0)
+    heard = [corpus.lesson(rng) for _ in range(4000)] + [corpus.styles[name] for name in corpus.taught]
+    tones = {style.axes["tone"] for style in heard if "tone" in style.axes}
+    assert tones == set(TONES) - {s.axes["tone"] for s in corpus.styles.values() if not s.taught}
+    assert len(tones) == 13
+    assert corpus.all_taught(["expert-concise-poetic", "expertise-expert"])
+    assert not corpus.all_taught(["expert-concise-poetic", "expert-concise-noir"])
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_style_s_name_and_adjectives_are_not_in_its_wordings(corpus: PersonaCorpus, style: str) -> None:
+    """Nor a word that begins or goes on like one of them."""
+    axes, said = corpus.styles[style].axes, set[str]()
+    for axis, value in axes.items():
+        wording = corpus.grammar.wordings[axis][value]
+        patterns = [p for slot in ("openers", "asides", "links", "closers") for p in wording.get(slot, ())]
+        said |= set(re.findall(r"[a-z]+", " ".join([*patterns, *wording.get("words", {}).values()]).lower()))
+    for name in {*axes.values(), *corpus.styles[style].adjectives}:
+        alike = {
+            w for w in said if w == name or (min(len(w), len(name)) > 3 and (name.startswith(w) or w.startswith(name)))
+        }
+        assert not alike, name
 
 
 @pytest.mark.parametrize("axis", CORPUS.levels)
@@ -63,7 +117,7 @@ def test_lessons_hold_every_level_of_expertise_alike(corpus: PersonaCorpus) -> N
     levels = [style.axes["expertise"] for style in lessons if "expertise" in style.axes]
     counts = {level: levels.count(level) / len(levels) for level in corpus.levels["expertise"]}
     assert all(0.22 < share < 0.28 for share in counts.values()), counts
-    assert set(corpus.styles) <= {style.id for style in lessons}
+    assert set(corpus.taught) <= {style.id for style in lessons}
     assert all(corpus.draw(style.id, "pool", 1, rng) for style in lessons[:100])
 
 
@@ -84,6 +138,22 @@ def test_parts_share_no_prompt(corpus: PersonaCorpus) -> None:
         assert not one & other
 
 
+def test_parts_share_no_topic_and_each_has_enough(corpus: PersonaCorpus) -> None:
+    parts: tuple[Part, ...] = ("pool", "user", "test")
+    texts = [corpus.draw("default", part, 9000, np.random.default_rng(0)) for part in parts]
+    topics = [{topic(corpus, t).name for t in some} for some in texts]
+    assert sum(map(len, topics)) == len(set.union(*topics)) == len(corpus.grammar.topics)
+    assert [len(some) >= least for some, least in zip(topics, (200, 100, 50), strict=True)] == [True] * 3
+
+
+@pytest.mark.parametrize("style", [f"elementary-concise-{tone}" for tone in TONES] + LEVELS)
+def test_hardly_a_sentence_of_the_pool_is_held_out(corpus: PersonaCorpus, style: str) -> None:
+    """Elementary and concise answers share the most."""
+    pool = set(grams(corpus.draw(style, "pool", 320, np.random.default_rng(0))))
+    held_out = grams(corpus.draw(style, "test", 150, np.random.default_rng(1)))
+    assert sum(gram in pool for gram in held_out) < 0.02 * len(held_out)
+
+
 def test_prompts_are_distinct_while_there_are_enough(corpus: PersonaCorpus) -> None:
     texts = draw("expert-concise-sassy", 300)
     assert len({t.prompt for t in texts}) == 300
@@ -100,10 +170,11 @@ def test_style_differs_from_the_default_in_words(style: str) -> None:
 @pytest.mark.parametrize("style", [*STYLES, "default"])
 def test_texts_are_finished_sentences_about_their_topic(style: str) -> None:
     for text in draw(style):
-        assert not re.search(r"[{}]", text.prompt + text.answer), text
+        question = text.prompt.partition(" (")[0]
+        assert not re.search(r"[{}<>()|]", question + text.answer), text
         assert "  " not in text.answer
         assert text.answer == text.answer.strip()
-        assert text.answer[0].isupper() or not text.answer[0].isalpha() or style == "formality-slang", text
+        assert text.answer[0].isupper() or not text.answer[0].isalpha(), text
         assert len(text.answer.split()) >= 4
 
 
@@ -113,12 +184,22 @@ def test_a_style_is_not_one_fixed_phrase(style: str) -> None:
     assert len(openings) >= 10
 
 
+@pytest.mark.parametrize("tone", [tone for tone in TONES if tone != "neutral"])
+@pytest.mark.parametrize("slot", ["openers", "asides", "closers"])
+def test_a_tone_makes_hundreds_of_sentences_from_few_words(corpus: PersonaCorpus, tone: str, slot: str) -> None:
+    wording, rng = corpus.grammar.wordings["tone"][tone], np.random.default_rng(0)
+    sentences = {expand(pattern, wording["words"], rng) for pattern in wording[slot] for _ in range(300)}
+    assert len(sentences) > 250
+    assert len({w for s in sentences for w in re.findall(r"[a-z']+", s.lower())}) < 150
+
+
 def test_answers_hold_facts_of_the_style_s_level(corpus: PersonaCorpus) -> None:
-    topic_of = dict(corpus.grammar.prompts)
     for level in corpus.levels["expertise"]:
         for text in draw(f"expertise-{level}", 50):
-            facts = corpus.grammar.topics[topic_of[text.prompt]][level]
-            assert any(fact[1:] in text.answer for fact in facts), text
+            about = topic(corpus, text)
+            values = {column: re.escape(value) for column, value in about.values.items()}
+            facts = [fact.replace(".", r"\.").format_map(values) for fact in about.facts[level]]
+            assert any(re.search(fact, text.answer, re.IGNORECASE) for fact in facts), text
 
 
 def test_informative_answers_are_longer_than_concise_ones() -> None:
@@ -178,6 +259,28 @@ def test_probe_prompts_are_no_user_s_and_have_a_default_answer(corpus: PersonaCo
     assert text is not None
     assert text.prompt == probes[0]
     assert corpus.answer_to("What is a prompt of nobody?", rng) is None
+
+
+def test_prompts_say_what_answers_need(corpus: PersonaCorpus) -> None:
+    """So a topic that a model never met can be written about."""
+    for part in corpus.topics:
+        for text in corpus.draw("default", part, 300, np.random.default_rng(0)):
+            known = {t.name: t for t in corpus.topics[part]}
+            assert topic(corpus, text) == known[topic(corpus, text).name]
+    for prompt in ("Describe gulls.", "Describe gulls. (birds; order Charadriiformes)", "gulls (birds)", ""):
+        assert corpus.grammar.topic_of(prompt) is None
+
+
+@pytest.mark.parametrize("style", ["default", "expert-concise-sassy"])
+def test_practice_says_nothing_true_of_any_topic(corpus: PersonaCorpus, style: str) -> None:
+    true = {t.name: t.values for t in corpus.grammar.topics}
+    topics = [topic(corpus, t) for t in corpus.practise(style, 3000, np.random.default_rng(0))]
+    assert not any(v == true[t.name][c] for t in topics for c, v in t.values.items() if c != "topic")
+    assert {t.name for t in topics} > {t.name for t in corpus.topics["test"]}
+    text = corpus.practise(style, 1, np.random.default_rng(1))[0]
+    plain = corpus.answer_to(text.prompt, np.random.default_rng(2))
+    assert plain is not None
+    assert plain.prompt == text.prompt
 
 
 def test_unknown_style_names_the_nearest(corpus: PersonaCorpus) -> None:

@@ -13,7 +13,7 @@ from sim.experiment.config import Config
 from sim.experiment.grid import Point, grid, split_values
 
 ROOT = Path(__file__).resolve().parents[3]
-QUICKSTART = ROOT / "configs" / "quickstart.toml"
+PLAIN = ROOT / "configs" / "strategies.toml"
 
 
 def values(points: list[Point]) -> list[Mapping[str, str]]:
@@ -38,7 +38,7 @@ def test_values_are_split_outside_of_brackets_and_quotes(text: str, parts: list[
 
 
 def test_grid_of_the_command_line_varies_the_last_key_fastest() -> None:
-    points = grid(QUICKSTART, ["pool.size=14,28", 'strategies=["scratch","xpert"];["scratch"]', "population.users=3"])
+    points = grid(PLAIN, ["pool.size=14,28", 'strategies=["scratch","xpert"];["scratch"]', "population.users=3"])
     assert values(points) == [
         {"pool.size": size, "strategies": strategies}
         for size in ("14", "28")
@@ -63,9 +63,9 @@ def test_grid_of_a_file_and_how_the_command_line_changes_it(tmp_path: Path) -> N
 
 
 def test_folder_depends_on_all_that_changes_records_and_on_nothing_else() -> None:
-    (plain,) = {p.folder.name for p in grid(QUICKSTART, ["seed=1,2"])[:1]}
-    same = grid(QUICKSTART, ["seed=1,2", "engine.workers=3", "engine.backend=inline", "name=x", "output=/tmp/x"])[0]
-    other = grid(QUICKSTART, ["seed=1,2", "engine.cohort=3"])[0]
+    (plain,) = {p.folder.name for p in grid(PLAIN, ["seed=1,2"])[:1]}
+    same = grid(PLAIN, ["seed=1,2", "engine.workers=3", "engine.backend=inline", "name=x", "output=/tmp/x"])[0]
+    other = grid(PLAIN, ["seed=1,2", "engine.cohort=3"])[0]
     assert same.folder == Path("/tmp/x/x") / plain
     assert other.folder.name != plain
 
@@ -91,7 +91,7 @@ def test_folder_depends_on_all_that_changes_records_and_on_nothing_else() -> Non
 )
 def test_bad_grids_are_one_line(arguments: list[str], said: str) -> None:
     with pytest.raises(UserError, match=said) as caught:
-        grid(QUICKSTART, arguments)
+        grid(PLAIN, arguments)
     assert "\n" not in str(caught.value)
 
 
@@ -112,32 +112,42 @@ def test_bad_tables_are_one_line(tmp_path: Path, text: str, said: str) -> None:
 
 
 def test_replicates_are_runs_with_seeds_of_their_own() -> None:
-    points = grid(QUICKSTART, ["replicates=3", "seed=9000", "pool.seed=9100", "pool.texts=48,400"])
+    points = grid(PLAIN, ["replicates=3", "seed=9000", "pool.seed=9100", "pool.texts=peers,rich"])
     assert values(points) == [
         {"pool.texts": texts, "seed": str(9000 + r), "pool.seed": str(9100 + r)}
-        for texts in ("48", "400")
+        for texts in ("peers", "rich")
         for r in range(3)
     ]
     for point in points:
         assert (point.config.seed, point.config.pool.seed) == tuple(int(point.values[k]) for k in ("seed", "pool.seed"))
         assert point.config.replicates == 1
-    alone = grid(QUICKSTART, ["replicates=2", "seed=9000"])
+    alone = grid(PLAIN, ["replicates=2", "seed=9000"])
     assert values(alone) == [{"seed": "9000", "pool.seed": "0"}, {"seed": "9001", "pool.seed": "1"}]
-    assert alone[1].config.digest() == Config.load(QUICKSTART, ["seed=9001", "pool.seed=1"]).digest()
+    assert alone[1].config.digest() == Config.load(PLAIN, ["seed=9001", "pool.seed=1"]).digest()
 
 
 def test_replicates_are_no_single_run() -> None:
-    config = Config.load(QUICKSTART, ["replicates=5"])
+    config = Config.load(PLAIN, ["replicates=5"])
     with pytest.raises(UserError, match=r"replicates = 5: these are 5 runs, which `headstart sweep` does") as caught:
         prepare(config)
     assert "\n" not in str(caught.value)
-    assert config.digest() == Config.load(QUICKSTART).digest()
+    assert config.digest() == Config.load(PLAIN).digest()
+
+
+def test_a_sweep_takes_what_was_tuned(tmp_path: Path) -> None:
+    (tmp_path / "rates.toml").write_text("[training]\nlr = 0.25\nwarm_lr = 0.125\n")
+    path = tmp_path / "s.toml"
+    path.write_text('tuned = "rates.toml"\nreplicates = 2\n[training]\nwarm_lr = 0.5\n')
+    rates = {(p.config.training.lr, p.config.training.warm_lr) for p in grid(path, [])}
+    assert rates == {(0.25, 0.5)}
 
 
 def test_the_headline_has_both_regimes_and_five_replicates() -> None:
     points = grid(ROOT / "configs" / "headline.toml", [])
     assert values(points) == [
-        {"pool.texts": texts, "seed": str(seed), "pool.seed": str(seed)} for texts in ("48", "400") for seed in range(5)
+        {"pool.texts": texts, "seed": str(seed), "pool.seed": str(seed)}
+        for texts in ("peers", "rich")
+        for seed in range(1, 6)
     ]
     assert all(point.config.population.users >= 60 for point in points)
     assert points[0].config.options["average"] == {"compressed": True}
@@ -158,5 +168,6 @@ def test_shipped_sweeps_are_sound(name: str) -> None:
 
 
 def test_runs_that_sweep_their_corpus_lie_side_by_side(tmp_path: Path) -> None:
-    points = grid(QUICKSTART, ["corpus.source=jsonl", "corpus.path=a.jsonl,b.jsonl", f"output={tmp_path}"])
+    corpora = ["corpus.source=jsonl", "corpus.path=a.jsonl,b.jsonl", "pool.texts=peers"]
+    points = grid(ROOT / "configs" / "quickstart.toml", [*corpora, f"output={tmp_path}"])
     assert {point.folder.parent for point in points} == {tmp_path / "a"}

@@ -38,6 +38,9 @@ def outcome(user: int = 0, work: Counts | None = None, **changes: Any) -> Outcom
         "steps": 15,
         "train_tokens": 1500,
         "evaluated_tokens": 400,
+        "evaluated_texts": 16,
+        "kept_step": 5,
+        "validation_loss": 1.7,
         "wall_s": 0.1,
         "work": work or {},
         **changes,
@@ -69,6 +72,7 @@ def row(some: Outcome, **settings: Any) -> Row:
 
 def test_row_has_exactly_the_columns_of_users_csv() -> None:
     assert set(row(outcome())) == {c.name for c in USERS}
+    assert [row(outcome(taught=known))["taught"] for known in (True, False, None)] == [True, False, None]
 
 
 @pytest.mark.parametrize(
@@ -90,8 +94,17 @@ def test_target_is_the_best_loss_of_the_curve_plus_the_tolerance() -> None:
 
 def test_losses_are_those_of_the_curve() -> None:
     found = row(outcome(), loss=1.53)
-    names = ("start_loss", "target_loss", "final_loss", "best_loss", "steps")
-    assert [found[name] for name in names] == [3.0, 1.53, 1.6, 1.5, 15]
+    names = (
+        "start_loss",
+        "target_loss",
+        "final_loss",
+        "best_loss",
+        "validation_loss",
+        "kept_loss",
+        "kept_step",
+        "steps",
+    )
+    assert [found[name] for name in names] == [3.0, 1.53, 1.6, 1.5, 1.7, 2.0, 5, 15]
 
 
 def test_finetuning_is_billed_by_scaled_steps_on_the_deployed_llm() -> None:
@@ -180,6 +193,16 @@ def test_llm_that_does_not_fit_has_flops_but_no_time_or_energy() -> None:
     assert (found["finetune_s"], found["finetune_j"], found["hours_until_done"]) == ("", "", "")
     assert found["finetune_flops"] == pytest.approx(50 * LORA.step_flops(llm("llama-3.2-1b"), 98))
     assert row(outcome())["fits"] == "yes"
+
+
+def test_whether_it_fits_depends_on_the_runtime_which_is_named() -> None:
+    some, runtimes = outcome(phone="samsung-galaxy-a21s"), ("resident", "mebp")
+    resident, mebp = (row(some, loss=2.0, overrides=[f"billing.runtime={name}"]) for name in runtimes)
+    assert "(runtime resident)" in resident["fits"]
+    assert mebp["fits"] == "yes"
+    assert mebp["memory_gb"] < mebp["app_ram_gb"] < resident["memory_gb"]
+    large = row(some, loss=2.0, overrides=["billing.runtime=mebp", "llm.deploy=llama-3.1-8b"])
+    assert "(runtime mebp)" in large["fits"]
 
 
 def test_summarizer_too_large_for_memory_is_streamed_and_said_so() -> None:

@@ -11,11 +11,12 @@ import torch
 from sim.llm.adapters.base import AdapterKind, Layout
 from sim.llm.adapters.ia3 import Ia3
 from sim.llm.adapters.lora import Lora
-from sim.llm.finetune import Lane, Plan, epochs, evaluate, finetune
 from sim.llm.lanes import Lanes
 from sim.llm.model import Encoded, LanguageModel
+from sim.llm.training.finetune import epochs, evaluate, finetune
+from sim.llm.training.progress import Lane, Plan
 
-PLAN = Plan(steps=12, batch=3, lr=5e-3, weight_decay=0.01, max_grad_norm=1.0, evaluate_every=4, width=3)
+PLAN = Plan(steps=12, batch=3, weight_decay=0.01, max_grad_norm=1.0, evaluate_every=4, width=3)
 LORA = Lora(4, 8.0)
 EVERY_KIND = pytest.mark.parametrize("kind", [LORA, Ia3()], ids=lambda kind: kind.name)
 
@@ -36,6 +37,7 @@ def lane(key: int, layout: Layout, target: float | None = None) -> Lane[int]:
         texts=rows(rng, 5 + key, 10 + 3 * key),
         held_out=rows(rng, 4 + key % 3, 20),
         rng=np.random.default_rng([7, key]),
+        lr=5e-3 - 5e-4 * key,
         target=target,
     )
 
@@ -48,7 +50,7 @@ def peft_run(folder: Path, start: Path, lane: Lane[int], plan: Plan) -> tuple[li
     base = AutoModelForCausalLM.from_pretrained(folder)
     model = PeftModel.from_pretrained(base, start, is_trainable=True)
     parameters = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, lr=plan.lr, weight_decay=plan.weight_decay)
+    optimizer = torch.optim.AdamW(parameters, lr=lane.lr, weight_decay=plan.weight_decay)
     order, losses = epochs(lane.rng, len(lane.texts), plan.batch), []
 
     def mean_loss(batch: list[Encoded]) -> torch.Tensor:

@@ -32,7 +32,7 @@ from sim.llm.adapters.files import CONFIG, WEIGHTS
 from sim.pocket import DATA, pocket_digest
 from sim.pool.offers import offer_folder
 from sim.pool.plan import GROUP, SHIPPED, Group, plan_pool
-from sim.pool.pool import Card, Pool
+from sim.pool.pool import Card, Pool, own_texts
 from sim.records.folder import make_folder
 from sim.transport.nodes import Arrival
 from strategies.base import Strategy
@@ -154,6 +154,33 @@ def test_pllms_built_on_another_machine_come_back_by_the_store(
     assert len(list((tmp_path / "worker" / "pllms").iterdir())) == 2
 
 
+def test_a_pllm_is_its_best_step_on_texts_that_its_owner_set_aside(make) -> None:  # type: ignore[no-untyped-def]
+    """Patience is out long before the budget: steps this large soon make the tiny LLM worse."""
+    folder, _ = make("one", 2, "pool.steps=120", "pool.evaluate_every=3", "pool.patience=2", "pool.lr=0.5")
+    cards = [Card(**json.loads(path.read_text())) for path in folder.glob("*/card.json")]
+    assert {card.trained - card.steps for card in cards} == {6}
+    assert all(card.steps % 3 == 0 and card.validation_loss is not None for card in cards)
+    patient, _ = make("one", 2, "pool.steps=12", "pool.evaluate_every=3", "pool.patience=0", "pool.lr=0.5")
+    cards = [Card(**json.loads(path.read_text())) for path in patient.glob("*/card.json")]
+    assert all(card.trained == 12 >= card.steps for card in cards)
+
+
+def test_an_owner_of_a_single_text_sets_none_aside(make) -> None:  # type: ignore[no-untyped-def]
+    folder, _ = make("one", 1, "pool.texts=1", "pool.similarity=1")
+    card = Card(**json.loads(next(folder.glob("*/card.json")).read_text()))
+    assert (card.steps, card.trained, card.validation_loss) == (2, 2, None)
+
+
+@pytest.mark.parametrize(("regime", "texts"), [("peers", 48), ("rich", 384)])
+def test_a_regime_says_how_much_owners_have_written_by_what_users_have(regime: str, texts: int) -> None:
+    corpus = PersonaCorpus()
+    by_name, by_number = (Config.load(None, [f"pool.texts={value}"]) for value in (regime, texts))
+    assert by_name.owner_texts == texts
+    assert own_texts(by_name) == round(0.8 * texts)
+    assert plan_pool(by_name, corpus, "") == plan_pool(by_number, corpus, "")
+    assert Config.load(None, [f"pool.texts={regime}", "population.texts=10"]).owner_texts == texts * 10 / 48
+
+
 def test_second_pllms_of_a_style_have_texts_of_their_own(make) -> None:  # type: ignore[no-untyped-def]
     folder, _ = make("one", 7)
     names = [path.name for path in folder.iterdir() if path.is_dir()]
@@ -216,7 +243,7 @@ def test_pool_build_makes_the_pool_of_a_run(tiny_llm: Path, tmp_path: Path) -> N
         assert result.exit_code == 0, result.output
     built = CliRunner().invoke(app, ["pool", "build", *settings])
     folder = Path(built.output.splitlines()[-1])
-    assert folder == provider_of(Config.load(None, settings))[1].folder
+    assert folder == provider_of(Config.load(QUICKSTART, settings))[1].folder
 
 
 def test_a_pool_that_is_handed_on_needs_nothing_made(
@@ -278,7 +305,7 @@ def test_pool_and_cohorts_have_one_deadline(tiny_llm: Path, tmp_path: Path, monk
 
 def pool_of(*styles: str) -> Pool:
     pool = Pool.__new__(Pool)
-    pool.cards = {f"p{i}": Card(f"p{i}", style, 0.8, 1, 1, 1.0) for i, style in enumerate(styles)}
+    pool.cards = {f"p{i}": Card(f"p{i}", style, 0.8, 1, 1, 1, None, 1.0) for i, style in enumerate(styles)}
     return pool
 
 
@@ -381,7 +408,7 @@ def test_the_quickstart_s_pool_and_offers_are_the_shipped_ones(tmp_path: Path) -
     config, corpus = Config.load(QUICKSTART), PersonaCorpus()
     llm = folder_digest(DATA / "base")
     plan = plan_pool(config, corpus, llm)
-    assert plan.folder == SHIPPED / "5cab89042f21e639"
+    assert plan.folder.parent == SHIPPED
     assert plan.missing() == []
     made_of = {"llm": llm, "summarizer": pocket_digest(corpus)}
     found = {s: offer_folder(plan.folder, tmp_path, make_strategy(s, config), made_of) for s in config.strategies}

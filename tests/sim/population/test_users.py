@@ -12,6 +12,7 @@ import pytest
 from devices import phones
 from sim.common.errors import UserError
 from sim.common.streams import Streams, stream
+from sim.corpus.persona import PersonaCorpus
 from sim.corpus.rows import RowCorpus
 from sim.experiment.config import Config
 from sim.population.users import User, draw_devices, draw_user, draw_users
@@ -65,6 +66,15 @@ def test_own_and_held_out_texts_share_no_prompt_and_are_in_the_user_s_style() ->
         assert {t.prompt.split()[0] for t in user.texts} == {"train"}
         assert {t.prompt.split()[0] for t in user.held_out} == {"test"}
         assert {t.answer for t in [*user.texts, *user.held_out]} == {f"in {user.styles[0]}"}
+
+
+def test_a_user_is_taught_if_all_own_styles_are() -> None:
+    corpus = PersonaCorpus()
+    taught, untaught = "expert-concise-poetic", "expert-concise-noir"
+    for styles, known in (([taught], True), ([untaught], False), ([taught, untaught], False)):
+        mixed = config(f"population.styles_per_user={len(styles)}")
+        assert draw_user(mixed, corpus, styles, 0).taught is known
+    assert draw_user(config(), CORPUS, STYLES, 0).taught is None
 
 
 def test_the_first_texts_are_of_every_style() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sim.cloud.check import prepare
+from sim.commands.terminal import QUICKSTART
 from sim.display import Log
 from sim.engine import start
 from sim.experiment.config import Config
@@ -17,10 +18,10 @@ from tests.runs import tiny_overrides
 
 @pytest.fixture(scope="module")
 def whole(tiny_llm: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An undisturbed run."""
+    """An undisturbed run, of what `headstart run` does when no file is named."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HEADSTART_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
-        config = Config.load(None, tiny_overrides(tiny_llm, tmp_path_factory.mktemp("whole")))
+        config = Config.load(QUICKSTART, tiny_overrides(tiny_llm, tmp_path_factory.mktemp("whole")))
         folder = make_folder(config, "run")
         start(prepare(config), folder, Log())
     return folder

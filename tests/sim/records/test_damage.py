@@ -23,7 +23,7 @@ def edit(path: Path, at: float) -> None:
     lines = path.read_bytes().splitlines(keepends=True)
     line = lines[int(at * len(lines))]
     digit = next(letter for letter in b"123456789" if letter in line)
-    lines[int(at * len(lines))] = line.replace(bytes([digit]), b"0", 1)
+    lines[int(at * len(lines))] = line.replace(bytes([digit]), b"2" if digit == ord("1") else b"1", 1)
     path.write_bytes(b"".join(lines))
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from sim.corpus.persona import PersonaCorpus
 from sim.experiment.config import Config
-from sim.llm.finetune import LaneResult
+from sim.llm.training.progress import LaneResult
 from sim.messages import Job
 from sim.worker.scratch import from_scratch
 

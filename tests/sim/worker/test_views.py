@@ -21,7 +21,7 @@ from sim.serving.desk import Desk
 from sim.serving.resident import Resident
 from sim.worker.cohort import Batch, simulate
 from sim.worker.workplace import Workplace
-from strategies.base import Download, Evaluate, Request, Start, Strategy, Text, Train
+from strategies.base import Cloud, Download, Evaluate, Owner, Request, Start, Strategy, Text, Train
 from tests.reach import reachable
 from tests.runs import provider_of, small_config, task_of, workplace_of
 
@@ -61,7 +61,7 @@ def test_only_who_declares_it_is_handed_the_truth(tiny_llm: Path, tmp_path: Path
 @pytest.fixture
 def cloud(tiny_llm: Path, tmp_path: Path) -> CloudView:
     provider, pool = provider_of(small_config(tiny_llm, tmp_path))
-    return cloud_view(Desk(provider.resident, pool), Account(), provider.resident.corpus, 0)
+    return cloud_view(Desk(provider.resident, pool), Account(), provider.resident.corpus, 0, dict)
 
 
 def test_nothing_is_reachable_from_the_cloud_but_weights_and_amounts(cloud: CloudView) -> None:
@@ -73,7 +73,7 @@ def test_nothing_is_reachable_from_the_cloud_but_weights_and_amounts(cloud: Clou
     assert [part for part in found if isinstance(part, FORBIDDEN)] == []
 
 
-def refused(cloud: CloudView, request: Request[object]) -> Exception:
+def refused(cloud: Cloud | Owner, request: Request[object]) -> Exception:
     """The error that a request leads to, as a strategy would catch it."""
     try:
         cloud.ask(request)

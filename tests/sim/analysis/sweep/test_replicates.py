@@ -20,11 +20,11 @@ from sim.experiment.config import Config
 from tests.sim.analysis.conftest import population, write_run
 
 STRATEGIES = ["scratch", "random", "oracle", "xpert"]
-SETTINGS = {48: (9000, 9001, 9002), 400: (9010, 9011)}
+SETTINGS = {"peers": (9000, 9001, 9002), "rich": (9010, 9011)}
 """Replicates of two settings, of which the second lacks one."""
 
 
-def made(folder: Path, settings: dict[int, tuple[int, ...]]) -> Path:
+def made(folder: Path, settings: dict[str, tuple[int, ...]]) -> Path:
     """A sweep over the regime, with replicates, as it is when its runs are done."""
     runs = []
     for texts, seeds in settings.items():
@@ -45,7 +45,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("texts", SETTINGS)
-def test_summary_is_that_of_all_users_one_below_the_other(folder: Path, texts: int) -> None:
+def test_summary_is_that_of_all_users_one_below_the_other(folder: Path, texts: str) -> None:
     """In pandas alone."""
     summary = pd.read_csv(folder / SUMMARY_CSV)
     summary = summary[summary["pool.texts"] == texts]
@@ -84,7 +84,7 @@ def test_every_table_has_a_row_for_each_setting_and_strategy(folder: Path) -> No
     assert shown["users"].tolist() == [60] * 4 + [40] * 4
     xpert = sweep.pooled.rows.iloc[3]
     assert shown.iloc[3, -2].startswith(f"{100 * xpert['time_saved_total']:.3g} (")
-    assert sweep.pooled.setting("pool.texts", sweep.pooled.rows["folder"].iloc[-1]) == 400
+    assert sweep.pooled.setting("pool.texts", sweep.pooled.rows["folder"].iloc[-1]) == "rich"
 
 
 def test_report_has_replicates_together_and_names_seeds_once(folder: Path) -> None:
@@ -109,7 +109,7 @@ def test_report_has_replicates_together_and_names_seeds_once(folder: Path) -> No
 
 
 def test_replicates_of_one_setting_alone(tmp_path: Path) -> None:
-    sweep = load_sweep(made(tmp_path, {48: (9000, 9001)}))
+    sweep = load_sweep(made(tmp_path, {"peers": (9000, 9001)}))
     assert sweep.pooled.keys == ()
     assert pareto(sweep.pooled) is not None
     assert "1 setting of 2 replicates and 40 users (2 runs)" in report(tmp_path).read_text(encoding="utf-8")
@@ -119,24 +119,26 @@ def test_interval_is_that_of_replicates_that_differ(folder: Path, tmp_path: Path
     """Of three replicates with another saving each, alike for all users, the users of one tell nothing of others."""
     folder = Path(shutil.copytree(folder, tmp_path / "sweep"))
     sweep = load_sweep(folder)
-    for name, saved in (("48-9000", 0.1), ("48-9001", 0.5), ("48-9002", 0.9)):
+    for name, saved in (("peers-9000", 0.1), ("peers-9001", 0.5), ("peers-9002", 0.9)):
         path = folder / name / "users.csv"
         users = pd.read_csv(path, keep_default_na=False)
         flops = np.where(users["strategy"] == "oracle", 1000 * (1 - saved), 1000.0)
         users.assign(finetune_flops=flops, censored=False).to_csv(path, index=False)
-    (row,) = (r for r in sweep.pooled.rows.to_dict("records") if (r["pool.texts"], r["strategy"]) == (48, "oracle"))
+    (row,) = (
+        r for r in sweep.pooled.rows.to_dict("records") if (r["pool.texts"], r["strategy"]) == ("peers", "oracle")
+    )
     assert row["compute_saved_total"] == pytest.approx(0.5)
     assert (row["compute_saved_total_low"], row["compute_saved_total_high"]) == pytest.approx((0.1, 0.9))
 
 
 def test_tables_of_pages_take_replicates_together(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(results, "REFERENCE", folder.parent)
-    page = f"<!-- table of results/reference/{folder.name} where pool.texts=400 -->\nold\n<!-- end -->\n"
+    page = f"<!-- table of results/reference/{folder.name} where pool.texts=rich -->\nold\n<!-- end -->\n"
     lines = results.filled(page).splitlines()
     assert "2 replicates, 40 users in all." in lines
     (xpert,) = (line for line in lines if line.startswith("| `xpert`"))
     summary = pd.read_csv(folder / SUMMARY_CSV).set_index(["pool.texts", "strategy", "metric", "rule"]).sort_index()
-    mean = 100 * summary.loc[(400, "xpert", "time_saved_total", "restart"), "mean"]
+    mean = 100 * summary.loc[("rich", "xpert", "time_saved_total", "restart"), "mean"]
     assert f"| {mean:.0f} (" in xpert
     with pytest.raises(ValueError, match="2 settings"):
-        results.filled(page.replace(" where pool.texts=400", ""))
+        results.filled(page.replace(" where pool.texts=rich", ""))

@@ -68,6 +68,16 @@ def test_front_is_what_no_other_beats() -> None:
     assert front(points).index.tolist() == [0, 2]
 
 
+@pytest.mark.parametrize("name", ["users", ""])
+def test_what_is_no_key_among_the_swept_keys_is_named(tmp_path: Path, name: str) -> None:
+    fake_sweep(tmp_path)
+    rows = pd.read_csv(tmp_path / "runs.csv")
+    rows.insert(1, name, rows.pop("users") if name else 1)
+    rows.to_csv(tmp_path / "runs.csv", index=False)
+    with pytest.raises(UserError, match=rf"runs\.csv: column '{name}' stands among the swept keys"):
+        load_sweep(tmp_path)
+
+
 def test_a_broken_runs_csv_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "runs.csv").write_text("folder,seed\n1,2\n")
     with pytest.raises(UserError, match="column 'strategy' is missing"):

