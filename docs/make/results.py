@@ -64,11 +64,11 @@ CHOOSING = {
 }
 DATA = MAIN | {"data saved, %": Of("data_saved"), "start loss": Of("start_loss", 1, 2)}
 SIMILARITY = {
-    "right pLLM, %": Of("selection_accuracy", strategy="xpert"),
+    "`xpert`: right pLLM, %": Of("selection_accuracy", strategy="xpert"),
     "published": ACCURACY_BY_SIMILARITY,
-    "`xpert`: reach the target, %": Of("reached", strategy="xpert"),
     "compute saved, %": Of("compute_saved_total", strategy="xpert"),
-    "time saved, %": Of("time_saved_total", strategy="xpert"),
+    "`xpert_cards`: right pLLM, %": Of("selection_accuracy", strategy="xpert_cards"),
+    "compute saved, % ": Of("compute_saved_total", strategy="xpert_cards"),
     "`oracle`: fine-tuning time saved, %": Of("time_saved", strategy="oracle"),
     "the same, as trained, %": Of("time_saved", strategy="oracle", rule="as trained"),
     "published, %": TIME_SAVED_BY_SIMILARITY,

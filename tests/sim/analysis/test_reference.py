@@ -15,7 +15,9 @@ from sim.analysis.sweep.table import load_sweep
 from sim.analysis.sweep.verdict import verdict
 from sim.analysis.tables import load_run
 
-RUNS = ("quickstart", "similarity/418f12337bb72f8d", "xpert_data", "strategies")
+OLD = "similarity_0.1.0"
+"""The sweep in which scratch was first left out."""
+RUNS = ("quickstart", f"{OLD}/418f12337bb72f8d", "xpert_data", "strategies")
 
 
 @pytest.mark.parametrize("name", RUNS)
@@ -55,7 +57,7 @@ def test_committed_summary_is_the_one_of_today(name: str) -> None:
 
 def test_verdict_on_the_similarity_sweep_ranks_scratch() -> None:
     """Who saves most under `restart`, the oracle apart: by compute scratch in four of five runs, by time in two."""
-    said = verdict(load_sweep(REFERENCE / "similarity"))
+    said = verdict(load_sweep(REFERENCE / OLD))
     assert said[0].startswith("By compute, choosing included, scratch is best in 4 of 5 runs and xpert in 1")
     assert any(s.startswith("By time on the phone, choosing included, xpert is best in 3 of 5") for s in said)
     assert any("'restart'" in s for s in said)
@@ -64,7 +66,7 @@ def test_verdict_on_the_similarity_sweep_ranks_scratch() -> None:
 def test_at_the_budget_scratch_was_best_in_three_of_five_by_time() -> None:
     """As the first report of these records should have said, which left scratch out."""
     best = []
-    for folder in sorted((REFERENCE / "similarity").glob("*/")):
+    for folder in sorted((REFERENCE / OLD).glob("*/")):
         saved = pd.read_csv(folder / SUMMARY_CSV).set_index(["metric", "rule", "strategy"])["mean"].sort_index()
         best.append(saved["time_saved_total", "at budget"].drop("oracle").idxmax())
     assert best.count("scratch") == 3
@@ -72,7 +74,7 @@ def test_at_the_budget_scratch_was_best_in_three_of_five_by_time() -> None:
 
 def test_a_runs_csv_from_before_rules_is_made_anew(tmp_path: Path) -> None:
     """It and the summaries of its runs say the same under a name that means something else now."""
-    folder = Path(shutil.copytree(REFERENCE / "similarity", tmp_path / "similarity"))
+    folder = Path(shutil.copytree(REFERENCE / OLD, tmp_path / "similarity"))
     new = load_sweep(folder)
     old = ["folder", "pool.similarity", "strategy", "users", "time_saved_total"]
     new.rows.assign(time_saved_total=-9.0)[old].to_csv(folder / "runs.csv", index=False)
