@@ -80,13 +80,15 @@ class CloudView:
 def answering(desk: Desk, account: Account) -> Callable[[Request[object]], Answered]:
     """A sealed function that answers requests at an account's expense."""
 
-    def answered(request: Request[object]) -> Answered:
-        try:
-            return answer(desk, [Asked(request, account)])[0], None
-        except Exception as error:
-            return None, error.with_traceback(None)
+    return sealed(lambda request: _settled(lambda: answer(desk, [Asked(request, account)])[0]))
 
-    return sealed(answered)
+
+def _settled(make: Callable[[], object]) -> Answered:
+    """What a function gives, or its error without the traceback, which would lead to models."""
+    try:
+        return make(), None
+    except Exception as error:
+        return None, error.with_traceback(None)
 
 
 def unwrapped(answered: Answered) -> object:
@@ -111,12 +113,7 @@ def cloud_view(
         publish: asks owners for what they publish.
     """
 
-    def asked() -> Answered:
-        try:
-            return publish(), None
-        except Exception as error:
-            return None, error.with_traceback(None)
-
     count = min(PROBES, corpus.available(corpus.default, "pool"))
     probes = tuple(corpus.probes(count, stream(seed, "probes")))
-    return CloudView(ShownPool.of(desk.pool), probes, seed, answering(desk, account), sealed_value(asked))
+    published = sealed_value(lambda: _settled(publish))
+    return CloudView(ShownPool.of(desk.pool), probes, seed, answering(desk, account), published)

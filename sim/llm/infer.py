@@ -71,11 +71,15 @@ def embed(lm: LanguageModel, prompts: Sequence[str], max_tokens: int = 512) -> n
     return out
 
 
-def states(lm: LanguageModel, strings: Sequence[str], layers: int, max_tokens: int = 512) -> np.ndarray:
-    """Mean hidden state over the tokens of each string after so many layers: float32 (strings, width).
+def states(
+    lm: LanguageModel, strings: Sequence[str], layers: int, max_tokens: int = 512
+) -> tuple[np.ndarray, list[int]]:
+    """Mean hidden state over the tokens of each string after so many layers.
 
     Strings are read without a template, and their ends cut where they are too long; an empty one has zeros. Batches are
     small elsewhere than on a CPU, since the states of all layers are kept until the mean is taken.
+
+    Returns: float32 (strings, width), and how many tokens of each string were read.
     """
     encoded = [np.array(ids[:max_tokens], dtype=np.int32) for ids in lm.ids(strings)]
     out = np.zeros((len(strings), lm.config.hidden_size), dtype=np.float32)
@@ -88,7 +92,7 @@ def states(lm: LanguageModel, strings: Sequence[str], layers: int, max_tokens: i
             inside = torch.arange(ids.shape[1], device=lm.device) < lengths[:, None]
             total = (lm.layers(ids)[layers].float() * inside[..., None]).sum(dim=1)
             out[part] = (total / lengths.clamp(min=1)[:, None]).cpu().numpy()
-    return out
+    return out, [len(ids) for ids in encoded]
 
 
 def output_rows(lm: LanguageModel, words: Sequence[str]) -> np.ndarray:

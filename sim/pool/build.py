@@ -43,12 +43,11 @@ def build_group(group: Group, config: Config, corpus: Corpus, lm: LanguageModel,
     )
 
     def train(into: Path) -> None:
-        styles = dict(zip(group.names, group.styles, strict=True))
-        keys = dict(zip(group.names, group.streams(corpus), strict=True))
-        lanes = [_lane(name, style, keys[name], config, corpus, lm, wrapped) for name, style in styles.items()]
+        owners = group.owners(corpus)
+        lanes = [_lane(name, style, key, config, corpus, lm, wrapped) for name, (style, key) in owners.items()]
         done = {result.key: result for result in finetune(lm, wrapped, lanes, plan)}
-        kept = {name: adapter for name in styles if (adapter := done[name].adapter) is not None}
-        held_out = [_held_out(style, keys[name], config, corpus, lm) for name, style in styles.items()]
+        kept = {name: adapter for name in owners if (adapter := done[name].adapter) is not None}
+        held_out = [_held_out(style, key, config, corpus, lm) for style, key in owners.values()]
         losses = evaluate(lm, wrapped, torch.stack(list(kept.values())).to(lm.device), held_out)
         for (name, adapter), loss in zip(kept.items(), losses.tolist(), strict=True):
             last = done[name].validation[-1][1] if done[name].validation else loss
@@ -57,7 +56,7 @@ def build_group(group: Group, config: Config, corpus: Corpus, lm: LanguageModel,
             layout.save(into / name, adapter, group.model, half=True)
             card = Card(
                 id=name,
-                style=styles[name],
+                style=owners[name][0],
                 similarity=pool.similarity,
                 texts=config.owner_texts,
                 steps=done[name].kept_step,

@@ -11,6 +11,7 @@ import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,10 @@ class Group:
     def streams(self, corpus: Corpus) -> list[str]:
         """What the random streams of the pLLMs are called."""
         return [f"{key}.{self.round + 1}" if self.round else key for key in map(corpus.key, self.styles)]
+
+    def owners(self, corpus: Corpus) -> dict[str, tuple[str, str]]:
+        """Of each pLLM, by its id, the style and what its random streams are called."""
+        return dict(zip(self.names, zip(self.styles, self.streams(corpus), strict=True), strict=True))
 
     @property
     def label(self) -> str:
@@ -128,13 +133,9 @@ class PoolPlan:
     given: bool = False
 
     def owners(self, corpus: Corpus) -> dict[str, tuple[str, str]]:
-        """Of each pLLM that is made here, its style and the name of its random stream; none of a folder's."""
-        found = {
-            name: (style, key)
-            for group in self.groups
-            for name, style, key in zip(group.names, group.styles, group.streams(corpus), strict=True)
-        }
-        return dict(list(found.items())[: self.size])
+        """Those of all its pLLMs, as `Group.owners`; of a pool that a folder holds none are known."""
+        found = (owner for group in self.groups for owner in group.owners(corpus).items())
+        return dict(islice(found, self.size))
 
     def missing(self) -> list[Group]:
         """The groups that have to be built first."""

@@ -12,7 +12,7 @@ from sim.ledger.work import Figures
 from sim.llm.infer import embed
 from sim.serving.desk import PROMPT_TOKENS, Desk
 from sim.serving.requests.base import Asked, Tokens
-from sim.serving.requests.reading import ReadingHandler, expected, read
+from sim.serving.requests.reading import ReadingHandler, dealt, expected, read
 from strategies.base import Embed
 
 
@@ -25,12 +25,11 @@ class EmbedHandler(ReadingHandler[Embed]):
         replies: list[npt.NDArray[np.float32]] = [np.empty(0, dtype=np.float32)] * len(asked)
         for which in sorted({one.request.llm for one in asked}):
             lm, places = desk.llm(which), [i for i, one in enumerate(asked) if one.request.llm == which]
-            hidden, at = embed(lm, [p for i in places for p in asked[i].request.prompts], PROMPT_TOKENS), 0
-            for i in places:
-                prompts = asked[i].request.prompts
-                replies[i] = hidden[at : at + len(prompts)].copy()  # a view would lead to what other users wrote
-                at += len(prompts)
-                asked[i].account.work.add(self.kind, which, requests=1, **read(lm, prompts))
+            hidden = embed(lm, [p for i in places for p in asked[i].request.prompts], PROMPT_TOKENS)
+            parts = dealt(hidden, [len(asked[i].request.prompts) for i in places])
+            for i, mine in zip(places, parts, strict=True):
+                replies[i] = mine
+                asked[i].account.work.add(self.kind, which, requests=1, **read(lm, asked[i].request.prompts))
         return replies
 
     def expect(self, request: Embed, terms: Terms, tokens: Tokens) -> Mapping[str, Figures]:

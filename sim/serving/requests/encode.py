@@ -14,7 +14,7 @@ from sim.ledger.terms import ENCODER, Terms
 from sim.ledger.work import Figures
 from sim.serving.desk import Desk
 from sim.serving.requests.base import Asked, Handler, Tokens
-from sim.serving.requests.reading import expected
+from sim.serving.requests.reading import dealt, expected
 from strategies.base import Encode
 
 PRECISION = "fp16"
@@ -28,15 +28,12 @@ class EncodeHandler(Handler[Encode]):
 
     def answer(self, desk: Desk, asked: Sequence[Asked[Encode]]) -> Sequence[npt.NDArray[np.float32]]:
         encoder = desk.encoder
-        vectors, at = encoder.encode([string for one in asked for string in one.request.strings]), 0
-        replies = []
+        vectors = encoder.encode([string for one in asked for string in one.request.strings])
         for one in asked:
             strings = one.request.strings
-            replies.append(vectors[at : at + len(strings)].copy())  # a view would lead to what other users wrote
-            at += len(strings)
             tokens = sum(encoder.tokens(strings))
             one.account.work.add(self.kind, "encoder", requests=1, sequences=len(strings), tokens=tokens)
-        return replies
+        return dealt(vectors, [len(one.request.strings) for one in asked])
 
     def files(self, request: Encode) -> Mapping[str, float]:
         return {ENCODER.name: ENCODER.weight_bytes(PRECISION)}

@@ -41,6 +41,11 @@ def read(lm: LanguageModel, prompts: Sequence[str], again: Sequence[int] = ()) -
     }
 
 
+def dealt(rows: npt.NDArray[np.float32], counts: Sequence[int]) -> list[npt.NDArray[np.float32]]:
+    """The rows of each request, `counts` of them, as copies: views would lead to what other users wrote."""
+    return [part.copy() for part in np.split(rows, np.cumsum(counts)[:-1])]
+
+
 def expected(prompts: Sequence[str], tokens: Tokens) -> Figures:
     """What a pass over every prompt is expected to count."""
     return Figures(sequences=len(prompts), tokens=sum(map(tokens, prompts)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,7 @@ from sim.ledger.work import Figures
 from sim.llm.infer import states
 from sim.serving.desk import PROMPT_TOKENS, Desk
 from sim.serving.requests.base import Asked, Handler, Tokens
-from sim.serving.requests.reading import expected
+from sim.serving.requests.reading import dealt, expected
 from strategies.base import States
 
 
@@ -36,19 +37,16 @@ class StatesHandler(Handler[States]):
         for i, one in enumerate(asked):
             alike.setdefault((one.request.llm, one.request.depth), []).append(i)
         for (which, depth), places in sorted(alike.items()):
-            lm, at = desk.llm(which), 0
+            lm, counts = desk.llm(which), [len(asked[i].request.strings) for i in places]
             strings = [string for i in places for string in asked[i].request.strings]
             layers = asked[places[0]].request.layers(lm.config.num_hidden_layers)
-            hidden = states(lm, strings, layers, PROMPT_TOKENS)
-            lengths = [min(len(ids), PROMPT_TOKENS) for ids in lm.ids(strings)]
-            for i in places:
-                count = len(asked[i].request.strings)
-                replies[i] = hidden[at : at + count].copy()  # a view would lead to what other users wrote
-                tokens = sum(lengths[at : at + count])
+            hidden, lengths = states(lm, strings, layers, PROMPT_TOKENS)
+            read = iter(lengths)
+            for i, count, mine in zip(places, counts, dealt(hidden, counts), strict=True):
+                replies[i], tokens = mine, sum(islice(read, count))
                 asked[i].account.work.add(
                     self.kind, which, requests=1, sequences=count, tokens=tokens, deep_tokens=tokens * depth
                 )
-                at += count
         return replies
 
     def expect(self, request: States, terms: Terms, tokens: Tokens) -> Mapping[str, Figures]:

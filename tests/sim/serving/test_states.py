@@ -29,7 +29,8 @@ def lm(tiny_llm: Path) -> LanguageModel:
 def test_a_state_is_the_mean_over_the_text_s_own_tokens(lm: LanguageModel) -> None:
     last = lm.config.num_hidden_layers
     for layers in (1, last):
-        found = states(lm, STRINGS, layers)
+        found, tokens = states(lm, STRINGS, layers)
+        assert tokens == [len(ids) for ids in lm.ids(STRINGS)]
         for string, row in zip(STRINGS, found, strict=True):
             ids = lm.ids([string])[0]
             if not ids:
@@ -46,7 +47,9 @@ def test_a_state_is_the_mean_over_the_text_s_own_tokens(lm: LanguageModel) -> No
 def test_long_strings_are_cut_at_their_ends(lm: LanguageModel) -> None:
     long = "one two three four five six seven eight nine ten"
     ids = lm.ids([long])[0]
-    np.testing.assert_allclose(states(lm, [lm.decode(ids[:4])], 1, 4), states(lm, [long], 1, 4), atol=1e-5)
+    (short, read), (cut, as_much) = states(lm, [lm.decode(ids[:4])], 1, 4), states(lm, [long], 1, 4)
+    assert read == as_much == [4]
+    np.testing.assert_allclose(short, cut, atol=1e-5)
 
 
 @pytest.mark.parametrize(
