@@ -11,7 +11,7 @@ from sim.analysis.rules import RESTART, RULES, Tuning
 from sim.analysis.tables import Run
 from sim.experiment.names import ORACLE, SCRATCH
 from sim.records.savings import share_saved
-from sim.records.tables import FAILED
+from sim.records.tables import FAILED, QUALITY
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,9 @@ data_saved         | share | of the user's texts: how many fewer reach the targe
 data_censored      | share | users of the ladder that reach the target with no amount of texts
 start_loss         | nats  | held-out loss per token before the first step
 final_loss         | nats  | held-out loss per token at the last evaluation
+bleu               | share | of what the kept adapter answers to held-out prompts; only where that was asked for
+rouge_1            | share | the same: ROUGE-1, F1
+rouge_l            | share | the same: ROUGE-L, F1
 regret             | nats  | start loss above that of the oracle's start
 selection_flops    | FLOP  | billed: choosing
 selection_s        | s     | billed: choosing, computing time
@@ -123,6 +126,7 @@ def recorded(run: Run) -> dict[str, pd.DataFrame]:
         "data_censored": data_censored,
         "start_loss": start,
         "final_loss": run.wide("final_loss"),
+        **{name: run.wide(name) for name in QUALITY},
         "regret": start.sub(start[ORACLE], axis=0) if ORACLE in start else start * np.nan,
         "down_mb": billed(run, "bytes_down", 1e-6),
         "up_mb": billed(run, "bytes_up", 1e-6),

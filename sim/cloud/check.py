@@ -18,6 +18,7 @@ from sim.experiment.paths import there
 from sim.experiment.strategies import STRATEGIES, make_strategy
 from sim.llm.adapters import kind_of
 from sim.llm.folders import check_folder
+from sim.llm.quality import missing as quality_missing
 from sim.population.hours import Hours
 from sim.population.phones import known_phones, phone_mix
 
@@ -44,6 +45,8 @@ def prepare(config: Config) -> Preparation:
     with _naming("llm.deploy"):
         deploy = _that_writes(config.llm.deploy)
     kind_of(config.training)
+    if config.training.scored_answers and (why := quality_missing()):
+        raise UserError(f"training.scored_answers = {config.training.scored_answers}: {why}")
     with _naming("training.targets"):
         deploy.targets(config.training.targets)
     with _naming("llm.summarizer_deploy"):

@@ -42,10 +42,13 @@ NO_RECORD: dict[str, bool | set[str]] = {"name": True, "output": True, "replicat
 """Keys that change no record. A replicate is a run like any other: its seeds say which one it is."""
 ADDED = (
     *("replicates", "training.adapter", "training.warm_lr", "pool.evaluate_every", "pool.patience"),
-    *("billing.runtime", "engine.job_deadline_s"),
+    *("billing.runtime", "engine.job_deadline_s", "training.scored_answers"),
 )
-"""Keys that runs on people's disks may lack: 0.1.0 had none of them, and trained pLLMs to the last of their steps."""
+"""Keys that runs on people's disks may lack, for they are younger: read, they have their defaults. Runs of 0.1.0, which
+have none of them, trained pLLMs to the last of their steps."""
 
+YOUNGER = ("training.scored_answers",)
+"""Keys that came between two versions: at their defaults they are no part of a run's hash, so runs keep their names."""
 
 TUNED = {"pool": ("lr",), "training": ("lr", "warm_lr")}
 """Keys, by section, that `headstart tune` finds values for."""
@@ -181,7 +184,11 @@ class Config(Section):
     def digest(self) -> str:
         """A hash of all that the records depend on: not of where results go, nor of who does the work."""
         validated = type(self).model_validate(self.model_dump())  # a default 1000 becomes the 1000.0 that it is in TOML
-        return digest(validated.model_dump(mode="json", exclude=NO_RECORD))
+        tree = validated.model_dump(mode="json", exclude=NO_RECORD)
+        for section, key in (name.split(".") for name in YOUNGER):
+            if tree[section][key] == getattr(Config(), section).model_dump(mode="json")[key]:
+                del tree[section][key]
+        return digest(tree)
 
     def to_toml(self) -> str:
         """All keys as TOML, which `load` reads."""

@@ -177,6 +177,12 @@ class Training(Section):
     max_tokens: int = Field(128, ge=8, description="texts are cut to this many tokens")
     target_tolerance: float = Field(0.01, ge=0, description="the target is the best loss from scratch, plus this share")
     stop_at_target: bool = Field(True, description="end a user's fine-tuning when the target is reached")
+    scored_answers: int = Field(
+        0,
+        ge=0,
+        description="held-out prompts that each user's kept adapter answers in the end, scored by BLEU and ROUGE "
+        "against what the user wrote; 0: none; billed to nobody",
+    )
     cost_only: bool = Field(
         False,
         description="train nobody: bill everyone billing.scratch_steps steps; losses and steps stay empty; "

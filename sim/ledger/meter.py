@@ -20,10 +20,11 @@ from sim.llm.adapters import kind_of
 from sim.messages import Counts, Job, Outcome
 from sim.population.hours import Hours
 from sim.population.phones import drawn_devices, known_phones
-from sim.records.tables import FITTING, Cell, Row, Rows, word_rows
+from sim.records.tables import FITTING, QUALITY, Cell, Row, Rows, word_rows
 
 LEARNT = (
     *("start_loss", "target_loss", "final_loss", "best_loss", "validation_loss", "kept_step", "kept_loss"),
+    *QUALITY,
     *("steps_to_target", "censored"),
 )
 """Columns that training fills: empty where nobody trained."""
@@ -141,6 +142,7 @@ class Meter:
             "validation_loss": outcome.validation_loss,
             "kept_step": outcome.kept_step,
             "kept_loss": by_step[outcome.kept_step],
+            **{name: outcome.quality.get(name) for name in QUALITY},
             "steps_to_target": reached.step,
             "censored": reached.censored,
             "steps": outcome.steps,

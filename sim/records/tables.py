@@ -49,6 +49,9 @@ best_loss        | float | nats   | lowest held-out loss seen
 validation_loss  | float | nats   | lowest loss on the texts that the user set aside; empty: none were
 kept_step        | int   | steps  | step of that loss, whose adapter the user keeps; none set aside: the last
 kept_loss        | float | nats   | held-out loss of the adapter that the user keeps
+bleu             | float | share  | BLEU of what that adapter answers to training.scored_answers held-out prompts
+rouge_1          | float | share  | ROUGE-1 (F1) of these answers, mean over them
+rouge_l          | float | share  | ROUGE-L (F1) of these answers, mean over them
 steps_to_target  | int   | steps  | first step at or under the target; the budget where censored
 censored         | bool  |        | the target was not reached before validation or the budget ended the training
 steps            | int   | steps  | steps that were really trained
@@ -184,13 +187,16 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "demanded": DEMANDED,
 }
 ADDED = (
-    "validation_loss", "kept_step", "kept_loss", "trained", "taught", "billed", "memory_gb", "app_ram_gb",
+    "validation_loss", "kept_step", "kept_loss", "bleu", "rouge_1", "rouge_l", "trained", "taught",
+    "billed", "memory_gb", "app_ram_gb",
     "battery_charges", "down_mbps", "up_mbps", "train_gflop_s", "prefill_gflop_s", "prefill_float_gflop_s",
     "by", "bytes_up",
 )  # fmt: skip
 """Columns that runs on people's disks may lack, for 0.1.0 had none of them: read, they are empty."""
 DERIVED = ("summary", "demanded")
 """Tables that are made from the others, when a run is done."""
+QUALITY = ("bleu", "rouge_1", "rouge_l")
+"""Columns with scores of answers (training.scored_answers)."""
 FITTING = ("yes", "streamed")
 """Values of `fits` of a phone that can choose and fine-tune the deployed LLM."""
 DOES_NOT_FIT = "does_not_fit: "

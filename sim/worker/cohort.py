@@ -12,6 +12,8 @@ from sim.common.errors import UserError
 from sim.common.sealed import sealed, sealed_value
 from sim.experiment.strategies import make_strategy
 from sim.ledger.target import target_loss
+from sim.llm.infer import generate
+from sim.llm.quality import quality
 from sim.llm.training.finetune import finetune
 from sim.llm.training.progress import Lane, LaneResult, set_aside
 from sim.messages import Connection, Job, Outcome
@@ -20,7 +22,7 @@ from sim.population.phones import own_phone
 from sim.population.users import User, draw_user, draw_users
 from sim.serving.account import PhoneAccount
 from sim.serving.beginning import beginning
-from sim.serving.desk import Desk
+from sim.serving.desk import PROMPT_TOKENS, Desk
 from sim.worker.choosing import Driver, Participant
 from sim.worker.failures import UserFailed, of_the_machine, trace
 from sim.worker.phone import PhoneView
@@ -103,6 +105,7 @@ class Batch:
                     evaluated_texts=result.evaluated_texts,
                     kept_step=result.kept_step,
                     validation_loss=result.validation_loss,
+                    quality=result.quality,
                     wall_s=share,
                     work=account.work.counts(),
                     scores=dict(choice.scores),
@@ -157,11 +160,30 @@ class Batch:
         def train_all() -> list[LaneResult[int]]:
             plan = desk.plan if job.amount else replace(desk.plan, steps=0)
             done = {r.key: r for r in finetune(desk.lm, desk.lanes, lanes, plan)}
-            return [replace(done[user], adapter=None) for user in choices]  # nobody needs the adapters
+            return [replace(done[user], adapter=None, quality=self._quality(done[user])) for user in choices]
 
         if any(choice.start.weights for choice in choices.values()):
             return train_all()
         return from_scratch(self._work, self._task.shared, job, train_all)
+
+    def _quality(self, trained: LaneResult[int]) -> dict[str, float]:
+        """Scores of what the user's kept adapter answers to some held-out prompts, where the config asks for them.
+
+        An answer may be as long as the longest that the user wrote to these prompts. Nobody is billed for it.
+        """
+        texts = self.users[trained.key].held_out[: self._work.config.training.scored_answers]
+        if not texts or self._job.amount != 1.0:
+            return {}
+        lm, references = self._desk.lm, [text.answer for text in texts]
+        answers = generate(
+            lm,
+            [text.prompt for text in texts],
+            max(1, *map(len, lm.ids(references))),
+            self._desk.lanes,
+            trained.adapter,
+            PROMPT_TOKENS,
+        )
+        return quality(answers, references)
 
 
 def _amount(work: Workplace, job: Job) -> int:
