@@ -94,7 +94,7 @@ class Outcome:
 
     `work` counts what choosing took. `curve` has held-out losses by step; without training it is empty. `kept_step` is
     that of the lowest `validation_loss`; None: the user has too few texts to set any aside. `taught` is of all of the
-    user's styles. `quality` has scores of the answers that the kept adapter writes, where these were asked for.
+    user's styles. `overlap` has scores of the answers that the kept adapter writes, where these were asked for.
     """
 
     user_id: int
@@ -117,7 +117,7 @@ class Outcome:
     kept_step: int = 0
     validation_loss: float | None = None
     taught: bool | None = None
-    quality: Mapping[str, float] = field(default_factory=dict)
+    overlap: Mapping[str, float] = field(default_factory=dict)
     failed: str = ""
     traceback: str = ""
 

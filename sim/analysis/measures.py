@@ -9,9 +9,10 @@ import pandas as pd
 
 from sim.analysis.rules import RESTART, RULES, Tuning
 from sim.analysis.tables import Run
+from sim.common.overlap import OVERLAP
 from sim.experiment.names import ORACLE, SCRATCH
 from sim.records.savings import share_saved
-from sim.records.tables import FAILED, QUALITY
+from sim.records.tables import FAILED
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def recorded(run: Run) -> dict[str, pd.DataFrame]:
         "data_censored": data_censored,
         "start_loss": start,
         "final_loss": run.wide("final_loss"),
-        **{name: run.wide(name) for name in QUALITY},
+        **{name: run.wide(name) for name in OVERLAP},
         "regret": start.sub(start[ORACLE], axis=0) if ORACLE in start else start * np.nan,
         "down_mb": billed(run, "bytes_down", 1e-6),
         "up_mb": billed(run, "bytes_up", 1e-6),

@@ -12,13 +12,13 @@ import torch
 from devices import BACKENDS, Device, Llm, draw_networks, draw_phones, llm
 from sim.cloud.preparation import Preparation, open_texts
 from sim.common.errors import UserError, nearest
+from sim.common.overlap import missing as overlap_missing
 from sim.experiment.config import Config
 from sim.experiment.names import SCRATCH
 from sim.experiment.paths import there
 from sim.experiment.strategies import STRATEGIES, make_strategy
 from sim.llm.adapters import kind_of
 from sim.llm.folders import check_folder
-from sim.llm.quality import missing as quality_missing
 from sim.population.hours import Hours
 from sim.population.phones import known_phones, phone_mix
 
@@ -45,7 +45,7 @@ def prepare(config: Config) -> Preparation:
     with _naming("llm.deploy"):
         deploy = _that_writes(config.llm.deploy)
     kind_of(config.training)
-    if config.training.scored_answers and (why := quality_missing()):
+    if config.training.scored_answers and (why := overlap_missing()):
         raise UserError(f"training.scored_answers = {config.training.scored_answers}: {why}")
     with _naming("training.targets"):
         deploy.targets(config.training.targets)

@@ -8,6 +8,7 @@ import numpy as np
 
 from devices import Device, Llm
 from devices.basics import Floats, Numbers
+from sim.common.overlap import OVERLAP
 from sim.experiment.config import Config
 from sim.ledger.bill import Tuned, alike, bill, cells, check_phases
 from sim.ledger.identity import identity_columns
@@ -20,11 +21,11 @@ from sim.llm.adapters import kind_of
 from sim.messages import Counts, Job, Outcome
 from sim.population.hours import Hours
 from sim.population.phones import drawn_devices, known_phones
-from sim.records.tables import FITTING, QUALITY, Cell, Row, Rows, word_rows
+from sim.records.tables import FITTING, Cell, Row, Rows, word_rows
 
 LEARNT = (
     *("start_loss", "target_loss", "final_loss", "best_loss", "validation_loss", "kept_step", "kept_loss"),
-    *QUALITY,
+    *OVERLAP,
     *("steps_to_target", "censored"),
 )
 """Columns that training fills: empty where nobody trained."""
@@ -142,7 +143,7 @@ class Meter:
             "validation_loss": outcome.validation_loss,
             "kept_step": outcome.kept_step,
             "kept_loss": by_step[outcome.kept_step],
-            **{name: outcome.quality.get(name) for name in QUALITY},
+            **{name: outcome.overlap.get(name) for name in OVERLAP},
             "steps_to_target": reached.step,
             "censored": reached.censored,
             "steps": outcome.steps,

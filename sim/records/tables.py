@@ -195,8 +195,6 @@ ADDED = (
 """Columns that runs on people's disks may lack, for 0.1.0 had none of them: read, they are empty."""
 DERIVED = ("summary", "demanded")
 """Tables that are made from the others, when a run is done."""
-QUALITY = ("bleu", "rouge_1", "rouge_l")
-"""Columns with scores of answers (training.scored_answers)."""
 FITTING = ("yes", "streamed")
 """Values of `fits` of a phone that can choose and fine-tune the deployed LLM."""
 DOES_NOT_FIT = "does_not_fit: "

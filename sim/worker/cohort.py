@@ -9,11 +9,11 @@ from functools import partial
 
 from sim.common.disk import no_space
 from sim.common.errors import UserError
+from sim.common.overlap import overlap
 from sim.common.sealed import sealed, sealed_value
 from sim.experiment.strategies import make_strategy
 from sim.ledger.target import target_loss
 from sim.llm.infer import generate
-from sim.llm.quality import quality
 from sim.llm.training.finetune import finetune
 from sim.llm.training.progress import Lane, LaneResult, set_aside
 from sim.messages import Connection, Job, Outcome
@@ -105,7 +105,7 @@ class Batch:
                     evaluated_texts=result.evaluated_texts,
                     kept_step=result.kept_step,
                     validation_loss=result.validation_loss,
-                    quality=result.quality,
+                    overlap=result.overlap,
                     wall_s=share,
                     work=account.work.counts(),
                     scores=dict(choice.scores),
@@ -160,13 +160,13 @@ class Batch:
         def train_all() -> list[LaneResult[int]]:
             plan = desk.plan if job.amount else replace(desk.plan, steps=0)
             done = {r.key: r for r in finetune(desk.lm, desk.lanes, lanes, plan)}
-            return [replace(done[user], adapter=None, quality=self._quality(done[user])) for user in choices]
+            return [replace(done[user], adapter=None, overlap=self._overlap(done[user])) for user in choices]
 
         if any(choice.start.weights for choice in choices.values()):
             return train_all()
         return from_scratch(self._work, self._task.shared, job, train_all)
 
-    def _quality(self, trained: LaneResult[int]) -> dict[str, float]:
+    def _overlap(self, trained: LaneResult[int]) -> dict[str, float]:
         """Scores of what the user's kept adapter answers to some held-out prompts, where the config asks for them.
 
         An answer may be as long as the longest that the user wrote to these prompts. Nobody is billed for it.
@@ -183,7 +183,7 @@ class Batch:
             trained.adapter,
             PROMPT_TOKENS,
         )
-        return quality(answers, references)
+        return overlap(answers, references)
 
 
 def _amount(work: Workplace, job: Job) -> int:

@@ -72,7 +72,7 @@ class Lane(Generic[Key]):
 class LaneResult(Generic[Key]):
     """What became of a lane: held-out and validation losses by step, counts, the kept step and its adapter (size,).
 
-    `quality` is for whoever scores the answers that this adapter writes.
+    `overlap` is for whoever scores the answers that this adapter writes.
     """
 
     key: Key
@@ -84,7 +84,7 @@ class LaneResult(Generic[Key]):
     evaluated_tokens: int = 0
     evaluated_texts: int = 0
     adapter: Tensor | None = None
-    quality: dict[str, float] = field(default_factory=dict)
+    overlap: dict[str, float] = field(default_factory=dict)
 
     @property
     def validation_loss(self) -> float | None:

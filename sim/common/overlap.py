@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib.util import find_spec
 
-from sim.records.tables import QUALITY
-
+OVERLAP = ("bleu", "rouge_1", "rouge_l")
+"""What is measured, by the names of columns; each from 0 to 1, higher is nearer."""
 PACKAGES = ("sacrebleu", "rouge_score")
 
 
@@ -16,7 +16,7 @@ def missing() -> str:
     return f"not installed: {', '.join(absent)}; pip install -e '.[quality]'" if absent else ""
 
 
-def quality(answers: Sequence[str], references: Sequence[str]) -> dict[str, float]:
+def overlap(answers: Sequence[str], references: Sequence[str]) -> dict[str, float]:
     """Scores of answers beside what the user wrote to the same prompts.
 
     BLEU is of the whole set (sacrebleu's corpus BLEU with its default tokens and smoothing), ROUGE-1 and ROUGE-L are
@@ -24,7 +24,7 @@ def quality(answers: Sequence[str], references: Sequence[str]) -> dict[str, floa
 
     Args:
         answers, references: as many of each, at least one.
-    Returns: a number from 0 to 1, higher is nearer, for each of `sim.records.tables.QUALITY`.
+    Returns: a number for each of `OVERLAP`.
     """
     from rouge_score.rouge_scorer import RougeScorer
     from sacrebleu import corpus_bleu
@@ -33,4 +33,4 @@ def quality(answers: Sequence[str], references: Sequence[str]) -> dict[str, floa
     rows = [scorer.score(own, answer) for answer, own in zip(answers, references, strict=True)]
     rouge_1, rouge_l = (sum(row[name].fmeasure for row in rows) / len(rows) for name in ("rouge1", "rougeL"))
     bleu = corpus_bleu(list(answers), [list(references)]).score / 100
-    return dict(zip(QUALITY, map(float, (bleu, rouge_1, rouge_l)), strict=True))
+    return dict(zip(OVERLAP, map(float, (bleu, rouge_1, rouge_l)), strict=True))
