@@ -126,8 +126,10 @@ EXPLAINED = """
 How explanations are measured, with *words.csv*, *users.csv*, *pool.csv*, and the words by which the corpus describes
 its styles (`adjectives` of a style, `vocabulary` of the corpus: [corpora.md](corpora.md)):
 
-- A *strength* is that of words.csv less its mean over the pLLMs, where two or more are explained: what is said of
-  everybody sets nobody apart. A word that was not said of somebody counts 0.
+- *Strengths* are those of words.csv, s, less what is said of all pLLMs, m, their mean: s - c m. What is said of
+  everybody sets nobody apart. c is how much of m is in s: s.m / (m.m + v), where v is the mean square of a pLLM's
+  distance from m. The strengths of `xpert_cards` have a mean of 0 and stay as they are; those of `xpert` are against
+  unstyled text, and without this everybody would be more of everything. A word that was not said of somebody counts 0.
 - *Shown* are the strongest words of either sign, from {least:g} % of the largest strength on: at most {more} of which
   the user has more than others, then at most {less} of which less. A word is left out if it contradicts a stronger one,
   by a list of opposites that needs no corpus (`sim/analysis/words/shown.py`).

@@ -70,7 +70,7 @@ def _by_score(chosen: Candidate, loser: Candidate, scored: Sequence[Candidate]) 
     if len(scored) >= FEWEST and middle > chosen.score:
         share = (loser.score - chosen.score) / (middle - chosen.score)
         how = " narrowly" if share < NARROW else " clearly" if share < CLEAR else " by far"
-        how += f", as the one in the middle of all {len(scored)} is {number(1 / share, 2)} times as far behind"
+        how += f": the middle one of all {len(scored)} is {number(1 / share, 2)} times as far behind"
     return f"{name}, lost{how}."
 
 
@@ -82,7 +82,7 @@ def _in_words(e: Explanation, chosen: Candidate, loser: Candidate) -> str:
     if sum(speaks.values()) <= 0:
         return "The words shown do not tell why: by them alone it would be as near to the user, or nearer."
     telling = _telling(e.shown, speaks)
-    return f"The user is {differs(telling, e.contrasted)}, and {loser.pllm} is so less than {chosen.pllm}."
+    return f"The user is {differs(telling, e.contrasted)}, and {loser.pllm} is less so than {chosen.pllm}."
 
 
 def _telling(words: Words, weights: Mapping[str, float]) -> Words:

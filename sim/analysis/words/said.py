@@ -15,7 +15,9 @@ from sim.analysis.words.shown import Words
 class Said:
     """Strengths of a strategy's `words`, 0 of a word that it did not say of somebody.
 
-    A strength is what stands in words.csv, less its mean over the pLLMs: what is said of everybody sets nobody apart.
+    What is said of everybody sets nobody apart, so of somebody's strengths in words.csv s is left s - c m. There m is
+    their mean over the pLLMs, and c = s.m / (m.m + v) how much of it they have in them, where v is the mean square of a
+    pLLM's distance from m: next to nothing of a mean that is itself next to nothing.
 
     Args:
         pllms: their ids, in the order of the rows of `of_pllms` (pLLMs, words).
@@ -38,18 +40,15 @@ class Said:
         grid = rows.pivot(index="owner", columns="word", values="strength").reindex(columns=rows["word"].unique())
         pllms = [str(owner) for owner in dict.fromkeys(run.pool["pllm"]) if owner in grid.index]
         users = [int(user) for user in run.user_ids if f"user {user}" in grid.index]
-        pool = grid.loc[pllms]
         contrasted = len(pllms) > 1
-        usual = pool.mean().fillna(0.0) if contrasted else 0.0
-        mine = grid.loc[[f"user {user}" for user in users]]
-        return cls(
-            tuple(map(str, grid.columns)),
-            tuple(pllms),
-            (pool - usual).fillna(0.0).to_numpy(),
-            tuple(users),
-            (mine - usual).fillna(0.0).to_numpy(),
-            contrasted,
-        )
+        of_pllms, of_users = grid.loc[pllms].to_numpy(), grid.loc[[f"user {user}" for user in users]].to_numpy()
+        if contrasted:
+            usual = np.nan_to_num(of_pllms).mean(axis=0)
+            spread = ((np.nan_to_num(of_pllms) - usual) ** 2).sum(axis=1).mean()
+            share = usual / max(float(usual @ usual + spread), 1e-300)
+            of_pllms, of_users = (some - np.outer(np.nan_to_num(some) @ share, usual) for some in (of_pllms, of_users))
+        words = tuple(map(str, grid.columns))
+        return cls(words, tuple(pllms), np.nan_to_num(of_pllms), tuple(users), np.nan_to_num(of_users), contrasted)
 
     @cached_property
     def _rows(self) -> dict[str, np.ndarray]:

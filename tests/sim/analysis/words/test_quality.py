@@ -74,11 +74,18 @@ def test_the_summary_has_them_by_taught_and_untaught(run: Run) -> None:
 
 
 def test_what_is_said_of_every_pllm_sets_nobody_apart(new_run, row) -> None:
-    words = said("p", warm=9.0, brief=1.0) + said("q", warm=9.0, brief=-1.0) + said("user 0", warm=9.0, brief=0.5)
+    """The mean is (9, 0), of which user 0 has 1.5 times as much: 1.5 x 81 / 82 by how far pLLMs lie apart."""
+    words = said("p", warm=9.0, brief=1.0) + said("q", warm=9.0, brief=-1.0) + said("user 0", warm=13.5, brief=0.5)
     run = load_run(new_run(users=[row(0, "xpert", chosen="p")], words=words, pool=pool(p="x", q="y")))
-    assert Said.by("xpert", run).of("user 0") == (("brief", 0.5),)
-    assert Said.by("xpert", run).of("p") == (("brief", 1.0),)
+    of = dict(Said.by("xpert", run).of("user 0"))
+    assert of == {"brief": 0.5, "warm": pytest.approx(13.5 - 13.5 * 81 / 82)}
+    assert [word for word, _ in shown(Said.by("xpert", run).of("user 0"))] == ["brief", "warm"]
+    assert dict(Said.by("xpert", run).of("p"))["brief"] == 1.0
     assert measured(run, 0)["fidelity"] == 1
+
+
+def test_strengths_whose_mean_is_nothing_stay_as_they_are(run: Run) -> None:
+    assert dict(Said.by("xpert", run).of("user 1")) == {"rude": 2.0, "technical": 1.5, "detailed": 0.5}
 
 
 def test_a_tie_gives_no_pllm(new_run, row) -> None:
