@@ -13,8 +13,8 @@ from sim.analysis.words.shown import Words
 
 FEWEST = 3
 """Candidates from which on it is said how narrowly the runner-up lost."""
-NARROW, CLEAR = 0.1, 0.5
-"""Its distance from the chosen, as a share of that of the candidate in the middle, up to which it lost so."""
+NARROW, CLEAR = 10, 2
+"""How many times as far behind the candidate in the middle is, from which on it lost so."""
 TELLING = 0.1
 """Share of all that speaks for or against something, from which on a word is named."""
 
@@ -66,12 +66,11 @@ def _by_score(chosen: Candidate, loser: Candidate, scored: Sequence[Candidate]) 
     if loser.score == chosen.score:
         return f"{name}, is as near by its score and comes later in the list."
     middle = float(np.median([c.score for c in scored]))
-    how = ""
-    if len(scored) >= FEWEST and middle > chosen.score:
-        share = (loser.score - chosen.score) / (middle - chosen.score)
-        how = " narrowly" if share < NARROW else " clearly" if share < CLEAR else " by far"
-        how += f": the middle one of all {len(scored)} is {number(1 / share, 2)} times as far behind"
-    return f"{name}, lost{how}."
+    times = (middle - chosen.score) / (loser.score - chosen.score)
+    if len(scored) < FEWEST or not math.isfinite(times):
+        return f"{name}, lost."
+    how = "narrowly" if times > NARROW else "clearly" if times > CLEAR else "by far"
+    return f"{name}, lost {how}: the middle one of all {len(scored)} is {number(times, 2)} times as far behind."
 
 
 def _in_words(e: Explanation, chosen: Candidate, loser: Candidate) -> str:

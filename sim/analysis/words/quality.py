@@ -103,11 +103,12 @@ def _gives(said: Said, words: Words) -> str:
     """The pLLM of which the shown words are truest, by cosine; '' where none or several are."""
     strength = dict(words)
     wanted = np.array([strength.get(word, 0.0) for word in said.words])
-    length = np.linalg.norm(said.of_pllms, axis=1)
-    if not words or not length.any():
-        return ""
-    near = said.of_pllms @ wanted / np.where(length > 0, length, np.inf)
-    (best,) = np.nonzero(near >= near.max() - 1e-9 * np.linalg.norm(wanted))
+    with np.errstate(all="ignore"):  # whatever a file says
+        length = np.linalg.norm(said.of_pllms, axis=1)
+        if not words or not length.any():
+            return ""
+        near = said.of_pllms @ wanted / np.where(length > 0, length, np.inf)
+        (best,) = np.nonzero(near >= near.max() - 1e-9 * np.linalg.norm(wanted))
     return said.pllms[best[0]] if len(best) == 1 else ""
 
 

@@ -43,10 +43,11 @@ class Said:
         contrasted = len(pllms) > 1
         of_pllms, of_users = grid.loc[pllms].to_numpy(), grid.loc[[f"user {user}" for user in users]].to_numpy()
         if contrasted:
-            usual = np.nan_to_num(of_pllms).mean(axis=0)
-            spread = ((np.nan_to_num(of_pllms) - usual) ** 2).sum(axis=1).mean()
-            share = usual / max(float(usual @ usual + spread), 1e-300)
-            of_pllms, of_users = (some - np.outer(np.nan_to_num(some) @ share, usual) for some in (of_pllms, of_users))
+            with np.errstate(all="ignore"):  # whatever a file says
+                usual = np.nan_to_num(of_pllms).mean(axis=0)
+                spread = ((np.nan_to_num(of_pllms) - usual) ** 2).sum(axis=1).mean()
+                share = usual / max(float(usual @ usual + spread), 1e-300)
+                of_pllms, of_users = (s - np.outer(np.nan_to_num(s) @ share, usual) for s in (of_pllms, of_users))
         words = tuple(map(str, grid.columns))
         return cls(words, tuple(pllms), np.nan_to_num(of_pllms), tuple(users), np.nan_to_num(of_users), contrasted)
 

@@ -18,7 +18,7 @@ elementary childlike simple basic | expert technical academic scholarly collegia
 formal corporate managerial official | informal casual slang colloquial streetwise relaxed
 serious sober stern | humorous funny playful witty whimsical zany silly
 cheerful excited enthusiastic lively | gloomy moody mournful sad
-neutral impartial objective | persuasive rousing biased emotional romantic sarcastic hostile
+neutral impartial objective | persuasive rousing biased emotional romantic sarcastic hostile friendly unfriendly warm
 plain | poetic lyrical flowery elaborate
 confident boastful arrogant assertive | hesitant unsure timid tentative apologetic humble
 calm | energetic excited exuberant breathless lively
