@@ -14,6 +14,8 @@ from docs.make.results import FILLED, REFERENCE, filled
 from sim.analysis.look import save
 from sim.analysis.measures import COSTS, METRICS, Metric
 from sim.analysis.rules import RULES
+from sim.analysis.words.quality import FIRST
+from sim.analysis.words.shown import LEAST, LESS, MORE
 from sim.experiment.config import Config
 from sim.paper import page as paper_page
 from sim.paper.chart import chart
@@ -111,8 +113,8 @@ like.
 MEASURES = """
 ### Metrics of summary.csv
 
-Also the columns of a sweep's `runs.csv`, there under the rule *restart*; a sweep with replicates has a `summary.csv` of
-its own over all of them (sweeps.md). In the rows NAME_median `mean` is the median
+The main ones are columns of a sweep's `runs.csv` as well, there under the rule *restart*; a sweep with
+replicates has a `summary.csv` of its own over all of them (sweeps.md). In the rows NAME_median `mean` is the median
 over users, and `low` to `high` its interval. Savings are taken user by user and then averaged; there is none for a
 user who is at the target before the first step from scratch. Rows NAME_of_means are 1 - mean cost / mean cost from
 scratch instead.
@@ -120,9 +122,35 @@ scratch instead.
 | metric | unit | meaning |
 |---|---|---|
 """
+EXPLAINED = """
+How explanations are measured, with *words.csv*, *users.csv*, *pool.csv*, and the words by which the corpus describes
+its styles (`adjectives` of a style, `vocabulary` of the corpus: [corpora.md](corpora.md)):
+
+- *Strengths* are those of words.csv, s, less what is said of all pLLMs, m, their mean: s - c m. What is said of
+  everybody sets nobody apart. c is how much of m is in s: s.m / (m.m + v), where v is the mean square of a pLLM's
+  distance from m. The strengths of `xpert_cards` have a mean of 0 and stay as they are; those of `xpert` are against
+  unstyled text, and without this everybody would be more of everything. A word that was not said of somebody counts 0.
+- *Shown* are the strongest words of either sign, from {least:g} % of the largest strength on: at most {more} of which
+  the user has more than others, then at most {less} of which less. A word is left out if it contradicts a stronger one,
+  by a list of opposites that needs no corpus (`sim/analysis/words/shown.py`).
+- `tone_first`: the first word shown is a "more" word, and one of those of the value that the user's style has on the
+  axis `tone`. Of users shown no such word it is not. Not defined where the style has no tone, or none that is known.
+- `word_precision`: of the first {first} "more" words shown, or of as many as there are, the share that is among the
+  adjectives of the user's style. `word_chance` is the share that is, of all words which the strategy says of anybody:
+  what is expected of as many drawn at random. Precision less chance is what the explanation adds. Both are of users who
+  are shown a "more" word.
+- `contradictions`: among the words shown are two, both "more" or both "less", that are opposites by that list, or lie
+  apart on an axis of the vocabulary whose values have an order or are just two: whatever values the two words describe
+  are at least half of the axis from each other. As showing heeds the list, what is counted is what the list does not
+  know; `contradictions_said` counts the same with no word left out.
+- `fidelity`: the pLLM whose strengths, of all words, have the highest cosine with those of the user's words shown, all
+  others 0, is the chosen pLLM, or one of those that are merged. A tie gives none.
+- A user of several styles has the words of all of them. A style without adjectives, or a corpus that is not at hand,
+  leaves `contradictions` by the list and `fidelity`. Users of whom nothing is said and who chose nothing do not count.
+"""
 CHARGED = """
-These also follow from a rule, which says what a user costs who misses the target; column `rule` names it. `any` stands
-there for the metrics above.
+The following metrics also follow from a rule, which says what a user costs who misses the target; column `rule` names
+it. `any` stands there for the metrics above.
 
 {rules}
 
@@ -155,7 +183,8 @@ def describe_records() -> str:
 
     rules = "\n".join(f"- *{name}*: {(rule.__doc__ or '').strip()}" for name, rule in RULES.items())
     charged = CHARGED.format(rules=rules) + rows(COSTS.values())
-    return RECORDS + "\n" + describe() + MEASURES + rows(METRICS.values()) + charged + INTERVALS
+    explained = EXPLAINED.format(least=100 * LEAST, more=MORE, less=LESS, first=FIRST)
+    return RECORDS + "\n" + describe() + MEASURES + rows(METRICS.values()) + explained + charged + INTERVALS
 
 
 def describe_paper(rows: Sequence[Row]) -> str:

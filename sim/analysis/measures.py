@@ -9,6 +9,7 @@ import pandas as pd
 
 from sim.analysis.rules import RESTART, RULES, Tuning
 from sim.analysis.tables import Run
+from sim.analysis.words.quality import QUALITY, quality
 from sim.common.overlap import OVERLAP
 from sim.experiment.names import ORACLE, SCRATCH
 from sim.records.savings import share_saved
@@ -33,6 +34,24 @@ METRICS = _metrics("""
 selection_accuracy | share | every chosen pLLM is one of those truly closest in style; only users that chose one
 accuracy_taught    | share | the same, of users whose style the built-in LLMs learnt from
 accuracy_untaught  | share | the same, of users whose style they have never met
+tone_first         | share | the first word shown of what the user is more than others names the true tone
+tone_first_taught  | share | the same, of users of taught styles
+tone_first_untaught | share | the same, of users of untaught styles
+word_precision     | share | of the first three such words: how many describe the true style; of users shown any
+word_precision_taught | share | the same, of users of taught styles
+word_precision_untaught | share | the same, of users of untaught styles
+word_chance        | share | the same, expected of three words drawn from all that the strategy knows
+word_chance_taught | share | the same, of users of taught styles
+word_chance_untaught | share | the same, of users of untaught styles
+contradictions     | share | two of the words shown contradict each other; of users shown any
+contradictions_taught | share | the same, of users of taught styles
+contradictions_untaught | share | the same, of users of untaught styles
+contradictions_said | share | the same, had no word been left out for contradicting a stronger one
+contradictions_said_taught | share | the same, of users of taught styles
+contradictions_said_untaught | share | the same, of users of untaught styles
+fidelity           | share | the words shown and their weights alone give the chosen pLLM
+fidelity_taught    | share | the same, of users of taught styles
+fidelity_untaught  | share | the same, of users of untaught styles
 reached            | share | users that reach the target within the budget
 steps_to_target    | steps | measured steps to the target, of the users who reach it
 loss_gap           | nats  | lowest held-out loss above the target, of the users who miss it
@@ -76,7 +95,12 @@ energy_break_even   | steps | billing.scratch_steps from which on energy_saved_t
 """)
 """Metrics that also follow from a rule (`sim.analysis.rules`): what a user costs who misses the target."""
 
-SHARES = ("selection_accuracy", "accuracy_taught", "accuracy_untaught", "reached", "fits", "data_censored")
+TAUGHT = {"_taught": 1, "_untaught": 0}
+"""Ends of the names of metrics of users whose style the built-in LLMs learnt from, or never met."""
+SHARES = (
+    *("selection_accuracy", "accuracy_taught", "accuracy_untaught", "reached", "fits", "data_censored"),
+    *(name + end for name in QUALITY if not name.startswith("word_") for end in ("", *TAUGHT)),
+)
 """Metrics that are 0 or 1 for each user."""
 SAVINGS = {
     "compute_saved_total": "total_flops",
@@ -132,6 +156,8 @@ def recorded(run: Run) -> dict[str, pd.DataFrame]:
         "down_mb": billed(run, "bytes_down", 1e-6),
         "up_mb": billed(run, "bytes_up", 1e-6),
     }
+    for name, values in quality(run).items():
+        found |= {name: values} | {name + end: values.where(taught == which) for end, which in TAUGHT.items()}
     bills = ("selection_flops", "selection_s", "selection_j", "download_s", "download_j")
     found |= {name: billed(run, name) for name in bills}
     return {name: found[name] for name in METRICS}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +13,7 @@ import pandas as pd
 
 from sim.common.errors import UserError, nearest
 from sim.common.names import has_controls
+from sim.corpus import CORPORA, Corpus, open_corpus
 from sim.experiment.config import Config
 from sim.records.cells import read_cells
 from sim.records.tables import ADDED, FAILED, FITTING, TABLES, Column
@@ -140,6 +142,33 @@ def check_names(path: Path, table: pd.DataFrame) -> None:
         for name in table[column].unique():
             if has_controls(name):
                 raise UserError(f"{path}: column {str(column)!r} has control characters in {name[:60]!r}.")
+
+
+def corpus_of(run: Run) -> Corpus | None:
+    """The corpus that a run's config names, for what it knows of styles; None: it is not at hand, or knows nothing.
+
+    Files are not read for it, unless their class has levels or a vocabulary.
+    """
+    if run.config is None:
+        return None
+    try:
+        kind = CORPORA.load(run.config.corpus.source)
+        if kind.needs_path and not (kind.levels or kind.vocabulary):
+            return None
+        return open_corpus(run.config.corpus)
+    except UserError:
+        return None
+
+
+def parts_of(joined: str, known: Container[str]) -> tuple[str, ...]:
+    """The names of a list joined by '+', which may be part of a name as well: the longest that is known comes first."""
+    parts, names = joined.split("+") if joined else [], []
+    while parts:
+        ends = range(len(parts), 1, -1)
+        end = next((end for end in ends if "+".join(parts[:end]) in known), 1)
+        names.append("+".join(parts[:end]))
+        parts = parts[end:]
+    return tuple(names)
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:

@@ -64,6 +64,8 @@ class Corpus(ABC):
     """Where texts come from, for messages."""
     levels: Mapping[str, Sequence[str]] = {}
     """Axes whose values are ordered, lowest first."""
+    vocabulary: Mapping[str, Mapping[str, Sequence[str]]] = {}
+    """By axis and value the words that describe it, by which explanations are judged."""
 
     @property
     def remarks(self) -> Sequence[str]:

@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 from sim.analysis.explain.explanation import Explanation
 from sim.analysis.look import ACCENT, DARK, LIGHT, MIDDLE, label, label_value, list_downwards, new_figure, styled
 
-MOST_WORDS = 12
 MOST_CANDIDATES = 12
 _CHOSEN_BARS = ((ACCENT, "////"), (LIGHT, "...."), (MIDDLE, "xxxx"))
 
@@ -17,7 +16,7 @@ _CHOSEN_BARS = ((ACCENT, "////"), (LIGHT, "...."), (MIDDLE, "xxxx"))
 def chart(e: Explanation) -> Figure:
     """Left: strengths of words, the user's and the chosen pLLM's. Right: candidates by score, the chosen marked."""
     with styled():
-        rows = max(min(len(e.words), MOST_WORDS), min(len(e.candidates), MOST_CANDIDATES), 4)
+        rows = max(len(e.shown), min(len(e.candidates), MOST_CANDIDATES), 4)
         figure = new_figure(height_in=1.8 + 0.24 * rows)
         left, right = figure.subplots(1, 2, width_ratios=(1.1, 1))
         _words(left, e)
@@ -33,20 +32,19 @@ def chart(e: Explanation) -> Figure:
 
 def _words(axes: Axes, e: Explanation) -> None:
     axes.set_title("style in words")
-    if not e.words:
+    if not e.shown:
         return _nothing(axes, f"{e.strategy} gives no reasons in words")
-    shown = e.words[:MOST_WORDS]
-    rows = list_downwards(axes, [word for word, _ in shown])
-    series = [(f"user {e.user_id}", dict(shown), DARK, "")]
+    rows = list_downwards(axes, [word for word, _ in e.shown])
+    series = [(f"user {e.user_id}", dict(e.shown), DARK, "")]
     for (pllm, words), (colour, hatch) in zip(e.chosen_words.items(), _CHOSEN_BARS, strict=False):
         series.append((pllm, dict(words), colour, hatch))
     height = 0.78 / len(series)
     for i, (name, strengths, colour, hatch) in enumerate(series):
         offset = (i - (len(series) - 1) / 2) * height
-        values = [strengths.get(word, 0.0) for word, _ in shown]
+        values = [strengths.get(word, 0.0) for word, _ in e.shown]
         axes.barh(rows + offset, values, height, color=colour, hatch=hatch, label=label(name))
     axes.axvline(0, color="#222222", linewidth=0.8)
-    axes.set_xlabel("how much of that word")
+    axes.set_xlabel("how much more of that word than others" if e.contrasted else "how much of that word")
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), handlelength=1.4)
 
 

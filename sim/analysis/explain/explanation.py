@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from sim.analysis.measures import per_user
 from sim.analysis.rules import Tuning, restart
-from sim.analysis.tables import Run, records
+from sim.analysis.tables import Run, parts_of, records
+from sim.analysis.words.quality import quality
+from sim.analysis.words.said import Said
+from sim.analysis.words.shown import Words, shown
 from sim.common.errors import UserError
 from sim.experiment.names import SCRATCH
 from sim.records.savings import share_saved
 from sim.records.tables import FAILED, FITTING
-
-Words = tuple[tuple[str, float], ...]
-"""(word, how much of it), the largest first: what a style is before what it is not."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,11 @@ class PhoneBill:
 
 @dataclass(frozen=True)
 class Explanation:
-    """One user's start by one strategy. `words` are the user's, `chosen_words` those of each chosen pLLM.
+    """One user's start by one strategy.
+
+    `words` are all that was said of the user, beyond what is said of all pLLMs, `shown` those of them that are shown,
+    and `pllm_words` all that was said of each pLLM that was chosen, or that is a candidate. `quality` is how good the
+    strategy's explanations of all users are, by `sim.analysis.words.quality.QUALITY`: means, of what is known.
 
     `explain.text.page` says it in words, `explain.chart.chart` draws it. `scratch` is None where the run has no result
     from scratch, or where that is what is explained.
@@ -72,12 +76,21 @@ class Explanation:
     correct: bool | None
     oracle: str
     words: Words
-    chosen_words: dict[str, Words]
+    shown: Words
+    pllm_words: Mapping[str, Words]
     candidates: tuple[Candidate, ...]
     cost: PhoneBill
     scratch: PhoneBill | None
     by_words: bool = True
     """Whether the strategy measures distances in words, and not only says in words what it chose."""
+    contrasted: bool = True
+    """Whether words say how somebody differs from others; else from what the strategy compares with."""
+    quality: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def chosen_words(self) -> dict[str, Words]:
+        """What was said of each chosen pLLM of which anything was."""
+        return {pllm: self.pllm_words[pllm] for pllm in self.chosen if self.pllm_words.get(pllm)}
 
     @property
     def runners_up(self) -> tuple[Candidate, ...]:
@@ -107,8 +120,11 @@ def explain(run: Run, user_id: int, strategy: str = "xpert") -> Explanation:
         raise UserError(f"user {user_id}: no result of strategy {strategy!r}; there is {', '.join(rows)}.")
     row = rows[strategy]
     styles = dict(zip(run.pool["pllm"], run.pool["style"], strict=True))
-    chosen = _split(str(row["chosen"]), styles)
-    words = run.words[run.words["strategy"] == strategy]
+    chosen = parts_of(str(row["chosen"]), styles)
+    said = Said.by(strategy, run)
+    words = said.of(f"user {user_id}")
+    candidates = _candidates(run, user_id, strategy, styles)
+    good = {name: float(values[strategy].mean()) for name, values in quality(run).items()}
     return Explanation(
         user_id=user_id,
         strategy=strategy,
@@ -121,12 +137,15 @@ def explain(run: Run, user_id: int, strategy: str = "xpert") -> Explanation:
         chosen_styles=tuple(styles.get(pllm, "") for pllm in chosen),
         correct=None if pd.isna(row["correct"]) else bool(row["correct"]),
         oracle=str(row["oracle"]),
-        words=_words(words, f"user {user_id}"),
-        chosen_words={pllm: found for pllm in chosen if (found := _words(words, pllm))},
-        candidates=_candidates(run, user_id, strategy, styles),
+        words=words,
+        shown=shown(words),
+        pllm_words={pllm: said.of(pllm) for pllm in (*chosen, *(c.pllm for c in candidates))},
+        candidates=candidates,
         cost=_bill(row, rows.get(SCRATCH)),
         scratch=_bill(rows[SCRATCH], rows[SCRATCH]) if SCRATCH in rows and strategy != SCRATCH else None,
-        by_words=bool(words["coordinate"].notna().any()),
+        by_words=bool(run.words.loc[run.words["strategy"] == strategy, "coordinate"].notna().any()),
+        contrasted=said.contrasted,
+        quality={name: mean for name, mean in good.items() if not math.isnan(mean)},
     )
 
 
@@ -144,24 +163,6 @@ def gallery(run: Run, strategy: str, count: int = 5) -> list[Explanation]:
     count = min(count, len(ordered))
     places = [round(i * (len(ordered) - 1) / max(count - 1, 1)) for i in range(count)]
     return [explain(run, int(ordered[place]), strategy) for place in places]
-
-
-def _split(chosen: str, styles: dict[str, str]) -> tuple[str, ...]:
-    """The pLLMs of a list joined by '+', which may be part of an id as well: the longest that is known comes first."""
-    parts, ids = chosen.split("+") if chosen else [], []
-    while parts:
-        ends = range(len(parts), 1, -1)
-        end = next((end for end in ends if "+".join(parts[:end]) in styles), 1)
-        ids.append("+".join(parts[:end]))
-        parts = parts[end:]
-    return tuple(ids)
-
-
-def _words(words: pd.DataFrame, owner: str) -> Words:
-    mine = words[(words["owner"] == owner) & np.isfinite(words["strength"])].sort_values(
-        "strength", ascending=False, kind="stable"
-    )
-    return tuple((str(word), float(z)) for word, z in zip(mine["word"], mine["strength"], strict=True))
 
 
 def _candidates(run: Run, user_id: int, strategy: str, styles: dict[str, str]) -> tuple[Candidate, ...]:

@@ -5,27 +5,29 @@ from __future__ import annotations
 import math
 import textwrap
 
-from sim.analysis.explain.explanation import Explanation, PhoneBill, Words
+from sim.analysis.explain.explanation import Explanation, PhoneBill
+from sim.analysis.explain.reasons import differs, how_good, in_common, why_not
 from sim.analysis.summary import number
+from sim.analysis.words.shown import Words, shown
 from sim.experiment.names import SCRATCH
 from sim.records.savings import share_saved
 from sim.records.tables import DOES_NOT_FIT
 
 LINE = 92
-TOP_WORDS = 8
 TOP_RUNNERS_UP = 4
 
 
 def page(e: Explanation) -> str:
-    """The whole page: who it is, the style in words, what was chosen and why, the runners-up, the cost, the savings."""
+    """The whole page: who it is, the style in words, what was chosen and why, why not others, cost, how good it is."""
     title = f"User {e.user_id}, strategy {e.strategy}"
     parts = [title + "\n" + "=" * len(title), _who(e)]
     if e.failed:
         parts.append(_fill(f"Nothing was measured or billed, for the simulation of this user failed: {e.failed}."))
         return "\n\n".join(parts) + "\n"
-    if e.words:
-        parts.append(f"The style of user {e.user_id} in words:\n" + bars(e.words[:TOP_WORDS]))
-    parts += [_choice(e), _runners_up(e), _cost(e)]
+    if e.shown:
+        said = f"In words, the style of user {e.user_id} is {differs(e.shown, e.contrasted)}:"
+        parts.append(_fill(said) + "\n" + bars(e.shown))
+    parts += [_choice(e), _runners_up(e), _cost(e), _quality(e)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -38,22 +40,6 @@ def bars(words: Words, width: int = 30) -> str:
         bar = ("#" if z >= 0 else "-") * round(width * abs(z) / largest)
         lines.append(f"  {word:<{longest}}  {z:+.2f}  {bar}".rstrip())
     return "\n".join(lines)
-
-
-def in_words(words: Words, count: int = 5) -> str:
-    """Write as 'brief +0.80, formal -0.31'."""
-    return ", ".join(f"{word} {z:+.2f}" for word, z in words[:count])
-
-
-def shared(e: Explanation) -> list[str]:
-    """Words strong in both the user and the (first) chosen pLLM, or "not WORD" where both lack it; best first."""
-    if not e.words or not e.chosen_words:
-        return []
-    theirs = dict(next(iter(e.chosen_words.values())))
-    product = {word: z * theirs.get(word, 0.0) for word, z in e.words}
-    total = sum(abs(p) for p in product.values())
-    strong = sorted((w for w, p in product.items() if p > 0.1 * total), key=lambda w: -product[w])
-    return [word if theirs[word] > 0 else f"not {word}" for word in strong[:4]]
 
 
 def _who(e: Explanation) -> str:
@@ -74,9 +60,10 @@ def _choice(e: Explanation) -> str:
         None: "The pool has no pLLM of the user's style, and nothing tells which is closest.",
     }[e.correct]  # fmt: skip
     lines = [_fill(f"Chosen start: {' merged with '.join(names)}. {verdict}")]
-    lines += [_fill(f"In words, {pllm} is {in_words(words)}.") for pllm, words in e.chosen_words.items()]
-    if both := shared(e):
-        said = f"the user and {e.chosen[0]} have in common that they are {_list(both)}"
+    described = [(p, shown(words)) for p, words in e.chosen_words.items()]
+    lines += [_fill(f"In words, {pllm} is {differs(words, e.contrasted)}.") for pllm, words in described if words]
+    if both := in_common(e):
+        said = f"the user and {e.chosen[0]} are both {differs(both, e.contrasted)}"
         lines.append(_fill(f"Why: {said}." if e.by_words else f"Words have no part in the choice; in them, {said}."))
     elif not e.words and not e.chosen_words:
         lines.append(_fill(f"Strategy {e.strategy} gives no reasons in words."))
@@ -93,7 +80,12 @@ def _runners_up(e: Explanation) -> str:
     for c in sorted(best, key=lambda c: c.rank):
         mark = "chosen" if c.pllm in e.chosen else ""
         lines.append(f"  {c.rank:>2}. {c.pllm:<{longest}}  {c.score:8.4f}  {mark:<6}  {c.style}".rstrip())
-    return "\n".join(lines)
+    return "\n".join([*lines, *([_fill(said)] if (said := why_not(e)) else [])])
+
+
+def _quality(e: Explanation) -> str:
+    said = how_good(e.quality)
+    return _fill(f"Explanations by {e.strategy} in this run, over all users: {said}.") if said else ""
 
 
 def _cost(e: Explanation) -> str:
@@ -131,10 +123,6 @@ def _saved(cost: PhoneBill, scratch: PhoneBill | None) -> str:
 
 def _minutes(minutes: float) -> str:
     return "under 0.1" if 0 < minutes < 0.1 else number(minutes)
-
-
-def _list(words: list[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def _fill(text: str) -> str:

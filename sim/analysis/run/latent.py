@@ -15,9 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sim.analysis.look import label, new_figure
-from sim.analysis.tables import Run
-from sim.common.errors import UserError
-from sim.corpus import CORPORA, open_corpus
+from sim.analysis.tables import Run, corpus_of
 from sim.published import paper
 
 
@@ -80,13 +78,8 @@ def latent_space(run: Run) -> list[LevelDistances]:
     Coordinates are those of the first strategy that has any. None where the corpus knows no levels, as those of
     files, or (one's own) is not at hand.
     """
-    if run.config is None:
-        return []
-    try:
-        if not CORPORA.load(run.config.corpus.source).levels:
-            return []
-        corpus = open_corpus(run.config.corpus)
-    except UserError:
+    corpus = corpus_of(run)
+    if corpus is None or not corpus.levels:
         return []
     style_of = dict(zip(run.pool["pllm"], run.pool["style"], strict=True))
     words = run.words[run.words["owner"].isin(list(style_of)) & run.words["coordinate"].notna()]

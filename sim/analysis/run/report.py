@@ -13,6 +13,7 @@ from sim.analysis.explain.text import page
 from sim.analysis.measures import COSTS, METRICS
 from sim.analysis.page import Cell, Section, document, folded, html_table, paragraph, picture, verbatim
 from sim.analysis.rules import MEANING, RESTART
+from sim.analysis.run.explained import explained
 from sim.analysis.run.phones import by_phone
 from sim.analysis.run.plots import draw
 from sim.analysis.run.verdict import Verdict, setting, verdict
@@ -45,6 +46,7 @@ def _sections(run: Run, summary: pd.DataFrame, found: Verdict) -> list[Section]:
         Section("How sure", _certainty(run, found)),
         Section("What it cost, on which phones", _costs(run)),
         Section("Learning and data", _learning(run)),
+        Section("How good explanations are", explained(summary)),
         Section("Explained users", _users(run, found)),
         Section("The space of explanations", _latent(run)),
         Section("What the numbers mean", _meanings()),

@@ -46,6 +46,7 @@ class PersonaCorpus(Corpus):
 
     def __init__(self) -> None:
         self.grammar = Grammar()
+        self.vocabulary = self.grammar.vocabulary
         tones = list(self.grammar.wordings["tone"])
         crossed = self._made(_crossed(("elementary", "expert"), tones))
         levels = self._made({f"{a}-{value}": {a: value} for a, values in LEVELS.items() for value in values})

@@ -96,9 +96,15 @@ class Grammar:
         values = {column: said.removeprefix(f"{column} ") for column, said in zip(columns, known, strict=True)}
         return Topic(like.kind, {"topic": name, **values}, like.facts)
 
+    @cached_property
+    def vocabulary(self) -> Mapping[str, Mapping[str, Sequence[str]]]:
+        """The words that describe each value of each axis."""
+        axes = ("expertise", "informativeness", "formality", "tone")
+        return {a: {value: said["adjectives"] for value, said in self.wordings[a].items()} for a in axes}
+
     def adjectives(self, axes: Mapping[str, str]) -> list[str]:
         """The words that describe a style, one axis after another."""
-        return [word for axis, value in axes.items() for word in self.wordings[axis][value]["adjectives"]]
+        return [word for axis, value in axes.items() for word in self.vocabulary[axis][value]]
 
     def answer(self, topic: Topic, axes: Mapping[str, str], rng: np.random.Generator) -> str:
         """One answer about a topic. Empty `axes` give the default style, which states facts of any level plainly."""
