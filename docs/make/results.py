@@ -62,6 +62,15 @@ CHOOSING = {
     "loss before the first step, nats": Of("start_loss", 1, 2),
     "loss gap of who misses, nats": Of("loss_gap", 1, 2),
 }
+EXPLAINING = {
+    "tone named first, taught styles, %": Of("tone_first_taught"),
+    "untaught styles, %": Of("tone_first_untaught"),
+    "of the first three words true, %": Of("word_precision"),
+    "by chance, %": Of("word_chance"),
+    "shown words contradict, %": Of("contradictions"),
+    "said words did, %": Of("contradictions_said"),
+    "shown words alone give the same pLLM, %": Of("fidelity"),
+}
 DATA = MAIN | {"data saved, %": Of("data_saved"), "start loss": Of("start_loss", 1, 2)}
 SIMILARITY = {
     "`xpert`: right pLLM, %": Of("selection_accuracy", strategy="xpert"),
@@ -98,6 +107,14 @@ def table(columns: Mapping[str, Of], name: str) -> str:
     return made
 
 
+def explaining(name: str) -> str:
+    """How good explanations are, of the strategies that give any."""
+    summary = read_summary(name)
+    named = [s for s in summary.index.get_level_values(0).unique() if (s, "fidelity", ANY) in summary.index]
+    rows = [[f"`{s}`", *(_cell(summary, of._replace(strategy=s)) for of in EXPLAINING.values())] for s in named]
+    return markdown(["strategy", *EXPLAINING], rows)
+
+
 def by_key(heading: str, columns: Mapping[str, Of | Mapping[float, float]], name: str) -> str:
     """Metrics of a sweep by the one key that is swept but for seeds, and published values by the same."""
     sweep = load_sweep(REFERENCE / name)
@@ -126,6 +143,7 @@ TABLES: dict[str, Callable[[str], str]] = {
     "table": lambda name: table(MAIN, name),
     "choosing": lambda name: table(CHOOSING, name),
     "data": lambda name: table(DATA, name),
+    "explaining": explaining,
     "similarity": lambda name: by_key("similarity", SIMILARITY, name),
     "pools": lambda name: by_key("pool", POOLS, name),
     "mixed": mixed,
