@@ -9,7 +9,7 @@ from typing import Any
 from devices.memory import RUNTIMES
 from devices.memory_table import memory_table
 from devices.phones import phones
-from docs.make.results import markdown
+from docs.make.summaries import markdown
 from sim.analysis.tables import records
 
 PAGE = Path(__file__).resolve().parents[1] / "devices.md"

@@ -10,7 +10,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from docs.make import house, memory
-from docs.make.results import FILLED, REFERENCE, filled
+from docs.make.results import FILLED, filled
+from docs.make.summaries import REFERENCE
 from sim.analysis.look.figure import save
 from sim.analysis.measures import COSTS, METRICS, Metric
 from sim.analysis.rules import RULES

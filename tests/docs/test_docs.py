@@ -8,7 +8,8 @@ import pytest
 
 from docs.make import house, memory
 from docs.make.pages import DOCS, describe_config, pages
-from docs.make.results import BLOCK, FILLED, README, filled, read_summary
+from docs.make.results import BLOCK, FILLED, README, filled
+from docs.make.summaries import read_summary
 from sim.analysis.measures import COSTS, METRICS
 from sim.experiment.config import Config
 from sim.records.tables import TABLES, describe

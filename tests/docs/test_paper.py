@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from docs.make.pages import DOCS, describe_paper
-from docs.make.results import REFERENCE
+from docs.make.summaries import REFERENCE
 from sim.paper.compare import Row, compare, stale, unexplained
 from sim.paper.records import Records
 from sim.published import paper

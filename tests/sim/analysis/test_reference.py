@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from docs.make.results import REFERENCE
+from docs.make.summaries import REFERENCE
 from sim.analysis.summary import SUMMARY_CSV, summarise
 from sim.analysis.sweep.report import report
 from sim.analysis.sweep.table import load_sweep

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from docs.make import results
+from docs.make import results, summaries
 from sim.analysis.everyone import Everyone
 from sim.analysis.summary import SUMMARY_CSV, interval, write_summary
 from sim.analysis.sweep.plots import pareto
@@ -132,7 +132,8 @@ def test_interval_is_that_of_replicates_that_differ(folder: Path, tmp_path: Path
 
 
 def test_tables_of_pages_take_replicates_together(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(results, "REFERENCE", folder.parent)
+    for module in (results, summaries):
+        monkeypatch.setattr(module, "REFERENCE", folder.parent)
     page = f"<!-- table of results/reference/{folder.name} where pool.texts=rich -->\nold\n<!-- end -->\n"
     lines = results.filled(page).splitlines()
     assert "2 replicates, 40 users in all." in lines
