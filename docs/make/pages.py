@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from docs.make import house, memory
 from docs.make.results import FILLED, filled
 from docs.make.summaries import REFERENCE
-from sim.analysis.look.figure import save
+from sim.analysis.look.figures import save
 from sim.analysis.measures import COSTS, METRICS, Metric
 from sim.analysis.rules import RULES
 from sim.analysis.words.quality import FIRST

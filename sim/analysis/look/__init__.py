@@ -1,1 +1,1 @@
-"""How results look: figures of one style, and the page that carries them."""
+"""How results look: figures, and reports as one HTML page."""
