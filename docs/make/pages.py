@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from docs.make import house, memory
 from docs.make.results import FILLED, REFERENCE, filled
-from sim.analysis.look import save
+from sim.analysis.look.figures import save
 from sim.analysis.measures import COSTS, METRICS, Metric
 from sim.analysis.rules import RULES
 from sim.analysis.words.quality import FIRST

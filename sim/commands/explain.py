@@ -24,7 +24,7 @@ def explain(
     from sim.analysis.explain.chart import chart
     from sim.analysis.explain.explanation import explain as explained
     from sim.analysis.explain.text import page
-    from sim.analysis.look import save
+    from sim.analysis.look.figures import save
     from sim.analysis.tables import load_run
     from sim.common.names import file_name
 

@@ -41,7 +41,7 @@ def paper(
     """
     from pandas import DataFrame
 
-    from sim.analysis.look import save
+    from sim.analysis.look.figures import save
     from sim.common.disk import write_whole
     from sim.common.errors import UserError
     from sim.paper.chart import chart

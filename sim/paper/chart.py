@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sim.analysis.look import looks, new_figure, styled
+from sim.analysis.look.figures import looks, new_figure, styled
 from sim.paper.compare import Row
 
 PANELS = (

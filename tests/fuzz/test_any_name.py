@@ -15,8 +15,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from rich.console import Console
 
-from sim.analysis.look import label, list_downwards, styled
-from sim.analysis.page import Cell, Section, document, html_table, paragraph
+from sim.analysis.look.figures import label, list_downwards, styled
+from sim.analysis.look.page import Cell, Section, document, html_table, paragraph
 from sim.analysis.tables import read_table
 from sim.commands.terminal import frame
 from sim.common.names import file_name, has_controls

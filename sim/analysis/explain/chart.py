@@ -7,7 +7,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sim.analysis.explain.explanation import Explanation
-from sim.analysis.look import ACCENT, DARK, LIGHT, MIDDLE, label, label_value, list_downwards, new_figure, styled
+from sim.analysis.look.figures import (
+    ACCENT,
+    DARK,
+    LIGHT,
+    MIDDLE,
+    label,
+    label_value,
+    list_downwards,
+    new_figure,
+    styled,
+)
 
 MOST_CANDIDATES = 12
 _CHOSEN_BARS = ((ACCENT, "////"), (LIGHT, "...."), (MIDDLE, "xxxx"))

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from sim.analysis.bootstrap import mean_intervals
 from sim.analysis.everyone import Everyone
-from sim.analysis.look import label, looks, new_figure
+from sim.analysis.look.figures import label, looks, new_figure
 from sim.analysis.measures import billed
 from sim.analysis.rules import MEANING, RESTART, RULES, Tuning
 from sim.analysis.tables import Run

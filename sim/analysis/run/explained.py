@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from sim.analysis.explain.reasons import how_good
+from sim.analysis.look.page import Cell, html_table, paragraph
 from sim.analysis.measures import TAUGHT
-from sim.analysis.page import Cell, html_table, paragraph
 from sim.analysis.summary import DASH, by_key, interval, number
 from sim.analysis.words.quality import QUALITY
 

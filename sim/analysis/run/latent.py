@@ -14,7 +14,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sim.analysis.look import label, new_figure
+from sim.analysis.look.figures import label, new_figure
 from sim.analysis.tables import Run, corpus_of
 from sim.published import paper
 

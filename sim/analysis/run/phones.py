@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from sim.analysis.look import label, list_downwards, looks, new_figure
+from sim.analysis.look.figures import label, list_downwards, looks, new_figure
 from sim.analysis.measures import per_user
 from sim.analysis.rules import RESTART
 from sim.analysis.summary import number

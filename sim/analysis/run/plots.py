@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from sim.analysis.bootstrap import Interval, mean_intervals, share_intervals
 from sim.analysis.everyone import Everyone
-from sim.analysis.look import (
+from sim.analysis.look.figures import (
     DARK,
     ERROR_BARS,
     LIGHT,

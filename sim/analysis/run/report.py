@@ -10,8 +10,8 @@ from sim.analysis.everyone import Everyone
 from sim.analysis.explain.chart import chart
 from sim.analysis.explain.explanation import gallery
 from sim.analysis.explain.text import page
+from sim.analysis.look.page import Cell, Section, document, folded, html_table, paragraph, picture, verbatim
 from sim.analysis.measures import COSTS, METRICS
-from sim.analysis.page import Cell, Section, document, folded, html_table, paragraph, picture, verbatim
 from sim.analysis.rules import MEANING, RESTART
 from sim.analysis.run.explained import explained
 from sim.analysis.run.phones import by_phone

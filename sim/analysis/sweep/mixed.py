@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sim.analysis.everyone import Everyone
-from sim.analysis.look import ERROR_BARS, Look, label, looks, new_figure
+from sim.analysis.look.figures import ERROR_BARS, Look, label, looks, new_figure
 from sim.analysis.rules import RESTART
 from sim.analysis.summary import by_key
 from sim.analysis.sweep.table import Sweep

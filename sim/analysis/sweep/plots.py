@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from sim.analysis.look import label, looks, new_figure
+from sim.analysis.look.figures import label, looks, new_figure
 from sim.analysis.measures import SHARES
 from sim.analysis.rules import RESTART
 from sim.analysis.sweep.published import ACCURACY_BY_SIMILARITY

@@ -9,9 +9,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from sim.analysis.everyone import Everyone
-from sim.analysis.look import styled
+from sim.analysis.look.figures import styled
+from sim.analysis.look.page import Cell, Section, document, folded, html_table, paragraph, picture, verbatim
 from sim.analysis.measures import COSTS, METRICS
-from sim.analysis.page import Cell, Section, document, folded, html_table, paragraph, picture, verbatim
 from sim.analysis.rules import MEANING, RESTART
 from sim.analysis.run.verdict import WHAT
 from sim.analysis.summary import COLUMNS, DASH, by_key, interval, number

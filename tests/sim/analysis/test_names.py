@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from sim.analysis.explain.explanation import explain
-from sim.analysis.page import Section, document
+from sim.analysis.look.page import Section, document
 from sim.analysis.run import report as reports
 from sim.analysis.run.plots import draw
 from sim.analysis.sweep import report as sweep_reports

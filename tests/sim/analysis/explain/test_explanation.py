@@ -9,7 +9,7 @@ import pytest
 from sim.analysis.explain.chart import chart
 from sim.analysis.explain.explanation import explain, gallery
 from sim.analysis.explain.text import page
-from sim.analysis.look import save
+from sim.analysis.look.figures import save
 from sim.analysis.tables import load_run
 from sim.common.errors import UserError
 

@@ -14,7 +14,7 @@ from string import Template
 
 from matplotlib.figure import Figure
 
-from sim.analysis.look import styled
+from sim.analysis.look.figures import styled
 
 REPORT_DPI = 150
 

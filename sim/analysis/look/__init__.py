@@ -1,0 +1,1 @@
+"""How results look: figures, and reports as one HTML page."""
