@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import itertools
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from weakref import WeakKeyDictionary
 
 import numpy as np
 import pandas as pd
 
-from sim.analysis.tables import Run, corpus_of, parts_of, records
+from sim.analysis.tables import Run, corpus_of, parts_of
 from sim.analysis.words.said import Said
 from sim.analysis.words.shown import Words, opposite, shown
 from sim.corpus import Corpus
@@ -70,52 +72,61 @@ def _measured(run: Run) -> dict[str, pd.DataFrame]:
     explaining = [s for s in run.strategies if (run.words["strategy"] == s).any()]
     vocabulary = Vocabulary.of(corpus_of(run) if explaining else None)
     for strategy in explaining:
-        said = Said.by(strategy, run)
-        for row in records(run.users.loc[run.users["strategy"] == strategy, ["user_id", "style", "chosen"]]):
-            user, chosen = int(row["user_id"]), parts_of(str(row["chosen"]), said.pllms)
-            if said.users and (chosen or user in said.users):  # else there was nothing to explain, or nobody left
-                for name, value in _of_user(said, vocabulary, user, str(row["style"]), chosen).items():
-                    found[name].loc[user, strategy] = value
+        judge = _Judge(Said.by(strategy, run), vocabulary)
+        mine = run.users[run.users["strategy"] == strategy]
+        rows = zip(map(int, mine["user_id"]), mine["style"], mine["chosen"], strict=True)
+        of_users = {user: judge.measured(user, style, chosen) for user, style, chosen in rows}
+        for name, table in found.items():
+            table[strategy] = [of_users.get(user, {}).get(name, np.nan) for user in run.user_ids.tolist()]
     return found
 
 
-def _of_user(said: Said, vocabulary: Vocabulary, user: int, style: str, chosen: Sequence[str]) -> dict[str, float]:
-    everything = said.of(f"user {user}")
-    words = shown(everything)
-    more = [word for word, z in words if z > 0]
-    out = {"fidelity": float(_gives(said, words) in chosen)} if chosen else {}
-    if words:
-        out["contradictions"] = float(_contradicts(vocabulary, words))
-        out["contradictions_said"] = float(_contradicts(vocabulary, shown(everything, consistent=False)))
-    styles = parts_of(style, vocabulary.words)
-    if all(name in vocabulary.words for name in styles):
-        true = _together(vocabulary.words[name] for name in styles)
-        if more:
+class _Judge:
+    """Measures of what one strategy said, user by user."""
+
+    def __init__(self, said: Said, vocabulary: Vocabulary) -> None:
+        self._said, self._vocabulary = said, vocabulary
+        self._contradict = lru_cache(maxsize=10_000)(vocabulary.contradict)
+        self._explained = frozenset(said.users)
+
+    def measured(self, user: int, style: str, joined: str) -> dict[str, float]:
+        """The measures of `QUALITY` that are defined for a user of a style (or several) with these pLLMs, joined."""
+        chosen = parts_of(joined, self._said.pllms)
+        if not self._explained or not (chosen or user in self._explained):  # nothing to explain, or nobody left
+            return {}
+        everything = self._said.of(f"user {user}")
+        words = shown(everything)
+        out = {"fidelity": float(self._gives(words) in chosen)} if chosen else {}
+        if words:
+            out["contradictions"] = float(self._contradicts(words))
+            out["contradictions_said"] = float(self._contradicts(shown(everything, consistent=False)))
+        return out | self._truth([word for word, z in words if z > 0], style)
+
+    def _truth(self, more: Sequence[str], style: str) -> dict[str, float]:
+        """The measures that compare the words of which a user has more with the true style."""
+        out = {}
+        of, tones = self._vocabulary.words, self._vocabulary.tone
+        styles = parts_of(style, of)
+        if more and all(name in of for name in styles):
+            true = {word for name in styles for word in of[name]}
             out["word_precision"] = float(np.mean([word in true for word in more[:FIRST]]))
-            out["word_chance"] = float(np.mean([word in true for word in said.words]))
-        if any(name in vocabulary.tone for name in styles):
-            tone = _together(vocabulary.tone.get(name, ()) for name in styles)
-            out["tone_first"] = float(bool(more) and more[0] in tone)
-    return out
+            out["word_chance"] = float(np.mean([word in true for word in self._said.words]))
+        if all(name in of for name in styles) and any(name in tones for name in styles):
+            out["tone_first"] = float(bool(more) and any(more[0] in tones.get(name, ()) for name in styles))
+        return out
 
+    def _gives(self, words: Words) -> str:
+        """The pLLM of which the shown words are truest, by cosine; '' where none or several are."""
+        said, strength = self._said, dict(words)
+        wanted = np.array([strength.get(word, 0.0) for word in said.words])
+        with np.errstate(all="ignore"):  # whatever a file says
+            length = np.linalg.norm(said.of_pllms, axis=1)
+            if not words or not length.any():
+                return ""
+            near = said.of_pllms @ wanted / np.where(length > 0, length, np.inf)
+            (best,) = np.nonzero(near >= near.max() - 1e-9 * np.linalg.norm(wanted))
+        return said.pllms[best[0]] if len(best) == 1 else ""
 
-def _gives(said: Said, words: Words) -> str:
-    """The pLLM of which the shown words are truest, by cosine; '' where none or several are."""
-    strength = dict(words)
-    wanted = np.array([strength.get(word, 0.0) for word in said.words])
-    with np.errstate(all="ignore"):  # whatever a file says
-        length = np.linalg.norm(said.of_pllms, axis=1)
-        if not words or not length.any():
-            return ""
-        near = said.of_pllms @ wanted / np.where(length > 0, length, np.inf)
-        (best,) = np.nonzero(near >= near.max() - 1e-9 * np.linalg.norm(wanted))
-    return said.pllms[best[0]] if len(best) == 1 else ""
-
-
-def _contradicts(vocabulary: Vocabulary, words: Words) -> bool:
-    pairs = ((a, b) for i, a in enumerate(words) for b in words[:i] if (a[1] > 0) == (b[1] > 0))
-    return any(vocabulary.contradict(a[0], b[0]) for a, b in pairs)
-
-
-def _together(sets: Iterable[Collection[str]]) -> set[str]:
-    return {word for some in sets for word in some}
+    def _contradicts(self, words: Words) -> bool:
+        pairs = itertools.combinations(words, 2)
+        return any((a[1] > 0) == (b[1] > 0) and self._contradict(a[0], b[0]) for a, b in pairs)

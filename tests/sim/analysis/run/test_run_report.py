@@ -13,6 +13,7 @@ from sim.analysis.explain.text import page
 from sim.analysis.run.plots import draw_all
 from sim.analysis.run.report import report
 from sim.analysis.run.verdict import nobody_chose, setting
+from sim.analysis.summary import number, summarise
 from sim.analysis.tables import load_run
 from sim.experiment.config import Config
 from tests.sim.analysis.conftest import write_run
@@ -79,8 +80,18 @@ def test_report_is_one_file(run_folder: Path) -> None:
     assert html.count("<img") == 11
 
 
+def test_how_good_explanations_are_is_what_the_summary_says(run_folder: Path) -> None:
+    html = " ".join(report(run_folder).read_text(encoding="utf-8").split())
+    summary = summarise(load_run(run_folder)).set_index(["strategy", "metric"])["mean"]
+    precision, chance = (number(100 * summary["xpert", f"word_{of}"]) for of in ("precision", "chance"))
+    said = f"{precision} % of the first three words are true of them, where chance is {chance} %"
+    assert said in html
+    assert said in " ".join(page(explain(load_run(run_folder), 0, "xpert")).split())
+
+
 def test_report_of_very_little(new_run, row) -> None:
     html = report(new_run(users=[row(0, "xpert", style="<b>&")])).read_text()
     assert "Nothing can be compared" in html
+    assert "How good explanations are" not in html
     assert "&lt;b&gt;&amp;" in html
     assert "<b>&" not in html
