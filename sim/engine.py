@@ -111,7 +111,9 @@ def _on_flower(config: Config, tasks: int, serve: Callable[[Nodes], object]) -> 
     for name in ("flwr", "ray"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     # workers find the code where this process finds it, and what keeps them quiet
-    variables = {name: os.environ[name] for name in QUIET} | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    variables = {name: os.environ[name] for name in QUIET} | {
+        "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
+    }
     resources = {"num_cpus": 1, "num_gpus": 0.0, "max_restarts": -1, "max_task_retries": 0}
     grids: SimpleQueue[Grid | None] = SimpleQueue()
     served = threading.Event()
