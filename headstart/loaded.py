@@ -19,6 +19,7 @@ from sim.analysis.sweep.table import Sweep as SweepTable
 from sim.analysis.sweep.table import is_sweep, load_sweep
 from sim.analysis.tables import Run as Tables
 from sim.analysis.tables import load_run
+from sim.records.shelf import resolved
 
 T = TypeVar("T")
 
@@ -94,8 +95,12 @@ class Sweep(SweepTable):
 
 
 def load(folder: Path | str) -> Run | Sweep:
-    """What lies in a results folder: a run, or a sweep, which has a runs.csv. Raises UserError."""
-    folder = Path(folder)
+    """What lies in a results folder: a run, or a sweep, which has a runs.csv. Raises UserError.
+
+    Args:
+        folder: "latest" is the newest in `results`, and FOLDER/latest in that folder.
+    """
+    folder = resolved(Path(folder), sweeps=True)
     return _as(Sweep, load_sweep(folder)) if is_sweep(folder) else _as(Run, load_run(folder))
 
 

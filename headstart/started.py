@@ -14,6 +14,7 @@ from sim.experiment.config import Config
 from sim.experiment.grid import span
 from sim.experiment.reading import check_values
 from sim.experiment.shipped import QUICKSTART
+from sim.records.shelf import resolved
 from strategies import Strategy
 
 Source: TypeAlias = "Path | str | Config | None"
@@ -32,8 +33,8 @@ def run(
 
     Args:
         config: the experiment.
-        resume: a run's folder, to go on with it instead; of the overrides only where and how long the work is done
-            (`engine__workers`, ...) may then differ.
+        resume: a run's folder (or "latest"), to go on with it instead; of the overrides only where and how long the
+            work is done (`engine__workers`, ...) may then differ.
         plots: draw the plots at the end.
         quiet: print nothing.
         **overrides: keys of the config (docs/config.md), two underscores for a dot: `population__users=100`,
@@ -52,7 +53,7 @@ def run(
     elif config is not None:
         raise UserError("run: config or resume, not both; a run goes on with its own config.")
     else:
-        folder = Path(resume)
+        folder = resolved(Path(resume), begun=True)
         begun = reopen(folder, Config.changed(folder / "config.toml", values) if values else None)
     try:
         with shown(Console(), quiet) as watcher:

@@ -13,6 +13,7 @@ import typer
 from sim.commands.bench import bench
 from sim.commands.devices import devices
 from sim.commands.explain import explain
+from sim.commands.listing import configs, list_results, strategies
 from sim.commands.paper import paper
 from sim.commands.pocket import pocket
 from sim.commands.pool import pool
@@ -52,7 +53,9 @@ def _options(
     """Options of all commands."""
 
 
-for command in (run, explain, report, sweep, tune, paper):
+app.command()(run)
+app.command("list")(list_results)
+for command in (explain, report, sweep, tune, paper, strategies, configs):
     app.command()(command)
 # also `bench --help` is answered by the benchmark itself
 app.command(add_help_option=False, context_settings={"ignore_unknown_options": True})(bench)

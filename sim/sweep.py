@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from sim.analysis.summary import SUMMARY_CSV, is_summarised
-from sim.analysis.sweep.table import RUNS, is_sweep, load_sweep, runs_table, write_settings
+from sim.analysis.sweep.table import is_sweep, load_sweep, runs_table, write_settings
 from sim.cloud.check import prepare
 from sim.cloud.cohorts import job_count
 from sim.cloud.collect import Watcher
@@ -16,6 +16,7 @@ from sim.common.errors import RunFailed, UserError
 from sim.experiment.grid import Point
 from sim.records.folder import is_finished
 from sim.records.journal import progress
+from sim.records.shelf import RUNS
 from sim.run import close
 from sim.worker.scratch import FOLDER
 

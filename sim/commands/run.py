@@ -19,7 +19,8 @@ def run(
     ] = None,
     plots: Annotated[bool, typer.Option(help="draw the plots at the end")] = True,
     resume: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="go on with this run's folder where it was interrupted")
+        Path | None,
+        typer.Option(metavar="DIR", help="go on with this run's folder (or latest) where it was interrupted"),
     ] = None,
     keep_going: Annotated[
         bool, typer.Option("--keep-going", help="record users whose simulation raises as failed, and go on")
@@ -36,14 +37,18 @@ def run(
         headstart run configs/xpert_data.toml corpus.path=/data/xpert
 
         headstart run --resume results/quickstart/20261123-210000-abcd
+
+        headstart run --resume latest
     """
     from sim.display import shown
     from sim.experiment.config import Config
+    from sim.records.shelf import resolved
     from sim.run import begin, has_all, reopen
 
     path, overrides = split_arguments(arguments or [])
     overrides = [*overrides, *(["engine.keep_going=true"] if keep_going else [])]
     if resume is not None:
+        resume = resolved(resume, begun=True)
         named = Config.load(path, overrides).anchored(Path.cwd()) if path != QUICKSTART else None
         begun = reopen(resume, named, overrides)
         if has_all(resume):
