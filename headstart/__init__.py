@@ -1,7 +1,7 @@
 """Headstart from Python: run, sweep, load what they left, and write a strategy. Nothing here is only here."""
 
 from headstart.loaded import Explanation, Run, Sweep, load
-from headstart.started import run, sweep
+from headstart.started import plan, run, sweep
 from sim.common.errors import RunFailed, UserError
 from sim.experiment.config import Config
 from strategies import (
@@ -61,6 +61,7 @@ __all__ = [
     "best",
     "load",
     "lowest",
+    "plan",
     "run",
     "sweep",
 ]

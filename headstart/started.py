@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeAlias, cast
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from headstart.loaded import Run, Sweep, load
 from sim.common.errors import RunFailed, UserError
@@ -16,6 +16,9 @@ from sim.experiment.reading import check_values
 from sim.experiment.shipped import QUICKSTART
 from sim.records.shelf import resolved
 from strategies import Strategy
+
+if TYPE_CHECKING:
+    from sim.plan.work import Plan
 
 Source: TypeAlias = "Path | str | Config | None"
 """A TOML file; a config, as that of a run that was loaded; None: the quickstart."""
@@ -62,6 +65,19 @@ def run(
     except RunFailed as failure:
         raise RunFailed(f"{failure}; go on with: headstart.run(resume={str(begun.folder)!r})") from failure
     return cast(Run, load(begun.folder))
+
+
+def plan(config: Source = None, *, calibrate: bool = False, **overrides: object) -> Plan:
+    """What `run` would do with the same: jobs, what is cached, minutes, memory, disk; printed, it says so in words.
+
+    Args:
+        config, overrides: as of `run`.
+        calibrate: do one cohort first, where no run on this machine tells the pace; builds what is missing.
+    Raises: UserError; RunFailed where a calibration fails.
+    """
+    from sim.plan.work import plan as planned
+
+    return planned(Config.changed(_source(config), _values(overrides)).anchored(Path.cwd()), calibrate)
 
 
 def sweep(

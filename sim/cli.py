@@ -13,6 +13,7 @@ import typer
 from sim.commands.bench import bench
 from sim.commands.devices import devices
 from sim.commands.paper import paper
+from sim.commands.plan import plan
 from sim.commands.pocket import pocket
 from sim.commands.pool import pool
 from sim.commands.results.compare import compare
@@ -55,6 +56,7 @@ def _options(
 
 
 app.command()(run)
+app.command()(plan)
 app.command("list")(list_results)
 for command in (explain, report, compare, sweep, tune, paper, strategies, configs):
     app.command()(command)

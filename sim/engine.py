@@ -31,7 +31,7 @@ from flwr.serverapp import Grid, ServerApp  # noqa: E402
 from sim.client_app import answer  # noqa: E402
 from sim.client_app import app as client_app  # noqa: E402
 from sim.cloud.building import make_pool  # noqa: E402
-from sim.cloud.cohorts import job_count  # noqa: E402
+from sim.cloud.cohorts import job_count, worker_count  # noqa: E402
 from sim.cloud.collect import Watcher  # noqa: E402
 from sim.cloud.preparation import Preparation  # noqa: E402
 from sim.cloud.provider import Provider  # noqa: E402
@@ -85,16 +85,6 @@ def _on_nodes(config: Config, tasks: int, serve: Callable[[Nodes], object]) -> N
         serve(InlineNodes(answer))
     else:
         _on_flower(config, tasks, serve)
-
-
-def worker_count(config: Config, tasks: int, cores: int) -> int:
-    """Worker processes: as many as asked for, or one a core, never more than there are tasks to share.
-
-    Off the CPU one, since all would use the same device, each with a copy of the LLMs in its memory.
-    """
-    engine = config.engine
-    auto = cores if engine.device == "cpu" else 1
-    return max(1, min(tasks, auto if engine.workers == "auto" else engine.workers))
 
 
 def _on_flower(config: Config, tasks: int, serve: Callable[[Nodes], object]) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from sim.commands.plan import show
 from sim.commands.terminal import console, errors, say_path, split_arguments
 from sim.common.errors import RunFailed
 from sim.experiment.shipped import QUICKSTART
@@ -25,6 +26,7 @@ def run(
     keep_going: Annotated[
         bool, typer.Option("--keep-going", help="record users whose simulation raises as failed, and go on")
     ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what it would do, as `headstart plan`")] = False,
 ) -> None:
     """Run an experiment. Without CONFIG, the quickstart. The last line printed is the results folder.
 
@@ -47,6 +49,8 @@ def run(
 
     path, overrides = split_arguments(arguments or [])
     overrides = [*overrides, *(["engine.keep_going=true"] if keep_going else [])]
+    if dry_run and resume is None:
+        return show(Config.load(path, overrides).anchored(Path.cwd()))
     if resume is not None:
         resume = resolved(resume, begun=True)
         named = Config.load(path, overrides).anchored(Path.cwd()) if path != QUICKSTART else None
