@@ -12,7 +12,7 @@ from sim.commands.terminal import console, frame, split_arguments
 if TYPE_CHECKING:
     from sim.experiment.config import Config
 
-HEADINGS = {"steps_at_most": "steps at most", "steps": "steps expected", "minutes": "minutes of a worker"}
+HEADINGS = {"steps_at_most": "steps\nat most", "steps": "steps\nexpected", "minutes": "minutes\nof a worker"}
 
 
 def plan(
@@ -50,7 +50,7 @@ def show(config: Config, calibrate: bool = False) -> None:
 
     found = planned(config, calibrate)
     table = found.table.dropna(axis="columns", how="all").rename(columns=HEADINGS)
-    formats = {"steps expected": ",.0f", "minutes of a worker": ".1f"}
+    formats = {HEADINGS["steps"]: ",.0f", HEADINGS["minutes"]: ".1f"}
     console.print(frame(table, formats), highlight=False)
     for sentence in found.sentences():
         console.print(sentence, highlight=False)

@@ -212,6 +212,7 @@ def _phones(p: Plan) -> str:
     if p.unfit is None:
         return f"On which phones {p.config.llm.deploy} fits depends on the tokens of a step, which are measured."
     who = "users" if p.drawn == p.config.population.users else "first users"
-    count = f"{p.unfit:,}" if p.unfit else "None"
-    without = f"without the memory to fine-tune {p.config.llm.deploy}"
-    return f"{count} of the {p.drawn:,} {who} have a phone {without}; these are not billed."
+    billed = f"the memory to fine-tune {p.config.llm.deploy}"
+    if not p.unfit:
+        return f"The phones of all {p.drawn:,} {who} have {billed}."
+    return f"Phones of {p.unfit:,} of the {p.drawn:,} {who} lack {billed}; these are not billed."
