@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,8 @@ CLOSE = 1.5
 """How many times as many users a cohort may have: the fewer train side by side, the longer takes each."""
 MOST = 5
 """Runs that a pace is taken from: the newest."""
+LOOKED_AT = 300
+"""Runs that are looked at to find so many."""
 STARTS_S = 15.0
 """Seconds that workers and LLMs take to be there."""
 
@@ -76,7 +79,7 @@ def remembered(config: Config, outputs: Sequence[Path]) -> Pace | None:
     """The pace of the newest finished runs in these folders that were done on such a machine, by this version, and are
     alike in all that decides it; None where there is none."""
     found: list[_Past] = []
-    for folder in _runs(outputs):
+    for folder in islice(_runs(outputs), LOOKED_AT):
         if (past := _past(folder, config)) is not None:
             found.append(past)
         if len(found) == MOST:

@@ -80,6 +80,24 @@ def test_a_run_that_is_not_alike_or_not_from_here_tells_nothing(config: Config, 
     assert remembered(config, out) is None
 
 
+def test_committed_runs_tell_each_other_s_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The five replicates of the headline, each by the other four: what docs/runs.md says."""
+    runs = sorted(path.parent for path in (REFERENCE / "headline").glob("*/users.csv"))
+    monkeypatch.setattr("sim.plan.pace._is_here", lambda manifest: True)
+    ratios = []
+    for run in runs:
+        others = [other for other in runs if other != run]
+        monkeypatch.setattr("sim.plan.pace._runs", lambda outputs, others=others: iter(others))
+        config, manifest = Config.of_run(run / CONFIG), json.loads((run / "manifest.json").read_text())
+        pace = remembered(config, [])
+        assert pace is not None
+        workers = sum(worker["processes"] for worker in manifest["workers"])
+        table = work._table(config, list(config.strategies), pace)
+        ratios.append((pace.building_s + 60 * table["minutes"].sum() / workers) / manifest["wall_s"])
+    page = (REFERENCE.parents[1] / "docs" / "runs.md").read_text(encoding="utf-8")
+    assert f"{min(ratios):.2f} to {max(ratios):.2f}" in page
+
+
 def test_one_cohort_tells_the_pace_and_leaves_nothing_but_what_it_built(config: Config, tmp_path: Path) -> None:
     found = plan(config, calibrate=True)
     assert found.pace is not None
