@@ -12,11 +12,14 @@ import typer
 
 from sim.commands.bench import bench
 from sim.commands.devices import devices
-from sim.commands.explain import explain
 from sim.commands.paper import paper
+from sim.commands.plan import plan
 from sim.commands.pocket import pocket
 from sim.commands.pool import pool
-from sim.commands.report import report
+from sim.commands.results.compare import compare
+from sim.commands.results.explain import explain
+from sim.commands.results.listing import configs, list_results, strategies
+from sim.commands.results.report import report
 from sim.commands.run import run
 from sim.commands.sweep import sweep
 from sim.commands.terminal import errors
@@ -52,7 +55,10 @@ def _options(
     """Options of all commands."""
 
 
-for command in (run, explain, report, sweep, tune, paper):
+app.command()(run)
+app.command()(plan)
+app.command("list")(list_results)
+for command in (explain, report, compare, sweep, tune, paper, strategies, configs):
     app.command()(command)
 # also `bench --help` is answered by the benchmark itself
 app.command(add_help_option=False, context_settings={"ignore_unknown_options": True})(bench)

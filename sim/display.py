@@ -131,10 +131,22 @@ class Log:
         print(f"[headstart {self._said - self._began:6.1f} s] {text}", flush=True)
 
 
+class Quiet(Log):
+    """Says nothing."""
+
+    def done(self, folder: Path) -> None:
+        pass
+
+    def _say(self, text: str) -> None:
+        pass
+
+
 @contextmanager
-def shown(console: Console) -> Iterator[Live | Log]:
+def shown(console: Console, quiet: bool = False) -> Iterator[Live | Log]:
     """The progress display that suits a console."""
-    if console.is_terminal:
+    if quiet:
+        yield Quiet()
+    elif console.is_terminal:
         with Live(console) as live:
             yield live
     else:

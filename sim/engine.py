@@ -31,7 +31,7 @@ from flwr.serverapp import Grid, ServerApp  # noqa: E402
 from sim.client_app import answer  # noqa: E402
 from sim.client_app import app as client_app  # noqa: E402
 from sim.cloud.building import make_pool  # noqa: E402
-from sim.cloud.cohorts import job_count  # noqa: E402
+from sim.cloud.cohorts import job_count, worker_count  # noqa: E402
 from sim.cloud.collect import Watcher  # noqa: E402
 from sim.cloud.preparation import Preparation  # noqa: E402
 from sim.cloud.provider import Provider  # noqa: E402
@@ -87,16 +87,6 @@ def _on_nodes(config: Config, tasks: int, serve: Callable[[Nodes], object]) -> N
         _on_flower(config, tasks, serve)
 
 
-def worker_count(config: Config, tasks: int, cores: int) -> int:
-    """Worker processes: as many as asked for, or one a core, never more than there are tasks to share.
-
-    Off the CPU one, since all would use the same device, each with a copy of the LLMs in its memory.
-    """
-    engine = config.engine
-    auto = cores if engine.device == "cpu" else 1
-    return max(1, min(tasks, auto if engine.workers == "auto" else engine.workers))
-
-
 def _on_flower(config: Config, tasks: int, serve: Callable[[Nodes], object]) -> None:
     """Flower's simulation on Ray. Flower runs in a thread of its own, so that Ctrl-C interrupts what serves.
 
@@ -111,7 +101,9 @@ def _on_flower(config: Config, tasks: int, serve: Callable[[Nodes], object]) -> 
     for name in ("flwr", "ray"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     # workers find the code where this process finds it, and what keeps them quiet
-    variables = {name: os.environ[name] for name in QUIET} | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    variables = {name: os.environ[name] for name in QUIET} | {
+        "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
+    }
     resources = {"num_cpus": 1, "num_gpus": 0.0, "max_restarts": -1, "max_task_retries": 0}
     grids: SimpleQueue[Grid | None] = SimpleQueue()
     served = threading.Event()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from flwr.app import Context
@@ -13,12 +12,12 @@ from sim.cloud.check import prepare
 from sim.cloud.run import serve_run
 from sim.common.errors import UserError
 from sim.display import Log
-from sim.experiment.config import Config, read_experiment
-from sim.experiment.reading import check_values, set_key
+from sim.experiment.config import Config
+from sim.experiment.reading import check_values
+from sim.experiment.shipped import ROOT
 from sim.records.folder import discard_unbegun, make_folder, new_run_id
 from sim.transport.nodes import FlowerNodes
 
-ROOT = Path(__file__).resolve().parent.parent
 app = ServerApp()
 
 
@@ -45,8 +44,6 @@ def config_of(run_config: Mapping[str, Any]) -> Config:
     """
     given = {key: value for key, value in run_config.items() if value != ""}
     path = given.pop("config", None)
-    tree = read_experiment(ROOT / str(path))[0] if path else {}
     for key, value in given.items():
         check_values(value, key)
-        set_key(tree, key, value)
-    return Config.of(tree)
+    return Config.changed(ROOT / str(path) if path else None, given.items())

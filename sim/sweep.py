@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from sim.analysis.run.demanded import write_demanded
-from sim.analysis.summary import SUMMARY_CSV, is_summarised, write_summary
-from sim.analysis.sweep.table import RUNS, is_sweep, load_sweep, runs_table, write_settings
-from sim.analysis.tables import load_run
+from sim.analysis.summary import SUMMARY_CSV, is_summarised
+from sim.analysis.sweep.table import is_sweep, load_sweep, runs_table, write_settings
 from sim.cloud.check import prepare
 from sim.cloud.cohorts import job_count
 from sim.cloud.collect import Watcher
@@ -18,6 +16,8 @@ from sim.common.errors import RunFailed, UserError
 from sim.experiment.grid import Point
 from sim.records.folder import is_finished
 from sim.records.journal import progress
+from sim.records.shelf import RUNS
+from sim.run import close
 from sim.worker.scratch import FOLDER
 
 
@@ -74,8 +74,7 @@ def _write_runs(points: Sequence[Point]) -> None:
     done = [point for point in points if is_finished(point.folder)]
     for point in done:
         if not is_summarised(point.folder):
-            write_summary(run := load_run(point.folder))
-            write_demanded(run)
+            close(point.folder, plots=False)
     if done:
         table = runs_table([(point.folder, point.values) for point in done])
         folder = points[0].folder.parent

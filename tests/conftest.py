@@ -1,4 +1,4 @@
-"""Shared by all tests: one thread, no network, small checkpoints made here."""
+"""Shared by all tests: one thread, no network, small checkpoints made here, `headstart` in this process."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ for _key, _value in {
 }.items():
     os.environ[_key] = _value
 
+from collections.abc import Callable  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 import pytest  # noqa: E402
 import torch  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
+from sim.cli import main  # noqa: E402
 from sim.llm.rendering import answer  # noqa: E402
 from sim.pocket.tokenizer import build_tokenizer  # noqa: E402
 
@@ -46,6 +48,24 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests neither read nor fill the user's cache."""
     monkeypatch.setenv("HEADSTART_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Runs `headstart ...` in this process (`tests.runs.Command`); returns exit status, stdout and stderr."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["headstart", *arguments])
+        capsys.readouterr()
+        status = 0
+        try:
+            main()
+        except SystemExit as end:
+            status = int(end.code or 0)
+        said = capsys.readouterr()
+        return status, said.out, said.err
+
+    return run
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 CENTRE = (
+    "headstart",
     "devices",
     "strategies",
     *(f"sim/{room}" for room in "cloud worker serving ledger records experiment".split()),

@@ -47,7 +47,7 @@ def plan(config: Config, offers: Mapping[str, str]) -> Iterator[CohortPlan]:
         climbing = tuple(u for u in users if u < config.ladder.users)
         jobs = [Job(index, SCRATCH, users, offer=offers[SCRATCH])]
         jobs += [Job(0, s, users, offer=offers[s]) for s in others]
-        for amount in _rungs(config) if climbing else ():
+        for amount in rungs(config) if climbing else ():
             jobs += [Job(0, s, climbing, amount, offer=offers[s]) for s in config.strategies]
         jobs = [replace(job, index=index + i) for i, job in enumerate(jobs)]
         index += len(jobs)
@@ -59,12 +59,22 @@ def job_count(config: Config) -> int:
     size, count = cohort_size(config), config.population.users
     cohorts, climbing = -(-count // size), -(-min(config.ladder.users, count) // size)
     others = len(set(config.strategies) - {SCRATCH})
-    return cohorts * (1 + others) + climbing * len(_rungs(config)) * len(config.strategies)
+    return cohorts * (1 + others) + climbing * len(rungs(config)) * len(config.strategies)
 
 
-def _rungs(config: Config) -> list[float]:
+def rungs(config: Config) -> list[float]:
     """The ladder's amounts that are not all texts, ascending; none where nobody trains."""
     return [] if config.training.cost_only else sorted(a for a in config.ladder.amounts if a < 1.0)
+
+
+def worker_count(config: Config, tasks: int, cores: int) -> int:
+    """Worker processes: as many as asked for, or one a core, never more than there are tasks to share.
+
+    Off the CPU one, since all would use the same device, each with a copy of the LLMs in its memory.
+    """
+    engine = config.engine
+    auto = cores if engine.device == "cpu" else 1
+    return max(1, min(tasks, auto if engine.workers == "auto" else engine.workers))
 
 
 def with_targets(jobs: Sequence[Job], targets: Mapping[int, float]) -> list[Job]:

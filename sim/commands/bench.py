@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from sim.commands.terminal import ROOT
 from sim.common.errors import UserError
+from sim.experiment.shipped import ROOT
 
 
 def bench(arguments: Annotated[list[str] | None, typer.Argument(metavar="[OPTIONS]")] = None) -> None:

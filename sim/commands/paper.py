@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from sim.commands.terminal import ROOT, console, errors, frame, say_path
+from sim.commands.terminal import console, errors, frame, say_path
+from sim.experiment.shipped import ROOT
 
 
 def paper(

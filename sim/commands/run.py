@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
-from sim.commands.terminal import QUICKSTART, console, errors, say_path, split_arguments
-from sim.common.disk import no_space
-from sim.common.errors import RunFailed, UserError
+from sim.commands.plan import show
+from sim.commands.terminal import console, errors, say_path, split_arguments
+from sim.common.errors import RunFailed
+from sim.experiment.shipped import QUICKSTART
 
 
 def run(
@@ -19,11 +20,13 @@ def run(
     ] = None,
     plots: Annotated[bool, typer.Option(help="draw the plots at the end")] = True,
     resume: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="go on with this run's folder where it was interrupted")
+        Path | None,
+        typer.Option(metavar="DIR", help="go on with this run's folder (or latest) where it was interrupted"),
     ] = None,
     keep_going: Annotated[
         bool, typer.Option("--keep-going", help="record users whose simulation raises as failed, and go on")
     ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what it would do, as `headstart plan`")] = False,
 ) -> None:
     """Run an experiment. Without CONFIG, the quickstart. The last line printed is the results folder.
 
@@ -36,47 +39,37 @@ def run(
         headstart run configs/xpert_data.toml corpus.path=/data/xpert
 
         headstart run --resume results/quickstart/20261123-210000-abcd
+
+        headstart run --resume latest
     """
-    from sim.analysis.summary import SUMMARY_CSV
-    from sim.cloud.check import prepare
+    from sim.display import shown
     from sim.experiment.config import Config
-    from sim.records.folder import discard_unbegun, is_finished, make_folder, new_run_id, reopen_folder
+    from sim.records.shelf import resolved
+    from sim.run import begin, has_all, reopen
 
     path, overrides = split_arguments(arguments or [])
     overrides = [*overrides, *(["engine.keep_going=true"] if keep_going else [])]
+    if dry_run and resume is None:
+        return show(Config.load(path, overrides).anchored(Path.cwd()))
     if resume is not None:
+        resume = resolved(resume, begun=True)
         named = Config.load(path, overrides).anchored(Path.cwd()) if path != QUICKSTART else None
-        config, folder = reopen_folder(resume, named, overrides), resume
-        if is_finished(folder) and (folder / SUMMARY_CSV).is_file():
+        begun = reopen(resume, named, overrides)
+        if has_all(resume):
             console.print("this run is finished: nothing to do", highlight=False)
-            return say_path(folder)
+            return say_path(resume)
     else:
-        config = Config.load(path, overrides).anchored(Path.cwd())
-    preparation = prepare(config)
-    folder = resume or make_folder(config, new_run_id(config))
-    from sim.display import shown
-    from sim.engine import start
-
+        begun = begin(Config.load(path, overrides).anchored(Path.cwd()))
     try:
-        if resume is None or not is_finished(folder):
-            with shown(console) as watcher:
-                start(preparation, folder, watcher)
-        finish(folder, plots)
+        with shown(console) as watcher:
+            begun.do(watcher)
+        finish(begun.folder, plots)
     except RunFailed as failure:
-        _say_resume(f"the run failed: {failure}", folder)
+        _say_resume(f"the run failed: {failure}", begun.folder)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
-        _say_resume("interrupted\n", folder)
+        _say_resume("interrupted\n", begun.folder)
         sys.exit(130)  # not as a typer.Exit, which would be said to be an interruption once more
-    except UserError:
-        if resume is None:  # another process may be about to begin in a folder that is not ours
-            discard_unbegun(folder)
-        raise
-    except Exception as error:
-        if not (full := no_space(error, folder)):
-            raise
-        _say_resume(full, folder)
-        raise typer.Exit(1) from None
 
 
 def _say_resume(what: str, folder: Path) -> None:
@@ -87,19 +80,13 @@ def _say_resume(what: str, folder: Path) -> None:
 
 
 def finish(folder: Path, plots: bool) -> None:
-    """Plots, summary and table of a run that is done, from its files alone. What has its summary has all."""
-    from sim.analysis.run.demanded import write_demanded
-    from sim.analysis.run.plots import draw_all
+    """Plots, summary and table of a run that is done, from its files alone."""
     from sim.analysis.run.verdict import nobody_chose
-    from sim.analysis.summary import table, write_summary
-    from sim.analysis.tables import load_run
+    from sim.analysis.summary import table
     from sim.records.tables import FAILED
+    from sim.run import close
 
-    done = load_run(folder)
-    write_demanded(done)
-    if plots:
-        draw_all(done, folder / "plots")
-    summary = write_summary(done)
+    done, summary = close(folder, plots)
     console.print(table(summary))
     if said := nobody_chose(done):
         console.print(said)

@@ -12,14 +12,13 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from sim.experiment.shipped import QUICKSTART
+
 if TYPE_CHECKING:
     import pandas as pd
 
 PIPE_WIDTH = 160
 """Columns of a table where nobody's terminal says how wide it may be."""
-
-ROOT = Path(__file__).resolve().parents[2]
-QUICKSTART = ROOT / "configs" / "quickstart.toml"
 
 # names and paths are printed as they are: `:x:` is no emoji, `[x]` no colour
 console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, emoji=False, markup=False)

@@ -6,7 +6,7 @@ The defaults are the quickstart. The sections' keys are in `sim/experiment/secti
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -136,9 +136,14 @@ class Config(Section):
 
         Raises: UserError, one line that names the key, the value and what is allowed.
         """
-        tree = {} if path is None else read_experiment(path)[0]
-        for override in overrides:
-            set_key(tree, *parse_override(override))
+        return cls.changed(path, map(parse_override, overrides))
+
+    @classmethod
+    def changed(cls, source: Path | Config | None, values: Iterable[tuple[str, object]]) -> Config:
+        """The experiment of a source, with other values of some dotted keys. Raises UserError."""
+        tree, _ = read_experiment(source)
+        for key, value in values:
+            set_key(tree, key, value)
         return cls.of(tree)
 
     @classmethod
@@ -195,12 +200,16 @@ class Config(Section):
         return tomli_w.dumps(self.model_dump())
 
 
-def read_experiment(path: Path) -> tuple[Tree, object]:
+def read_experiment(source: Path | Config | None) -> tuple[Tree, object]:
     """The tree of an experiment's file, with the values of the file that its key `tuned` names, and its table `sweep`.
 
+    Args:
+        source: the file; or a config, whose tree it is, without a table; None: the defaults.
     Raises: UserError.
     """
-    tree = read_toml(path)
+    if not isinstance(source, Path):
+        return source.model_dump() if source else {}, {}
+    tree = read_toml(path := source)
     axes = tree.pop("sweep", {})
     if (tuned := tree.pop("tuned", None)) is not None:
         tree = _with_tuned(tree, path, tuned)

@@ -43,27 +43,46 @@ class Point:
 
 
 def grid(path: Path, arguments: Sequence[str]) -> list[Point]:
-    """All runs of a sweep, the last key varying fastest, and the replicates of a point within it; every config is
-    checked. Raises UserError.
+    """All runs of a sweep (`span`), by the arguments of a command. Raises UserError.
 
     Args:
         path: TOML with the base config and perhaps a `[sweep]` table.
         arguments: `key=a,b,c` sweeps a key (in the place of the table's values), `key=a` sets it.
     """
-    tree, table = read_experiment(path)
-    if not isinstance(table, Mapping):
-        raise UserError(f"{path}: sweep: a table of keys and lists of values is expected.")
-    axes = dict(_axes(table))
+    values: list[tuple[str, object]] = []
+    swept: dict[str, Sequence[object]] = {}
     for argument in arguments:
         key, value = parse_override(argument)
         texts = split_values(argument.partition("=")[2])
         if len(texts) > 1:
-            axes[key] = [parse_override(f"{key}={text}")[1] for text in texts]
+            swept[key] = [parse_override(f"{key}={text}")[1] for text in texts]
         else:
-            axes.pop(key, None)
-            set_key(tree, key, value)
-    for key, values in axes.items():
-        if key in FIXED or not values:
+            swept.pop(key, None)
+            values.append((key, value))
+    return span(path, values, swept)
+
+
+def span(
+    source: Path | Config, values: Sequence[tuple[str, object]], swept: Mapping[str, Sequence[object]]
+) -> list[Point]:
+    """All runs of a sweep, the last key varying fastest, and the replicates of a point within it; every config is
+    checked. Raises UserError.
+
+    Args:
+        source: the base config, or TOML with it and perhaps a `[sweep]` table.
+        values: dotted keys that are set, and swept no longer.
+        swept: dotted keys and their values, in the place of the table's.
+    """
+    tree, table = read_experiment(source)
+    if not isinstance(table, Mapping):
+        raise UserError(f"{source}: sweep: a table of keys and lists of values is expected.")
+    axes: dict[str, Sequence[object]] = dict(_axes(table))
+    for key, value in values:
+        axes.pop(key, None)
+        set_key(tree, key, value)
+    axes |= swept
+    for key, several in axes.items():
+        if key in FIXED or not several:
             raise UserError(f"sweep: {key:.80} {'cannot be swept' if key in FIXED else 'has no values'}.")
     if not axes and Config.of(tree).replicates == 1:  # what is wrong with the file comes first
         raise UserError("sweep: nothing to sweep; give key=a,b,c, a [sweep] table or replicates=5.")

@@ -13,11 +13,10 @@ import pandas as pd
 
 from sim.client_app import answer
 from sim.client_app import app as client_app
-from sim.cloud.cohorts import job_count
+from sim.cloud.cohorts import job_count, worker_count
 from sim.cloud.preparation import open_texts
 from sim.cloud.run import serve_run
 from sim.common.streams import stream
-from sim.engine import worker_count
 from sim.experiment.config import Config
 from sim.llm.training.finetune import finetune
 from sim.llm.training.progress import Lane, Plan

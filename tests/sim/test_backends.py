@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from sim.cloud.check import prepare
-from sim.engine import start, worker_count
+from sim.cloud.cohorts import worker_count
+from sim.engine import start
 from sim.experiment.config import Config
 from sim.messages import Job
 from sim.records.folder import make_folder

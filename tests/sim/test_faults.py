@@ -16,11 +16,11 @@ import pytest
 import torch
 
 from sim.cloud.check import prepare
-from sim.commands.terminal import QUICKSTART
 from sim.common.errors import RunFailed
 from sim.display import Log
 from sim.engine import start
 from sim.experiment.config import Config
+from sim.experiment.shipped import QUICKSTART
 from sim.messages import Job
 from sim.records.folder import is_finished, make_folder, reopen_folder
 from sim.records.journal import progress

@@ -23,8 +23,8 @@ from sim.common.errors import UserError
 from sim.experiment.config import Config
 from sim.experiment.names import SEEDS
 from sim.records.cells import header, read_cells
+from sim.records.shelf import RUNS
 
-RUNS = "runs.csv"
 SHOWN = (
     *("selection_accuracy", "reached", "steps_to_target", "loss_gap_share", "fits"),
     *("compute_saved_total", "compute_break_even", "time_saved_total", "time_break_even", "energy_saved_total"),

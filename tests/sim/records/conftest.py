@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from sim.cloud.check import prepare
-from sim.commands.terminal import QUICKSTART
 from sim.display import Log
 from sim.engine import start
 from sim.experiment.config import Config
+from sim.experiment.shipped import QUICKSTART
 from sim.records.folder import make_folder
 from tests.runs import tiny_overrides
 

@@ -1,0 +1,92 @@
+"""A run from its config to its summary, whoever asked for it: the command line, or Python. Prints nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from sim.analysis.run.demanded import write_demanded
+from sim.analysis.summary import SUMMARY_CSV, write_summary
+from sim.analysis.tables import Run, load_run
+from sim.cloud.check import prepare
+from sim.cloud.collect import Watcher
+from sim.cloud.preparation import Preparation
+from sim.common.disk import no_space
+from sim.common.errors import RunFailed, UserError
+from sim.experiment.config import Config
+from sim.records.folder import discard_unbegun, is_finished, make_folder, new_run_id, reopen_folder
+
+
+@dataclass(frozen=True, eq=False)
+class Begun:
+    """A run's folder, and its checked config, which is None where every job is done already.
+
+    `resumed`: the folder was there before.
+    """
+
+    folder: Path
+    preparation: Preparation | None
+    resumed: bool = False
+
+    def do(self, watcher: Watcher) -> None:
+        """Do the jobs that are not done. Raises RunFailed, UserError, KeyboardInterrupt; what is finished is kept."""
+        if self.preparation is None:
+            return
+        from sim.engine import start  # Flower and Ray take seconds to import
+
+        try:
+            with _disk_is_full_at(self.folder):
+                start(self.preparation, self.folder, watcher)
+        except UserError:
+            if not self.resumed:  # another process may be about to begin in a folder that is not ours
+                discard_unbegun(self.folder)
+            raise
+
+
+def begin(config: Config) -> Begun:
+    """Check a config, and make the folder of its run. Raises UserError."""
+    preparation = prepare(config)
+    return Begun(make_folder(config, new_run_id(config)), preparation)
+
+
+def reopen(folder: Path, config: Config | None = None, overrides: Sequence[str] = ()) -> Begun:
+    """Go on with a run, as `sim.records.folder.reopen_folder` lets one. Raises UserError."""
+    config = reopen_folder(folder, config, overrides)
+    return Begun(folder, None if is_finished(folder) else prepare(config), resumed=True)
+
+
+def has_all(folder: Path) -> bool:
+    """Whether a run is finished, and was closed."""
+    return is_finished(folder) and (folder / SUMMARY_CSV).is_file()
+
+
+def close(folder: Path, plots: bool = True) -> tuple[Run, pd.DataFrame]:
+    """Write what is made of the records of a run that is done, the summary last: what has it, has all.
+
+    Returns its tables and its summary. Raises RunFailed where the disk is full.
+    """
+    with _disk_is_full_at(folder):
+        done = load_run(folder)
+        write_demanded(done)
+        if plots:
+            from sim.analysis.run.plots import draw_all
+
+            draw_all(done, folder / "plots")
+        return done, write_summary(done)
+
+
+@contextmanager
+def _disk_is_full_at(folder: Path) -> Iterator[None]:
+    """Turns the error of a full disk into RunFailed."""
+    try:
+        yield
+    except (UserError, RunFailed):
+        raise
+    except Exception as error:
+        if full := no_space(error, folder):
+            raise RunFailed(full) from error
+        raise
