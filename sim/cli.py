@@ -13,6 +13,7 @@ import typer
 from sim.commands.bench import bench
 from sim.commands.devices import devices
 from sim.commands.explain import explain
+from sim.commands.llm import llm
 from sim.commands.paper import paper
 from sim.commands.pocket import pocket
 from sim.commands.pool import pool
@@ -57,6 +58,7 @@ for command in (run, explain, report, sweep, tune, paper):
 # also `bench --help` is answered by the benchmark itself
 app.command(add_help_option=False, context_settings={"ignore_unknown_options": True})(bench)
 app.add_typer(pocket, name="pocket")
+app.add_typer(llm, name="llm")
 app.add_typer(pool, name="pool")
 app.add_typer(devices, name="devices")
 
