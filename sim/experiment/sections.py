@@ -109,7 +109,9 @@ class CorpusSection(Section):
     """`[corpus]`: where text comes from. What a key means is for the corpus to say that `source` names."""
 
     source: str = Field(
-        BUILT_IN, description="where text comes from: 'persona', 'xpert', 'jsonl', 'hf' or your own (docs/corpora.md)"
+        BUILT_IN,
+        description="where text comes from: 'persona', 'xpert', 'jsonl', 'hf', 'translators' or your own "
+        "(docs/corpora.md)",
     )
     path: File = Field("", description="folder, file or dataset name; unused for 'persona'")
     default: str = Field("0", description="the style that the base LLM writes; unused for 'persona'")
