@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import cast
+from typing import Literal, cast
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from strategies.base import (
     Which,
     lowest,
 )
+from strategies.xpert.adjectives import ADJECTIVES
 from strategies.xpert.basis import Floats
 from strategies.xpert.naming import Naming, proposed
 from strategies.xpert.prompts import compare
@@ -50,6 +51,9 @@ class XpertCards(Strategy):
     part be turned back into text. How much more that is than the adapter tells, fine-tuned on the same texts, was not
     measured.
 
+    A small LLM that nobody taught to name styles proposes what its replies begin with, "the" and "while". Then
+    `candidates = "adjectives"` takes a fixed list of adjectives instead, and owners propose nothing.
+
     Args:
         texts: own texts that the phone reads at most; 0: all.
         llm: whose states: "summarizer" or "base".
@@ -57,10 +61,12 @@ class XpertCards(Strategy):
         shrink: towards a scatter that is equal in all directions, as a share of its mean.
         width: numbers of a state that are used at most; a wider one is projected at random, alike for all.
         named: own texts that a user reads for words, and that owners propose words from; 0: no words.
-        words: words at most.
+        words: words at most, of those that owners propose.
+        candidates: words that may explain: those that owners' summarizers have "proposed", or "adjectives" of a list.
     """
 
     not_in_offer = frozenset({"texts"})
+    candidates: Literal["proposed", "adjectives"] = "proposed"
 
     def __init__(
         self,
@@ -71,6 +77,7 @@ class XpertCards(Strategy):
         width: int = 256,
         named: int = 8,
         words: int = 60,
+        candidates: Literal["proposed", "adjectives"] = "proposed",
     ) -> None:
         if llm not in ("base", "summarizer"):
             raise ValueError(f"llm = {llm!r}: 'base' or 'summarizer' is expected")
@@ -81,8 +88,12 @@ class XpertCards(Strategy):
             )
         if not 0 < depth <= 1 or not 0 < shrink <= 1:
             raise ValueError(f"depth = {depth}, shrink = {shrink}: above 0 and at most 1 is expected")
+        if candidates not in ("proposed", "adjectives"):
+            raise ValueError(f"candidates = {candidates!r}: 'proposed' or 'adjectives' is expected")
         self.texts, self.llm, self.depth, self.shrink, self.width = texts, llm, depth, shrink, width
         self.named, self.words = named, words
+        if candidates != self.candidates:  # only then: what a strategy keeps names its offer, and some are shipped
+            self.candidates = candidates
 
     def reading(self, strings: list[str]) -> States:
         """The request whose reply embeds texts."""
@@ -95,8 +106,9 @@ class XpertCards(Strategy):
         card: dict[str, object] = {"mean": _float32(states.mean(axis=0)), "scatter": _float32(scatter)}
         if self.named:
             asked = _naming(owner.texts)
-            reply, words = owner.ask(Embed(asked)).mean(axis=0), owner.ask(NextWords(asked[: self.named], 12))
-            card |= {"reply": _float32(reply), "words": dict(words)}
+            card["reply"] = _float32(owner.ask(Embed(asked)).mean(axis=0))
+            if self.candidates == "proposed":
+                card["words"] = dict(owner.ask(NextWords(asked[: self.named], 12)))
         return card | {"texts": len(states)}
 
     def offer(self, cloud: Cloud) -> Offer:
@@ -116,7 +128,9 @@ class XpertCards(Strategy):
         chosen: dict[str, object] = {"centre": _float32(centre), "towards": _float32(towards)}
         if not self.named:
             return Offer(cloud.pool.ids, chosen)
-        words = proposed([cast(Mapping[str, float], card["words"]) for card in cards], self.words)
+        words = list(ADJECTIVES)
+        if self.candidates == "proposed":
+            words = proposed([cast(Mapping[str, float], card["words"]) for card in cards], self.words)
         if not words:
             raise ValueError("the summarizer proposed no word for any owner; named = 0 does without words")
         replies = np.stack([np.asarray(card["reply"], dtype=np.float64) for card in cards])
