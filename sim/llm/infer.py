@@ -90,7 +90,7 @@ def states(
                 continue
             ids = torch.from_numpy(pad([encoded[i] for i in part], lm.pad_id)).to(lm.device)
             inside = torch.arange(ids.shape[1], device=lm.device) < lengths[:, None]
-            total = (lm.layers(ids)[layers].float() * inside[..., None]).sum(dim=1)
+            total = (lm.layers(ids, layers)[layers].float() * inside[..., None]).sum(dim=1)
             out[part] = (total / lengths.clamp(min=1)[:, None]).cpu().numpy()
     return out, [len(ids) for ids in encoded]
 
