@@ -161,7 +161,26 @@ def test_words_of_a_list_are_taken_where_the_summarizer_knows_none() -> None:
 
 def test_a_setting_that_is_left_alone_names_no_other_offer() -> None:
     """Offers are found by what a strategy keeps, and those of the shipped pools were made before this one was there."""
-    assert "candidates" not in vars(XpertCards())
+    assert not {"candidates", "longest"} & set(vars(XpertCards()))
     assert vars(XpertCards(candidates="adjectives"))["candidates"] == "adjectives"
     with pytest.raises(ValueError, match="'proposed' or 'adjectives' is expected"):
         XpertCards(candidates="all")  # type: ignore[arg-type]
+
+
+def test_a_text_is_read_no_further_than_its_first_words() -> None:
+    read: list[str] = []
+
+    def ask(request: object) -> Any:
+        if isinstance(request, States):
+            read.extend(request.strings)
+            return np.ones((len(request.strings), WIDTH), dtype=np.float32)
+        if isinstance(request, NextWords):
+            return [("warm", 1.0)]
+        assert isinstance(request, Embed)
+        return np.ones((len(request.prompts), WIDTH), dtype=np.float32)
+
+    texts = (Text("", "one two  three four"), Text("", "one"), Text("", " "))
+    for longest, expected in ((0, ["one two  three four", "one"]), (3, ["one two three", "one"])):
+        read.clear()
+        XpertCards(longest=longest).publish(SimpleNamespace(texts=texts, ask=ask))  # type: ignore[arg-type]
+        assert read == expected
