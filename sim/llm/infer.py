@@ -95,13 +95,19 @@ def states(
     return out, [len(ids) for ids in encoded]
 
 
-def output_rows(lm: LanguageModel, words: Sequence[str]) -> np.ndarray:
+def output_rows(lm: LanguageModel, words: Sequence[str], whole: bool = False) -> np.ndarray:
     """The output layer's row of the token that each word begins with, as in a reply: float32 (words, width).
 
     Where the template ends with a space or a new line, a reply has none before its first word.
+
+    Args:
+        whole: a word that is one token where a space is before it has that token's row instead.
     """
     space = "" if lm.template.between[-1:].isspace() else " "
     first = [ids[0] for ids in lm.ids([space + word for word in words])]
+    if whole:
+        inside = lm.ids([" " + word for word in words])
+        first = [ids[0] if len(ids) == 1 else token for ids, token in zip(inside, first, strict=True)]
     return lm.head.weight[first].detach().float().cpu().numpy()  # type: ignore[index]
 
 

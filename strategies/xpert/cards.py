@@ -140,7 +140,8 @@ class XpertCards(Strategy):
         if not words:
             raise ValueError("the summarizer proposed no word for any owner; named = 0 does without words")
         replies = np.stack([np.asarray(card["reply"], dtype=np.float64) for card in cards])
-        naming = Naming.of(words, cloud.ask(OutputRows(words)), replies)
+        rows = cloud.ask(OutputRows(words, whole=self.candidates == "adjectives"))
+        naming = Naming.of(words, rows, replies)
         said = {pllm: naming.strengths(reply[None]) for pllm, reply in zip(cloud.pool.ids, replies, strict=True)}
         return Offer(cloud.pool.ids, {**chosen, **naming.payload()}, explanations=said)
 

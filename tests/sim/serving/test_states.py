@@ -109,6 +109,15 @@ def test_what_is_expected_is_what_is_counted() -> None:
     assert expected == {"base": {"sequences": 2, "tokens": 20.0, "deep_tokens": 10.0}}
 
 
+def test_a_word_that_is_one_token_in_a_sentence_can_have_that_one_s_row(lm: LanguageModel) -> None:
+    words = sorted({str(lm.tokenizer.decode([i])).strip() for i in range(len(lm.tokenizer)) if " " in lm.decode([i])})
+    words += ["friendly", "objective"]
+    for word, row in zip(words, output_rows(lm, words, whole=True), strict=True):
+        inside, (reply,) = lm.ids([" " + word])[0], output_rows(lm, [word])
+        expected = lm.head.weight[inside[0]].detach().numpy() if len(inside) == 1 else reply  # type: ignore[index]
+        np.testing.assert_array_equal(row, expected)
+
+
 def test_a_row_of_the_output_layer_gives_the_logit_of_a_word(lm: LanguageModel) -> None:
     word = "cat"
     (row,) = output_rows(lm, [word])
