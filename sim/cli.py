@@ -13,9 +13,8 @@ import typer
 from sim.commands.bench import bench
 from sim.commands.devices import devices
 from sim.commands.explain import explain
-from sim.commands.llm import llm
+from sim.commands.llm import llm, pocket
 from sim.commands.paper import paper
-from sim.commands.pocket import pocket
 from sim.commands.pool import pool
 from sim.commands.report import report
 from sim.commands.run import run

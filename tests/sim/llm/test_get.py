@@ -15,10 +15,10 @@ import torch
 from sim.cloud.check import prepare
 from sim.common.cache import file_digest
 from sim.common.errors import UserError
-from sim.llm import get as getting
-from sim.llm.get import get, origin
 from sim.llm.model import LanguageModel
 from sim.llm.named import NAMED, folder_or_name, place_of
+from sim.llm.named import get as getting
+from sim.llm.named.get import get, origin
 from tests.runs import Command, tiny_config
 
 NAME = "smollm2-135m"

@@ -1,6 +1,6 @@
 """LLMs that have a short name: where each comes from, and the folder in the cache that its name stands for.
 
-`headstart llm get NAME` fills the folder (`sim/llm/get.py`); `llm.model = NAME` uses it.
+`headstart llm get NAME` fills the folder (`sim/llm/named/get.py`); `llm.model = NAME` uses it.
 """
 
 from __future__ import annotations
