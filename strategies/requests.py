@@ -149,7 +149,7 @@ class OutputRows(Request[npt.NDArray[np.float32]]):
     rows up is billed to nobody.
 
     `whole`: a word that is one token inside of a sentence has that one's row, for as a reply it may begin with a token
-    that says little, as "ob" of "objective".
+    that says little, as "conc" of "concise".
     """
 
     words: Sequence[str]
