@@ -14,7 +14,8 @@ from sim.commands.bench import bench
 from sim.commands.devices import devices
 from sim.commands.paper import paper
 from sim.commands.plan import plan
-from sim.commands.pocket import pocket
+from sim.commands.llm import llm, pocket
+from sim.commands.paper import paper
 from sim.commands.pool import pool
 from sim.commands.results.compare import compare
 from sim.commands.results.explain import explain
@@ -63,6 +64,7 @@ for command in (explain, report, compare, sweep, tune, paper, strategies, config
 # also `bench --help` is answered by the benchmark itself
 app.command(add_help_option=False, context_settings={"ignore_unknown_options": True})(bench)
 app.add_typer(pocket, name="pocket")
+app.add_typer(llm, name="llm")
 app.add_typer(pool, name="pool")
 app.add_typer(devices, name="devices")
 

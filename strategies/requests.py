@@ -147,10 +147,14 @@ class OutputRows(Request[npt.NDArray[np.float32]]):
 
     Times a hidden state where a reply begins (`Embed`) a row gives the word's logit. Two words may share a row. Looking
     rows up is billed to nobody.
+
+    `whole`: a word that is one token inside of a sentence has that one's row, for as a reply it may begin with a token
+    that says little, as "conc" of "concise".
     """
 
     words: Sequence[str]
     llm: Which = "summarizer"
+    whole: bool = False
 
 
 @dataclass(frozen=True)

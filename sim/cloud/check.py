@@ -19,6 +19,7 @@ from sim.experiment.paths import there
 from sim.experiment.strategies import STRATEGIES, make_strategy
 from sim.llm.adapters import kind_of
 from sim.llm.folders import check_folder
+from sim.llm.named import folder_or_name
 from sim.population.hours import Hours
 from sim.population.phones import known_phones, phone_mix
 
@@ -67,6 +68,7 @@ def prepare(config: Config) -> Preparation:
     for key, value in (("llm.model", config.llm.model), ("llm.summarizer", config.llm.summarizer)):
         if value == "pocket":
             continue
+        value = folder_or_name(value)
         if there(value) and Path(value).is_dir():
             check_folder(Path(value))
         elif value.startswith((".", "/", "~")) or value.count("/") > 1:

@@ -46,8 +46,10 @@ ALWAYS, DAILY = "always", "daily"
 REGIMES = {"peers": 1, "rich": 8}
 """`pool.texts` by name: how often as much as a user an owner of a pLLM has written."""
 Shares = Annotated[list[Annotated[float, Field(ge=0, le=1)]], BeforeValidator(_as_list)]
+NAMED_LLMS = ("smollm2-135m",)
+"""LLMs of the cache that `headstart llm get` puts there; `sim/llm/named` says where they come from."""
 File = Annotated[str, PathKey()]
-LlmFile = Annotated[str, PathKey(words=("pocket",), workers="when used")]
+LlmFile = Annotated[str, PathKey(words=("pocket", *NAMED_LLMS), workers="when used")]
 ArchitectureFile = Annotated[str, PathKey(workers="never")]
 
 
@@ -92,8 +94,11 @@ class Section(BaseModel):
 class LlmSection(Section):
     """`[llm]`: which LLMs are run, and which are billed."""
 
-    model: LlmFile = Field("pocket", description="LLM that is trained: 'pocket', a hub name or a folder")
-    summarizer: LlmFile = Field("pocket", description="LLM that names styles: 'pocket', a hub name or a folder")
+    model: LlmFile = Field(
+        "pocket",
+        description="LLM that is trained: 'pocket', 'smollm2-135m' (`headstart llm get`), a hub name or a folder",
+    )
+    summarizer: LlmFile = Field("pocket", description="LLM that names styles: as `llm.model`")
     deploy: ArchitectureFile = Field(
         "llama-3.2-1b", description="LLM whose cost the phone is billed; only its architecture counts"
     )
@@ -104,7 +109,9 @@ class CorpusSection(Section):
     """`[corpus]`: where text comes from. What a key means is for the corpus to say that `source` names."""
 
     source: str = Field(
-        BUILT_IN, description="where text comes from: 'persona', 'xpert', 'jsonl', 'hf' or your own (docs/corpora.md)"
+        BUILT_IN,
+        description="where text comes from: 'persona', 'xpert', 'jsonl', 'hf', 'translators' or your own "
+        "(docs/corpora.md)",
     )
     path: File = Field("", description="folder, file or dataset name; unused for 'persona'")
     default: str = Field("0", description="the style that the base LLM writes; unused for 'persona'")

@@ -90,18 +90,24 @@ def states(
                 continue
             ids = torch.from_numpy(pad([encoded[i] for i in part], lm.pad_id)).to(lm.device)
             inside = torch.arange(ids.shape[1], device=lm.device) < lengths[:, None]
-            total = (lm.layers(ids)[layers].float() * inside[..., None]).sum(dim=1)
+            total = (lm.layers(ids, layers)[layers].float() * inside[..., None]).sum(dim=1)
             out[part] = (total / lengths.clamp(min=1)[:, None]).cpu().numpy()
     return out, [len(ids) for ids in encoded]
 
 
-def output_rows(lm: LanguageModel, words: Sequence[str]) -> np.ndarray:
+def output_rows(lm: LanguageModel, words: Sequence[str], whole: bool = False) -> np.ndarray:
     """The output layer's row of the token that each word begins with, as in a reply: float32 (words, width).
 
     Where the template ends with a space or a new line, a reply has none before its first word.
+
+    Args:
+        whole: a word that is one token where a space is before it has that token's row instead.
     """
     space = "" if lm.template.between[-1:].isspace() else " "
     first = [ids[0] for ids in lm.ids([space + word for word in words])]
+    if whole:
+        inside = lm.ids([" " + word for word in words])
+        first = [ids[0] if len(ids) == 1 else token for ids, token in zip(inside, first, strict=True)]
     return lm.head.weight[first].detach().float().cpu().numpy()  # type: ignore[index]
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -122,10 +123,31 @@ class LanguageModel:
     def _hidden(self, ids: Tensor, **settings: Any) -> Tensor:
         return self.model.base_model(input_ids=ids, use_cache=False, **settings).last_hidden_state  # type: ignore[operator]
 
-    def layers(self, ids: Tensor) -> tuple[Tensor, ...]:
-        """Embeddings of tokens, then hidden states after each layer, (rows, positions, width) each. Right padding."""
-        found = self.model.base_model(input_ids=ids, use_cache=False, output_hidden_states=True)  # type: ignore[operator]
+    def layers(self, ids: Tensor, most: int | None = None) -> tuple[Tensor, ...]:
+        """Embeddings of tokens, then hidden states after each layer, (rows, positions, width) each. Right padding.
+
+        Args:
+            most: layers whose states are wanted; the later ones may be missing.
+        """
+        with self._cut(most):
+            found = self.model.base_model(input_ids=ids, use_cache=False, output_hidden_states=True)  # type: ignore[operator]
         return tuple(found.hidden_states)
+
+    @contextmanager
+    def _cut(self, most: int | None) -> Iterator[None]:
+        """Within, the model has no more layers than are needed: a phone that stops early is not simulated to the end.
+
+        One more is kept, since after the last one states are normalised. Models that keep their layers elsewhere stay.
+        """
+        base, stack = self.model.base_model, getattr(self.model.base_model, "layers", None)
+        if most is None or not isinstance(stack, nn.ModuleList) or most + 1 >= len(stack):
+            yield
+            return
+        base.layers = stack[: most + 1]  # type: ignore[union-attr]
+        try:
+            yield
+        finally:
+            base.layers = stack  # type: ignore[union-attr]
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Output logits of hidden states of any leading shape."""

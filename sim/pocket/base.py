@@ -9,8 +9,8 @@ from torch import Tensor
 
 from sim.common.streams import stream
 from sim.corpus.base import Corpus
-from sim.llm.batches import collate, lane_losses
 from sim.llm.model import Encoded, LanguageModel
+from sim.llm.training.batches import collate, lane_losses
 from sim.pocket.fit import bucketed, fit
 from sim.pocket.settings import Progress, Recipe
 

@@ -15,8 +15,8 @@ from sim.common.errors import UserError
 from sim.common.streams import stream
 from sim.corpus.base import Corpus
 from sim.corpus.stylometry import VOCABULARY, adjectives
-from sim.llm.batches import collate, lane_losses
 from sim.llm.model import LanguageModel, pad
+from sim.llm.training.batches import collate, lane_losses
 from sim.pocket.babble import Babble
 from sim.pocket.fit import fit
 from sim.pocket.prompts import compare, write

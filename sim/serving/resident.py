@@ -19,6 +19,7 @@ from sim.llm.adapters import kind_of
 from sim.llm.encoder import SentenceEncoder
 from sim.llm.lanes import Lanes
 from sim.llm.model import LanguageModel
+from sim.llm.named import folder_or_name
 from sim.pocket import pocket_digest, pocket_folder
 from sim.pool.pool import Pool
 
@@ -53,7 +54,7 @@ class Resident:
         setting = self.config.llm.model if part == "base" else self.config.llm.summarizer
         if setting == "pocket":
             return str(pocket_folder(self.corpus, self._progress) / part)
-        return self._fetch(setting)
+        return self._fetch(folder_or_name(setting))
 
     @cached_property
     def lm(self) -> LanguageModel:
@@ -88,6 +89,7 @@ class Resident:
         source = self.config.llm.summarizer
         if source == "pocket":
             return pocket_digest(self.corpus)
+        source = folder_or_name(source)
         return known_digest(Path(source)) if Path(source).is_dir() else source
 
     @cached_property

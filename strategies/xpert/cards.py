@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import cast
+from typing import Literal, cast
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from strategies.base import (
     Which,
     lowest,
 )
+from strategies.xpert.adjectives import ADJECTIVES
 from strategies.xpert.basis import Floats
 from strategies.xpert.naming import Naming, proposed
 from strategies.xpert.prompts import compare
@@ -50,6 +51,9 @@ class XpertCards(Strategy):
     part be turned back into text. How much more that is than the adapter tells, fine-tuned on the same texts, was not
     measured.
 
+    A small LLM that nobody taught to name styles proposes what its replies begin with, "the" and "while". Then
+    `candidates = "adjectives"` takes a fixed list of adjectives instead, and owners propose nothing.
+
     Args:
         texts: own texts that the phone reads at most; 0: all.
         llm: whose states: "summarizer" or "base".
@@ -57,10 +61,14 @@ class XpertCards(Strategy):
         shrink: towards a scatter that is equal in all directions, as a share of its mean.
         width: numbers of a state that are used at most; a wider one is projected at random, alike for all.
         named: own texts that a user reads for words, and that owners propose words from; 0: no words.
-        words: words at most.
+        words: words at most, of those that owners propose.
+        candidates: words that may explain: those that owners' summarizers have "proposed", or "adjectives" of a list.
+        longest: words of a text that are read at most, its beginning; 0: all.
     """
 
     not_in_offer = frozenset({"texts"})
+    candidates: Literal["proposed", "adjectives"] = "proposed"
+    longest: int = 0
 
     def __init__(
         self,
@@ -71,32 +79,42 @@ class XpertCards(Strategy):
         width: int = 256,
         named: int = 8,
         words: int = 60,
+        candidates: Literal["proposed", "adjectives"] = "proposed",
+        longest: int = 0,
     ) -> None:
         if llm not in ("base", "summarizer"):
             raise ValueError(f"llm = {llm!r}: 'base' or 'summarizer' is expected")
-        if min(texts, named) < 0 or min(width, words) < 1:
+        if min(texts, named, longest) < 0 or min(width, words) < 1:
             raise ValueError(
-                f"texts = {texts}, named = {named}, width = {width}, words = {words}: "
+                f"texts = {texts}, named = {named}, longest = {longest}, width = {width}, words = {words}: "
                 "0 or more texts are expected, 1 or more numbers and words"
             )
         if not 0 < depth <= 1 or not 0 < shrink <= 1:
             raise ValueError(f"depth = {depth}, shrink = {shrink}: above 0 and at most 1 is expected")
+        if candidates not in ("proposed", "adjectives"):
+            raise ValueError(f"candidates = {candidates!r}: 'proposed' or 'adjectives' is expected")
         self.texts, self.llm, self.depth, self.shrink, self.width = texts, llm, depth, shrink, width
         self.named, self.words = named, words
+        # these only where they differ: what a strategy keeps names its offer, and some are shipped
+        if candidates != self.candidates:
+            self.candidates = candidates
+        if longest != self.longest:
+            self.longest = longest
 
     def reading(self, strings: list[str]) -> States:
         """The request whose reply embeds texts."""
         return States(strings, self.llm, self.depth)
 
     def publish(self, owner: Owner) -> Mapping[str, object]:
-        states = self._narrow(owner.ask(self.reading(_answers(owner.texts))))
+        states = self._narrow(owner.ask(self.reading(_answers(self._read(owner.texts)))))
         apart = states - states.mean(axis=0)
         scatter = (apart.T @ apart)[np.triu_indices(states.shape[1])]
         card: dict[str, object] = {"mean": _float32(states.mean(axis=0)), "scatter": _float32(scatter)}
         if self.named:
-            asked = _naming(owner.texts)
-            reply, words = owner.ask(Embed(asked)).mean(axis=0), owner.ask(NextWords(asked[: self.named], 12))
-            card |= {"reply": _float32(reply), "words": dict(words)}
+            asked = _naming(self._read(owner.texts))
+            card["reply"] = _float32(owner.ask(Embed(asked)).mean(axis=0))
+            if self.candidates == "proposed":
+                card["words"] = dict(owner.ask(NextWords(asked[: self.named], 12)))
         return card | {"texts": len(states)}
 
     def offer(self, cloud: Cloud) -> Offer:
@@ -116,26 +134,35 @@ class XpertCards(Strategy):
         chosen: dict[str, object] = {"centre": _float32(centre), "towards": _float32(towards)}
         if not self.named:
             return Offer(cloud.pool.ids, chosen)
-        words = proposed([cast(Mapping[str, float], card["words"]) for card in cards], self.words)
+        words = list(ADJECTIVES)
+        if self.candidates == "proposed":
+            words = proposed([cast(Mapping[str, float], card["words"]) for card in cards], self.words)
         if not words:
             raise ValueError("the summarizer proposed no word for any owner; named = 0 does without words")
         replies = np.stack([np.asarray(card["reply"], dtype=np.float64) for card in cards])
-        naming = Naming.of(words, cloud.ask(OutputRows(words)), replies)
+        rows = cloud.ask(OutputRows(words, whole=self.candidates == "adjectives"))
+        naming = Naming.of(words, rows, replies)
         said = {pllm: naming.strengths(reply[None]) for pllm, reply in zip(cloud.pool.ids, replies, strict=True)}
         return Offer(cloud.pool.ids, {**chosen, **naming.payload()}, explanations=said)
 
     def choose(self, phone: Phone, offer: Offer) -> Choosing:
         if not offer.pllms:
             return Start()
-        hidden = yield self.reading(_answers(phone.texts[: self.texts or None]))
+        hidden = yield self.reading(_answers(self._read(phone.texts[: self.texts or None])))
         away = self._narrow(hidden).mean(axis=0) - np.asarray(offer.payload["centre"])
         score = -np.asarray(offer.payload["towards"]) @ away
         best, scores = offer.pllms[lowest(score)], dict(zip(offer.pllms, score.tolist(), strict=True))
         words: Mapping[str, float] = {}
         if self.named:
-            replies = yield Embed(_naming(phone.texts[: self.named]))
+            replies = yield Embed(_naming(self._read(phone.texts[: self.named])))
             words = Naming.of_payload(offer.payload).strengths(replies)
         return Choice(Start({best: 1.0}), scores, words)
+
+    def _read(self, texts: Sequence[Text]) -> Sequence[Text]:
+        """Texts without what comes after their first `longest` words."""
+        if not self.longest:
+            return texts
+        return [Text(text.prompt, " ".join(text.answer.split()[: self.longest])) for text in texts]
 
     def _narrow(self, states: Floats) -> Floats:
         """States (texts, width of the LLM) as doubles, projected where they are wider than `width`."""

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from sim.experiment.sections import Training
 from sim.llm.adapters.base import Layout
-from sim.llm.batches import EMPTY, Batch, collate, lane_losses
 from sim.llm.lanes import LaneOptimizer, Lanes
 from sim.llm.model import Encoded, LanguageModel
+from sim.llm.training.batches import EMPTY, Batch, collate, lane_losses
 from sim.llm.training.progress import Key, Lane, LaneResult, Plan, Progress
 
 

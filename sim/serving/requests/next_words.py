@@ -40,4 +40,4 @@ class OutputRowsHandler(Handler[OutputRows]):
     request = OutputRows
 
     def answer(self, desk: Desk, asked: Sequence[Asked[OutputRows]]) -> Sequence[npt.NDArray[np.float32]]:
-        return [output_rows(desk.llm(one.request.llm), one.request.words) for one in asked]
+        return [output_rows(desk.llm(r.llm), r.words, r.whole) for r in (one.request for one in asked)]

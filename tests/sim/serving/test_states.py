@@ -44,6 +44,26 @@ def test_a_state_is_the_mean_over_the_text_s_own_tokens(lm: LanguageModel) -> No
         torch.testing.assert_close(lm.layers(ids)[last], lm.hidden(ids))
 
 
+def test_layers_that_nobody_reads_are_not_run_and_change_nothing(tmp_path: Path, tiny_llm: Path) -> None:
+    """To the last bit: offers that are shipped were made with all layers."""
+    from transformers import AutoTokenizer, LlamaForCausalLM
+
+    config = LlamaForCausalLM.from_pretrained(tiny_llm).config
+    config.num_hidden_layers = 5
+    torch.manual_seed(9000)
+    LlamaForCausalLM(config).save_pretrained(tmp_path)
+    AutoTokenizer.from_pretrained(tiny_llm).save_pretrained(tmp_path)
+    lm = LanguageModel(tmp_path)
+    with torch.no_grad():
+        ids = torch.tensor([lm.ids(STRINGS[3:])[0]])
+        whole = lm.layers(ids)
+        for most in range(1, 6):
+            cut = lm.layers(ids, most)
+            assert len(cut) == min(most + 2, 6)
+            assert torch.equal(cut[most], whole[most])
+        assert len(lm.layers(ids)) == 6
+
+
 def test_long_strings_are_cut_at_their_ends(lm: LanguageModel) -> None:
     long = "one two three four five six seven eight nine ten"
     ids = lm.ids([long])[0]
@@ -87,6 +107,15 @@ def test_what_is_expected_is_what_is_counted() -> None:
     terms = Terms.of(Config.load(None), 50.0)
     expected = handlers()["States"].expect(States(["a", "b"], "base", 0.5), terms, lambda text: 10.0)
     assert expected == {"base": {"sequences": 2, "tokens": 20.0, "deep_tokens": 10.0}}
+
+
+def test_a_word_that_is_one_token_in_a_sentence_can_have_that_one_s_row(lm: LanguageModel) -> None:
+    words = sorted({str(lm.tokenizer.decode([i])).strip() for i in range(len(lm.tokenizer)) if " " in lm.decode([i])})
+    words += ["friendly", "objective"]
+    for word, row in zip(words, output_rows(lm, words, whole=True), strict=True):
+        inside, (reply,) = lm.ids([" " + word])[0], output_rows(lm, [word])
+        expected = lm.head.weight[inside[0]].detach().numpy() if len(inside) == 1 else reply  # type: ignore[index]
+        np.testing.assert_array_equal(row, expected)
 
 
 def test_a_row_of_the_output_layer_gives_the_logit_of_a_word(lm: LanguageModel) -> None:

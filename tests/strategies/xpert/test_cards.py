@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from strategies import Choice, Embed, NextWords, Offer, OutputRows, States, Text
+from strategies.xpert.adjectives import ADJECTIVES
 from strategies.xpert.cards import XpertCards
 
 WIDTH, OWNERS = 12, 5
@@ -135,3 +136,51 @@ def test_an_owner_of_one_text_and_a_pool_of_one_are_no_error() -> None:
 def test_settings_are_checked(settings: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=f"{next(iter(settings))} = "):
         XpertCards(**settings)
+
+
+def test_words_of_a_list_are_taken_where_the_summarizer_knows_none() -> None:
+    said: list[object] = []
+    rows = np.random.default_rng(9000).normal(size=(len(ADJECTIVES), WIDTH)).astype(np.float32)
+
+    def ask(request: object) -> Any:
+        said.append(request)
+        if isinstance(request, OutputRows):
+            return rows[[ADJECTIVES.index(word) for word in request.words]]
+        return asked(request)
+
+    strategy = XpertCards(candidates="adjectives")
+    cards = {p: strategy.publish(SimpleNamespace(texts=texts(p, 40), ask=ask)) for p in STYLES}  # type: ignore[arg-type]
+    pool = SimpleNamespace(ids=tuple(STYLES))
+    offer = strategy.offer(SimpleNamespace(pool=pool, published=cards, ask=ask))  # type: ignore[arg-type]
+    assert not any(isinstance(request, NextWords) for request in said)
+    assert all("words" not in card for card in cards.values())
+    assert 1 < len(offer.payload["words"]) <= len(ADJECTIVES)  # type: ignore[arg-type]
+    assert set(chosen(strategy, offer, own("p1")).explanation) <= set(ADJECTIVES)
+    assert len(set(ADJECTIVES)) == len(ADJECTIVES)
+
+
+def test_a_setting_that_is_left_alone_names_no_other_offer() -> None:
+    """Offers are found by what a strategy keeps, and those of the shipped pools were made before this one was there."""
+    assert not {"candidates", "longest"} & set(vars(XpertCards()))
+    assert vars(XpertCards(candidates="adjectives"))["candidates"] == "adjectives"
+    with pytest.raises(ValueError, match="'proposed' or 'adjectives' is expected"):
+        XpertCards(candidates="all")  # type: ignore[arg-type]
+
+
+def test_a_text_is_read_no_further_than_its_first_words() -> None:
+    read: list[str] = []
+
+    def ask(request: object) -> Any:
+        if isinstance(request, States):
+            read.extend(request.strings)
+            return np.ones((len(request.strings), WIDTH), dtype=np.float32)
+        if isinstance(request, NextWords):
+            return [("warm", 1.0)]
+        assert isinstance(request, Embed)
+        return np.ones((len(request.prompts), WIDTH), dtype=np.float32)
+
+    texts = (Text("", "one two  three four"), Text("", "one"), Text("", " "))
+    for longest, expected in ((0, ["one two  three four", "one"]), (3, ["one two three", "one"])):
+        read.clear()
+        XpertCards(longest=longest).publish(SimpleNamespace(texts=texts, ask=ask))  # type: ignore[arg-type]
+        assert read == expected

@@ -10,11 +10,11 @@ import torch
 import torch.nn.functional as F
 
 from sim.llm.adapters.lora import Lora
-from sim.llm.batches import EMPTY, collate, lane_losses
 from sim.llm.kernels.linear import GRAIN
 from sim.llm.kernels.loss import token_losses
 from sim.llm.lanes import Lanes
 from sim.llm.model import Encoded, LanguageModel
+from sim.llm.training.batches import EMPTY, collate, lane_losses
 
 
 def some_rows(count: int) -> list[Encoded]:
