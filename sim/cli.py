@@ -12,10 +12,9 @@ import typer
 
 from sim.commands.bench import bench
 from sim.commands.devices import devices
-from sim.commands.paper import paper
-from sim.commands.plan import plan
 from sim.commands.llm import llm, pocket
 from sim.commands.paper import paper
+from sim.commands.plan import plan
 from sim.commands.pool import pool
 from sim.commands.results.compare import compare
 from sim.commands.results.explain import explain
