@@ -67,8 +67,6 @@ class XpertCards(Strategy):
     """
 
     not_in_offer = frozenset({"texts"})
-    candidates: Literal["proposed", "adjectives"] = "proposed"
-    longest: int = 0
 
     def __init__(
         self,
@@ -94,12 +92,7 @@ class XpertCards(Strategy):
         if candidates not in ("proposed", "adjectives"):
             raise ValueError(f"candidates = {candidates!r}: 'proposed' or 'adjectives' is expected")
         self.texts, self.llm, self.depth, self.shrink, self.width = texts, llm, depth, shrink, width
-        self.named, self.words = named, words
-        # these only where they differ: what a strategy keeps names its offer, and some are shipped
-        if candidates != self.candidates:
-            self.candidates = candidates
-        if longest != self.longest:
-            self.longest = longest
+        self.named, self.words, self.candidates, self.longest = named, words, candidates, longest
 
     def reading(self, strings: list[str]) -> States:
         """The request whose reply embeds texts."""
