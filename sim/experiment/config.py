@@ -167,6 +167,13 @@ class Config(Section):
         except ValidationError as error:
             raise UserError(_one_line(error)) from None
 
+    def at(self, key: str) -> object:
+        """The value of a dotted key. Raises AttributeError where there is no such key."""
+        value: object = self
+        for part in key.split("."):
+            value = getattr(value, part)
+        return value
+
     @property
     def owner_texts(self) -> int:
         """How many texts the owner of a pLLM has written."""

@@ -97,17 +97,9 @@ class Records:
         return self._questions.get(key)
 
 
-def setting(config: Config, key: str) -> Any:
-    """The value of a dotted key of a config. Raises AttributeError where there is no such key."""
-    value: Any = config
-    for part in key.split("."):
-        value = getattr(value, part)
-    return value
-
-
 def answers(config: Config, where: Mapping[str, Any]) -> bool:
     """Whether a config has these values, by dotted key; numbers may be given as text."""
-    return all(_same(setting(config, key), wanted) for key, wanted in where.items())
+    return all(_same(config.at(key), wanted) for key, wanted in where.items())
 
 
 def _below(folder: Path) -> Iterator[Found]:

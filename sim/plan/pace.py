@@ -124,18 +124,11 @@ def _is_here(manifest: Mapping[str, Any]) -> bool:
 
 def _is_alike(past: Config, config: Config) -> bool:
     few, many = sorted(min(cohort_size(c), c.population.users) for c in (past, config))
-    return many <= CLOSE * few and all(_at(past, key) == _at(config, key) for key in ALIKE)
-
-
-def _at(config: Config, key: str) -> object:
-    found: object = config
-    for part in key.split("."):
-        found = getattr(found, part)
-    return found
+    return many <= CLOSE * few and all(past.at(key) == config.at(key) for key in ALIKE)
 
 
 def _said(config: Config, found: Sequence[_Past]) -> str:
-    differ = [key for key in ALSO if any(_at(past.config, key) != _at(config, key) for past in found)]
+    differ = [key for key in ALSO if any(past.config.at(key) != config.at(key) for past in found)]
     newest, more = found[0].folder, len(found) - 1
     runs = str(newest.relative_to(Path.cwd()) if newest.is_relative_to(Path.cwd()) else newest)
     runs += f" and {more} more run{'s' * (more != 1)}" if more else ""

@@ -16,7 +16,7 @@ from sim.analysis.sweep.mixed import PUBLISHED as MIXED
 from sim.analysis.sweep.published import ACCURACY_BY_SIMILARITY, TIME_SAVED_BY_SIMILARITY
 from sim.experiment.config import Config
 from sim.experiment.grid import grid
-from sim.paper.records import answers, setting
+from sim.paper.records import answers
 from sim.published import Paper, Series, paper
 from sim.published.series import FILE
 
@@ -67,7 +67,7 @@ def test_devices_has_the_same_values() -> None:
 @pytest.mark.parametrize("series", ALL, ids=lambda series: series.id)
 def test_keys_metrics_and_rules_exist(series: Series) -> None:
     for key in [*series.where, *([series.key] if series.key else [])]:
-        setting(Config(), key)
+        Config().at(key)
     for ours in series.ours:
         assert ours.rule in RULES
         if not ours.levels:
