@@ -80,9 +80,11 @@ def test_a_run_that_is_not_alike_or_not_from_here_tells_nothing(config: Config, 
     assert remembered(config, out) is None
 
 
-def test_committed_runs_tell_each_other_s_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The five replicates of the headline, each by the other four: what docs/runs.md says."""
-    runs = sorted(path.parent for path in (REFERENCE / "headline").glob("*/users.csv"))
+@pytest.mark.parametrize("regime", ["peers", "rich"])
+def test_committed_runs_tell_each_other_s_time(regime: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The five replicates of the headline in a regime, each by the other four: what docs/runs.md says."""
+    every = sorted(path.parent for path in (REFERENCE / "headline").glob("*/users.csv"))
+    runs = [run for run in every if Config.of_run(run / CONFIG).pool.texts == regime]
     monkeypatch.setattr("sim.plan.pace._is_here", lambda manifest: True)
     ratios = []
     for run in runs:
