@@ -329,7 +329,7 @@ def test_ctrl_c_leaves_a_run_that_resumes_and_says_how(
 def test_a_sigterm_ends_what_is_built_as_ctrl_c_does(tiny_llm: Path, tmp_path: Path, backend: str) -> None:
     """A pool on workers, a pool in this process, a pocket LLM: nothing half-built stays, and no process."""
     cache = tmp_path / "cache"
-    endless = ["pool.steps=1000000", "pool.size=2", "engine.workers=1", f"engine.backend={backend}"]
+    endless = ["pool.steps=1000000", "pool.patience=0", "pool.size=2", "engine.workers=1", f"engine.backend={backend}"]
     arguments = ["pool", "build", *tiny_overrides(tiny_llm, tmp_path), *endless]
     if backend == "pocket":
         arguments = ["pocket", "build", str(tmp_path / "pocket")]
