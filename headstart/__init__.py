@@ -1,67 +1,11 @@
 """Headstart from Python: run, sweep, load what they left, and write a strategy. Nothing here is only here."""
 
+import strategies
 from headstart.loaded import Explanation, Run, Sweep, load
 from headstart.started import plan, run, sweep
 from sim.common.errors import RunFailed, UserError
 from sim.experiment.config import Config
-from strategies import (
-    Choice,
-    Cloud,
-    Download,
-    Embed,
-    Encode,
-    Evaluate,
-    Generate,
-    Hardware,
-    NextWords,
-    Offer,
-    OutputRows,
-    Owner,
-    Phone,
-    Price,
-    Request,
-    Start,
-    States,
-    Strategy,
-    Text,
-    Train,
-    Trained,
-    best,
-    lowest,
-)
+from strategies import *  # noqa: F403 (all that a strategy needs, listed there)
 
-__all__ = [
-    "Choice",
-    "Cloud",
-    "Config",
-    "Download",
-    "Embed",
-    "Encode",
-    "Evaluate",
-    "Explanation",
-    "Generate",
-    "Hardware",
-    "NextWords",
-    "Offer",
-    "OutputRows",
-    "Owner",
-    "Phone",
-    "Price",
-    "Request",
-    "Run",
-    "RunFailed",
-    "Start",
-    "States",
-    "Strategy",
-    "Sweep",
-    "Text",
-    "Train",
-    "Trained",
-    "UserError",
-    "best",
-    "load",
-    "lowest",
-    "plan",
-    "run",
-    "sweep",
-]
+__all__ = ["Config", "Explanation", "Run", "RunFailed", "Sweep", "UserError", "load", "plan", "run", "sweep"]
+__all__ += strategies.__all__
