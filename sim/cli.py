@@ -70,6 +70,7 @@ app.add_typer(devices, name="devices")
 
 def main() -> None:
     """Entry point of `headstart`."""
+    sys.path.append(str(Path.cwd()))  # where a strategy or corpus of one's own may lie, as with `python -m`
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a SIGTERM ends what is done as Ctrl-C does
     sys.exit(status(app))
 

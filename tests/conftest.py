@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 for _key, _value in {
     "OMP_NUM_THREADS": "1",
@@ -56,6 +57,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 
     def run(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr("sys.argv", ["headstart", *arguments])
+        monkeypatch.setattr("sys.path", [*sys.path])
         capsys.readouterr()
         status = 0
         try:

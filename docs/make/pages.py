@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from docs.make import house, memory
+from docs.make import headline, house, memory
 from docs.make.results import FILLED, filled
 from docs.make.summaries import REFERENCE
 from sim.analysis.look.figures import save
@@ -207,6 +207,7 @@ def main(folder: Path = DOCS) -> None:
         (folder / name).write_text(text, encoding="utf-8")
         print(folder / name)
     print(save(chart(rows), folder / paper_page.PICTURE))
+    print(headline.draw())
     house.PICTURE.write_text(house.picture(), encoding="utf-8")
     print(house.PICTURE)
     memory.PAGE.write_text(memory.filled(memory.PAGE.read_text(encoding="utf-8")), encoding="utf-8")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
+from docs.make.headline import regimes
 from docs.make.learning import learning
 from docs.make.summaries import REFERENCE, ROOT, Of, bounds, bounds_of, markdown, read_summary
 from sim.analysis.rules import ANY
@@ -17,7 +18,7 @@ from sim.records.manifest import NAME as MANIFEST
 from sim.records.manifest import made_by, version_of
 
 README = ROOT / "README.md"
-FILLED = (README, ROOT / "docs" / "sweeps.md", ROOT / "docs" / "xpert_data.md")
+FILLED = (README, *(ROOT / "docs" / page for page in ("results.md", "sweeps.md", "xpert_data.md")))
 """Pages that have such tables."""
 BLOCK = re.compile(
     r"(<!-- (\w+) of results/reference/([\w/-]+(?: where [\w.]+=[\w.]+)?) -->\n).*?(<!-- end -->)", re.DOTALL
@@ -131,6 +132,7 @@ TABLES: dict[str, Callable[[str], str]] = {
     "similarity": lambda name: by_key("similarity", SIMILARITY, name),
     "pools": lambda name: by_key("pool", POOLS, name),
     "mixed": mixed,
+    "regimes": regimes,
 }
 
 
