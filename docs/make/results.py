@@ -18,7 +18,7 @@ from sim.records.manifest import NAME as MANIFEST
 from sim.records.manifest import made_by, version_of
 
 README = ROOT / "README.md"
-FILLED = (README, *(ROOT / "docs" / page for page in ("results.md", "sweeps.md", "xpert_data.md")))
+FILLED = (README, *(ROOT / "docs" / page for page in ("results.md", "published.md", "xpert_data.md")))
 """Pages that have such tables."""
 BLOCK = re.compile(
     r"(<!-- (\w+) of results/reference/([\w/-]+(?: where [\w.]+=[\w.]+)?) -->\n).*?(<!-- end -->)", re.DOTALL
