@@ -1,4 +1,4 @@
-"""The Flower ClientApp: a cohort of phones, or a group of pLLMs to build. One message is one order.
+"""The Flower ClientApp. One message is one order (`sim.worker.orders`).
 
 Kept in an importable module, or the resident LLM would be lost between messages (Flower pickles `__main__` by value).
 """
@@ -6,62 +6,22 @@ Kept in an importable module, or the resident LLM would be lost between messages
 from __future__ import annotations
 
 import json
-import os
 import sys
-import traceback
 
 from flwr.app import ConfigRecord, Context, Message, RecordDict
 from flwr.clientapp import ClientApp
 
-from sim.common.cache import cache_dir
-from sim.common.disk import no_space
-from sim.common.errors import UserError
-from sim.messages import Job, Json
-from sim.pool.build import build_group
-from sim.pool.plan import Group
-from sim.worker.cohort import simulate
-from sim.worker.failures import UserFailed, reason, trace
-from sim.worker.workplace import Workplace, workplace
+from sim.worker.orders import answer
 
 app = ClientApp()
 
 
-@app.train("cohort")  # `sim.transport.nodes.ACTION` without its first part
+@app.train("cohort")  # `sim.transport.grid.ACTION` without its first part
 def cohort(message: Message, context: Context) -> Message:
     """Do the order of a message."""
     order = json.loads(str(message.content["order"]["json"]))
     content = RecordDict({"reply": ConfigRecord({"json": json.dumps(answer(order, _node(context)))})})
     return Message(content, reply_to=message)
-
-
-def answer(order: Json, node: str = "") -> dict[str, object]:
-    """Do an order: a job (with config, store, pool, shared, text_tokens), or a group of pLLMs (with config, store).
-
-    An error comes back as text, since one that escapes only fills Flower's log: `refused` is one that the user can
-    mend, `error` any other, with its `traceback` and, where one user is at fault, a `label` that says who.
-    """
-    try:
-        done = _do(workplace(order["config"], order["store"]), order)
-        return {**done, "host": os.uname().nodename, "node": node, "pid": os.getpid()}
-    except UserError as error:
-        return {"refused": str(error)}
-    except UserFailed as error:
-        label = Job(**{**order["job"], "users": (error.user_id,)}).label
-        return {"error": str(error), "traceback": trace(error), "label": label}
-    except Exception as error:
-        if full := no_space(error, cache_dir()):
-            return {"error": f"{full} (on {os.uname().nodename})", "traceback": ""}
-        return {"error": reason(error), "traceback": traceback.format_exc()}
-
-
-def _do(work: Workplace, order: Json) -> dict[str, object]:
-    """What `Group.read` or `Job.read` reads."""
-    if "group" in order:
-        resident = work.resident
-        built = build_group(Group.of(order["group"]), work.config, resident.corpus, resident.lm, resident.lanes)
-        return {"pllms": work.store.put(built)}
-    task = work.task(Job.of(order["job"]), order["pool"], order["shared"], order["text_tokens"])
-    return {"outcomes": [outcome.json() for outcome in simulate(work, task)]}
 
 
 def _node(context: Context) -> str:

@@ -1,4 +1,4 @@
-"""How a run is started: Flower on Ray, or inline in this process. The only file that knows how Flower is started."""
+"""How a run is started: Flower on Ray, or inline in this process, without either. Nothing else starts Flower."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
+from typing import TYPE_CHECKING
 
 # Read by Flower and Ray when they are imported or start: no telemetry, no update check, one thread a worker.
 QUIET = {
@@ -25,11 +26,6 @@ QUIET = {
 for _name, _value in QUIET.items():
     os.environ.setdefault(_name, _value)
 
-from flwr.app import Context  # noqa: E402
-from flwr.serverapp import Grid, ServerApp  # noqa: E402
-
-from sim.client_app import answer  # noqa: E402
-from sim.client_app import app as client_app  # noqa: E402
 from sim.cloud.building import make_pool  # noqa: E402
 from sim.cloud.cohorts import job_count, worker_count  # noqa: E402
 from sim.cloud.collect import Watcher  # noqa: E402
@@ -43,7 +39,12 @@ from sim.experiment.config import Config  # noqa: E402
 from sim.pool.pool import Pool  # noqa: E402
 from sim.records.folder import is_finished  # noqa: E402
 from sim.records.journal import progress  # noqa: E402
-from sim.transport.nodes import FlowerNodes, InlineNodes, Nodes  # noqa: E402
+from sim.transport.nodes import InlineNodes, Nodes  # noqa: E402
+from sim.worker.orders import answer  # noqa: E402
+
+if TYPE_CHECKING:
+    from flwr.app import Context
+    from flwr.serverapp import Grid
 
 
 def start(preparation: Preparation, folder: Path, watcher: Watcher, shared: Path | None = None) -> None:
@@ -93,10 +94,13 @@ def _on_flower(config: Config, tasks: int, serve: Callable[[Nodes], object]) -> 
     `run_simulation` is deprecated in favour of `flwr run`, which however can pass neither a Ray address nor
     `max_restarts` (without which a dead worker fails every later message).
     """
+    from flwr.serverapp import ServerApp
     from flwr.simulation import run_simulation
 
+    from sim.client_app import app as client_app
     from sim.transport import actors
     from sim.transport.cluster import joined
+    from sim.transport.grid import FlowerNodes
 
     for name in ("flwr", "ray"):
         logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -16,7 +16,7 @@ from sim.experiment.config import Config
 from sim.experiment.reading import check_values
 from sim.experiment.shipped import ROOT
 from sim.records.folder import discard_unbegun, make_folder, new_run_id
-from sim.transport.nodes import FlowerNodes
+from sim.transport.grid import FlowerNodes
 
 app = ServerApp()
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from sim.client_app import answer
 from sim.cloud.building import make_pool
 from sim.cloud.check import prepare
 from sim.cloud.offers import make_offer
@@ -26,6 +25,7 @@ from sim.records.journal import RECORDED
 from sim.records.tables import WALL_CLOCK
 from sim.transport.nodes import InlineNodes, Nodes
 from sim.transport.store import Store
+from sim.worker.orders import answer
 from sim.worker.workplace import Task, Workplace
 
 Command = Callable[..., tuple[int, str, str]]

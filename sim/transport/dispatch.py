@@ -39,7 +39,7 @@ class Task(Protocol[Result]):
     def size(self) -> int: ...
 
     def order(self) -> dict[str, object]:
-        """What `sim.client_app.answer` is sent."""
+        """What `sim.worker.orders.answer` is sent."""
         ...
 
     def read(self, reply: Reply) -> Result:

@@ -33,7 +33,7 @@ def sample(config: str, pool: str, store: str, job: str) -> list[dict[str, Any]]
 
 
 def answer(order: dict[str, Any], node: str = "") -> dict[str, Any]:
-    """Instead of `sim.client_app.answer`."""
+    """Instead of `sim.worker.orders.answer`."""
     import json
 
     from sim import client_app

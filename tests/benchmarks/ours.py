@@ -11,7 +11,6 @@ from typing import Any
 
 import pandas as pd
 
-from sim.client_app import answer
 from sim.client_app import app as client_app
 from sim.cloud.cohorts import job_count, worker_count
 from sim.cloud.preparation import open_texts
@@ -23,7 +22,9 @@ from sim.llm.training.progress import Lane, Plan
 from sim.population.users import draw_user
 from sim.records.folder import make_folder
 from sim.serving.resident import Resident
-from sim.transport.nodes import FlowerNodes, InlineNodes, Nodes
+from sim.transport.grid import FlowerNodes
+from sim.transport.nodes import InlineNodes, Nodes
+from sim.worker.orders import answer
 from tests.benchmarks.flower import simulation
 from tests.benchmarks.workload import Workload
 
