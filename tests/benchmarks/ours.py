@@ -11,7 +11,6 @@ from typing import Any
 
 import pandas as pd
 
-from sim.client_app import app as client_app
 from sim.cloud.cohorts import job_count, worker_count
 from sim.cloud.preparation import open_texts
 from sim.cloud.run import serve_run
@@ -22,10 +21,8 @@ from sim.llm.training.progress import Lane, Plan
 from sim.population.users import draw_user
 from sim.records.folder import make_folder
 from sim.serving.resident import Resident
-from sim.transport.grid import FlowerNodes
 from sim.transport.nodes import InlineNodes, Nodes
 from sim.worker.orders import answer
-from tests.benchmarks.flower import simulation
 from tests.benchmarks.workload import Workload
 
 
@@ -63,6 +60,10 @@ def twice(config: Config) -> tuple[float, Path]:
 
     if config.engine.backend == "inline":
         return measure(InlineNodes(answer))
+    from sim.client_app import app as client_app
+    from sim.transport.grid import FlowerNodes
+    from tests.benchmarks.flower import simulation
+
     workers = worker_count(config, job_count(config), os.cpu_count() or 1)
     timing: tuple[float, Path] = simulation(client_app, workers, lambda grid: measure(FlowerNodes(grid)))
     return timing
@@ -82,10 +83,10 @@ def run(work: Workload, output: Path, **engine: Any) -> dict[str, Any]:
     return {"seconds": seconds, "losses": users["final_loss"].tolist()}
 
 
-def lanes(work: Workload, width: int, least: int) -> dict[str, Any]:
+def lanes(work: Workload, width: int, least: int, device: str = "cpu") -> dict[str, Any]:
     """Training steps alone, in this process: `width` lanes a batch, for as many users, `least` at least."""
     work = replace(work, users=max(width, least))
-    preparation = open_texts(work.config())
+    preparation = open_texts(work.config(device=device))
     config, count = preparation.config, work.users
     resident = Resident(config, preparation.corpus)
     users = [draw_user(config, resident.corpus, preparation.user_styles, i) for i in range(count)]

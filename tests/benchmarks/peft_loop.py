@@ -15,7 +15,7 @@ from sim.llm.model import Encoded
 from tests.benchmarks.workload import Workload, encode
 
 
-def run(work: Workload, threads: int | None = None) -> dict[str, Any]:
+def run(work: Workload, threads: int | None = None, device: str = "cpu") -> dict[str, Any]:
     """Train all users one after another; seconds of the loop and the final held-out losses.
 
     `threads`: of torch; None: as many as torch takes by itself.
@@ -26,11 +26,11 @@ def run(work: Workload, threads: int | None = None) -> dict[str, Any]:
     if threads:
         torch.set_num_threads(threads)
     tokenizer = AutoTokenizer.from_pretrained(work.folder, local_files_only=True)
-    base = AutoModelForCausalLM.from_pretrained(work.folder, local_files_only=True)
+    base = AutoModelForCausalLM.from_pretrained(work.folder, local_files_only=True).to(device)
     config = work.config()
     starts = [work.fresh(base, user) for user in range(work.users)]
     texts = [encode(tokenizer, list(work.user(u).texts), config) for u in range(work.users)]
-    held_out = [collate(encode(tokenizer, list(work.user(u).held_out), config)) for u in range(work.users)]
+    held_out = [on(device, collate(encode(tokenizer, list(work.user(u).held_out), config))) for u in range(work.users)]
     training = config.training
     model = get_peft_model(
         base,
@@ -58,7 +58,7 @@ def run(work: Workload, threads: int | None = None) -> dict[str, Any]:
                 model.train()
             if step < steps:
                 rows = order[step * work.batch : (step + 1) * work.batch]
-                model(**collate([texts[user][i] for i in rows])).loss.backward()
+                model(**on(device, collate([texts[user][i] for i in rows]))).loss.backward()
                 torch.nn.utils.clip_grad_norm_(parameters.values(), training.max_grad_norm)
                 optimizer.step()
                 optimizer.zero_grad()
@@ -68,6 +68,11 @@ def run(work: Workload, threads: int | None = None) -> dict[str, Any]:
     began = time.perf_counter()
     losses = [train(user, work.steps)[-1] for user in range(work.users)]
     return {"seconds": time.perf_counter() - began, "losses": losses, "threads": torch.get_num_threads()}
+
+
+def on(device: str, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The batch on a torch device."""
+    return {name: tensor.to(device) for name, tensor in batch.items()}
 
 
 def collate(rows: list[Encoded]) -> dict[str, Tensor]:

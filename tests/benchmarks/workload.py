@@ -44,6 +44,14 @@ SHAPES: Mapping[str, Mapping[str, int]] = {
         "num_key_value_heads": 3,
         "intermediate_size": 1536,
     },
+    "360m": {  # that of SmolLM2-360M
+        "vocab_size": 49_152,
+        "hidden_size": 960,
+        "num_hidden_layers": 32,
+        "num_attention_heads": 15,
+        "num_key_value_heads": 5,
+        "intermediate_size": 2560,
+    },
 }
 """Llamas of random weights: speed does not depend on what the weights are."""
 

@@ -1,0 +1,1 @@
+"""What is checked on a machine with a GPU: `bash tests/gpu/check.sh`."""
