@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from sim.commands.bench import bench
+from sim.commands.checks.corpus import corpus
 from sim.commands.checks.plan import plan
 from sim.commands.checks.strategy import strategy
 from sim.commands.devices import devices
@@ -68,6 +69,7 @@ app.add_typer(llm, name="llm")
 app.add_typer(pool, name="pool")
 app.add_typer(devices, name="devices")
 app.add_typer(strategy, name="strategy")
+app.add_typer(corpus, name="corpus")
 
 
 def main() -> None:
