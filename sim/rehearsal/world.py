@@ -134,16 +134,17 @@ class World:
         return CloudView(pool.shown, prompts, self.config.pool.seed, ask, sealed_value(lambda: settled(publish)))
 
     def phones(self, strategy: Strategy, pool: SmallPool, texts: Sequence[int]) -> dict[int, Participant]:
-        """The phones of the config's first users, with so many texts of the built-in corpus, by user."""
-        most = {"texts": max(texts), "held_out": 1, "styles_per_user": 1}
-        drawn = self.config.model_copy(update={"population": self.config.population.model_copy(update=most)})
-        users = draw_users(drawn, _corpus(), _corpus().usual, range(len(texts)))
+        """The phones of the config's first users, each with so many texts, by user."""
+        alone = self.config.population.model_copy(update={"styles_per_user": 1})
+        config = self.config.model_copy(update={"population": alone})
+        users = draw_users(config, _corpus(), _corpus().usual, range(len(texts)))
         return {u.id: self._participant(u, n, strategy, pool) for u, n in zip(users, texts, strict=True)}
 
     def _participant(self, user: User, texts: int, strategy: Strategy, pool: SmallPool) -> Participant:
-        account = PhoneAccount(user.id, self.config.seed)
+        """A user's phone with texts that nobody has in a run: what a strategy remembers of them is of no use there."""
+        account, rng = PhoneAccount(user.id, self.config.seed), stream(0, "rehearsal", user.id)
         view = PhoneView(
-            own_texts=sealed_value(lambda: tuple(user.texts[:texts])),
+            own_texts=sealed_value(lambda: tuple(_corpus().draw(user.styles[0], "user", texts, rng))),
             seed=self.config.seed,
             user_id=user.id,
             own=own_phone(self.config, self._hours, user.id, user.phone, user.connection),
