@@ -11,10 +11,12 @@ from typing import Annotated
 import typer
 
 from sim.commands.bench import bench
+from sim.commands.checks.corpus import corpus
+from sim.commands.checks.plan import plan
+from sim.commands.checks.strategy import strategy
 from sim.commands.devices import devices
 from sim.commands.llm import llm, pocket
 from sim.commands.paper import paper
-from sim.commands.plan import plan
 from sim.commands.pool import pool
 from sim.commands.results.compare import compare
 from sim.commands.results.explain import explain
@@ -66,6 +68,8 @@ app.add_typer(pocket, name="pocket")
 app.add_typer(llm, name="llm")
 app.add_typer(pool, name="pool")
 app.add_typer(devices, name="devices")
+app.add_typer(strategy, name="strategy")
+app.add_typer(corpus, name="corpus")
 
 
 def main() -> None:

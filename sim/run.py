@@ -33,13 +33,19 @@ class Begun:
     resumed: bool = False
 
     def do(self, watcher: Watcher) -> None:
-        """Do the jobs that are not done. Raises RunFailed, UserError, KeyboardInterrupt; what is finished is kept."""
+        """Rehearse the strategies, then do the jobs that are not done.
+
+        Raises RunFailed, UserError, KeyboardInterrupt; what is finished is kept.
+        """
         if self.preparation is None:
             return
-        from sim.engine import start  # Flower and Ray take seconds to import
+        from sim.rehearsal.before import Rehearsal
 
         try:
             with _disk_is_full_at(self.folder):
+                Rehearsal().of(self.preparation, watcher)
+                from sim.engine import start  # Flower and Ray take seconds to import
+
                 start(self.preparation, self.folder, watcher)
         except UserError:
             if not self.resumed:  # another process may be about to begin in a folder that is not ours

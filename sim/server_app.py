@@ -16,6 +16,7 @@ from sim.experiment.config import Config
 from sim.experiment.reading import check_values
 from sim.experiment.shipped import ROOT
 from sim.records.folder import discard_unbegun, make_folder, new_run_id
+from sim.rehearsal.before import Rehearsal
 from sim.transport.grid import FlowerNodes
 
 app = ServerApp()
@@ -25,9 +26,9 @@ app = ServerApp()
 def main(grid: Grid, context: Context) -> None:
     """`flwr run .`: the experiment of the run config, as `headstart run` would do it."""
     config = config_of(context.run_config).anchored(ROOT)
-    preparation = prepare(config)
+    preparation, watcher = prepare(config), Log()
+    Rehearsal().of(preparation, watcher)
     folder = make_folder(config, new_run_id(config))
-    watcher = Log()
     try:
         serve_run(preparation, folder, watcher, FlowerNodes(grid))
     except UserError:

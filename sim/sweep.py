@@ -17,6 +17,7 @@ from sim.experiment.grid import Point
 from sim.records.folder import is_finished
 from sim.records.journal import progress
 from sim.records.shelf import RUNS
+from sim.rehearsal.before import Rehearsal
 from sim.run import close
 from sim.worker.scratch import FOLDER
 
@@ -33,10 +34,13 @@ def sweep(points: Sequence[Point], watcher: SweepWatcher) -> list[str]:
     """Do the runs that are missing, and keep runs.csv beside them up to date; in the end summary.csv, where there are
     replicates. Returns a line for each failed run.
 
-    Raises UserError, before anything is done, where a config is wrong.
+    Raises UserError, before anything is done, where a config or a strategy is wrong.
     """
+    rehearsal = Rehearsal()
     for point in points:
-        prepare(point.config)  # and again when its turn comes: the corpora of all runs may be more than memory holds
+        preparation = prepare(point.config)  # again when its turn comes: memory may not hold the corpora of all runs
+        if not is_finished(point.folder):
+            rehearsal.of(preparation, watcher)
     failures = []
     missing = {number: point for number, point in enumerate(points, start=1) if not is_finished(point.folder)}
     jobs = {number: job_count(point.config) - progress(point.folder)[1] for number, point in missing.items()}

@@ -7,13 +7,14 @@ be used without being metered, and requests of the same kind from many phones ar
 from __future__ import annotations
 
 from abc import ABC
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from strategies.arguments import wrong
 from strategies.requests import (
     Download,
     Embed,
@@ -88,6 +89,13 @@ class Offer:
     """By pLLM and word, as in a choice, and for the records only as well."""
     adapters: Mapping[str, Tensors] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        if isinstance(self.pllms, str) or not isinstance(self.pllms, Iterable):
+            raise wrong(self, "pllms", self.pllms, "ids of pLLMs are expected, as cloud.pool.ids")
+        for name in ("payload", "explanations", "coordinates", "adapters"):
+            if not isinstance(value := getattr(self, name), Mapping):
+                raise wrong(self, name, value, "a dictionary is expected")
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -101,6 +109,13 @@ class Choice:
     scores: Mapping[str, float] = field(default_factory=dict)
     explanation: Mapping[str, float] = field(default_factory=dict)
     coordinates: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.start, Start):
+            raise wrong(self, "start", self.start, "a Start is expected, as Start({pllm: 1.0}), or Start() for none")
+        for name in ("scores", "explanation", "coordinates"):
+            if not isinstance(value := getattr(self, name), Mapping):
+                raise wrong(self, name, value, "numbers by name are expected")
 
 
 def lowest(scores: npt.ArrayLike) -> int:
@@ -246,6 +261,9 @@ class Strategy(ABC):  # noqa: B024  (choose has no body to share, offer does)
 
     reads_truth: bool = False
     """True only for references that no real phone could run (oracle)."""
+    trains: bool = False
+    """Whether it may yield Train. Declared, it is refused at once where nobody trains (`training.cost_only`); one that
+    trains without saying so is refused when it does."""
     wraps: ClassVar[tuple[str, ...]] = ()
     """Settings by which a config names other strategies; the class is handed those strategies themselves."""
     not_in_offer: ClassVar[frozenset[str]] = frozenset()

@@ -24,7 +24,7 @@ class Fallback(Strategy):
         if texts < 0:
             raise ValueError(f"texts = {texts}: 0 (all) or more is expected")
         self.strategy, self.texts = strategy, texts
-        self.reads_truth = strategy.reads_truth
+        self.reads_truth, self.trains = strategy.reads_truth, strategy.trains
 
     @property
     def offering(self) -> Strategy:

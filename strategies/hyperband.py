@@ -22,6 +22,8 @@ class Hyperband(Strategy):
             ones.
     """
 
+    trains = True
+
     def __init__(self, steps: int = 2, eta: int = 2, texts: int = 16, step: float = 0.04) -> None:
         for name, value, least in (("steps", steps, 1), ("eta", eta, 2), ("texts", texts, 0)):
             if value < least:

@@ -1,18 +1,20 @@
 """What a strategy may ask for. Each request says what its reply is; how it is answered and priced is not known here.
 
 A request names pLLMs by their ids in a `Start`, and LLMs by "base" (the one that is personalised) or "summarizer" (the
-one that judges styles).
+one that judges styles). What no request can mean is refused where it is made, at the strategy's own line.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import ceil
-from typing import Generic, Literal, TypeVar
+from math import ceil, inf
+from typing import Generic, Literal, TypeVar, get_args
 
 import numpy as np
 import numpy.typing as npt
+
+from strategies.arguments import check_count, check_strings, is_number, is_sequence, wrong
 
 Which = Literal["base", "summarizer"]
 """Which LLM a request is for: the one being personalised, or the one that judges styles."""
@@ -21,7 +23,10 @@ Reply = TypeVar("Reply", covariant=True)
 
 
 class Request(Generic[Reply]):
-    """Something that a phone yields, or that the cloud is asked. The type parameter is that of the reply."""
+    """Something that a phone yields, or that the cloud is asked. The type parameter is that of the reply.
+
+    Raises TypeError for an argument of another kind than is expected, and ValueError for one out of range.
+    """
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,13 @@ class Start:
 
     weights: Mapping[str, float] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.weights, Mapping):
+            raise wrong(self, "weights", self.weights, "weights by pLLM are expected, as {pllm: 1.0}")
+        for pllm, weight in self.weights.items():
+            if not isinstance(pllm, str) or not is_number(weight):
+                raise wrong(self, "weights", self.weights, "ids of pLLMs and numbers are expected, as {pllm: 1.0}")
+
     def __hash__(self) -> int:
         return hash(tuple(sorted(self.weights.items())))
 
@@ -59,6 +71,10 @@ class Download(Request[None]):
 
     pllm: str
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.pllm, str):
+            raise wrong(self, "pllm", self.pllm, "the id of a pLLM is expected")
+
 
 @dataclass(frozen=True)
 class Evaluate(Request[float]):
@@ -66,6 +82,10 @@ class Evaluate(Request[float]):
 
     start: Start
     texts: Sequence[Text]
+
+    def __post_init__(self) -> None:
+        _check_start(self, self.start)
+        _check_texts(self, self.texts)
 
 
 @dataclass(frozen=True)
@@ -93,6 +113,16 @@ class Train(Request[Trained]):
     texts: Sequence[Text]
     steps: float
 
+    def __post_init__(self) -> None:
+        _check_start(self, self.start)
+        _check_texts(self, self.texts)
+        if not len(self.texts):
+            raise wrong(self, "texts", self.texts, "at least one text is expected", ValueError)
+        if not is_number(self.steps):
+            raise wrong(self, "steps", self.steps, "a number above 0 is expected")
+        if not 0 < self.steps < inf:
+            raise wrong(self, "steps", self.steps, "a number above 0 is expected", ValueError)
+
 
 @dataclass(frozen=True)
 class Generate(Request[list[str]]):
@@ -107,6 +137,16 @@ class Generate(Request[list[str]]):
     max_new_tokens: int = 64
     temperature: float = 0.0
 
+    def __post_init__(self) -> None:
+        check_strings(self, "prompts", self.prompts)
+        _check_start(self, self.start)
+        _check_llm(self, self.llm)
+        check_count(self, "max_new_tokens", self.max_new_tokens)
+        if not is_number(self.temperature):
+            raise wrong(self, "temperature", self.temperature, "a number, 0 or more, is expected")
+        if not 0 <= self.temperature < inf:
+            raise wrong(self, "temperature", self.temperature, "a number, 0 or more, is expected", ValueError)
+
 
 @dataclass(frozen=True)
 class Embed(Request[npt.NDArray[np.float32]]):
@@ -117,6 +157,10 @@ class Embed(Request[npt.NDArray[np.float32]]):
 
     prompts: Sequence[str]
     llm: Which = "summarizer"
+
+    def __post_init__(self) -> None:
+        check_strings(self, "prompts", self.prompts)
+        _check_llm(self, self.llm)
 
 
 @dataclass(frozen=True)
@@ -133,8 +177,13 @@ class States(Request[npt.NDArray[np.float32]]):
     depth: float = 1.0
 
     def __post_init__(self) -> None:
+        check_strings(self, "strings", self.strings)
+        _check_llm(self, self.llm)
+        share = "a share of the layers is expected, above 0 and at most 1"
+        if not is_number(self.depth):
+            raise wrong(self, "depth", self.depth, share)
         if not 0 < self.depth <= 1:
-            raise ValueError(f"depth = {self.depth}: a share of the layers is expected, above 0 and at most 1")
+            raise wrong(self, "depth", self.depth, share, ValueError)
 
     def layers(self, of: int) -> int:
         """How many of so many layers are read: at least one."""
@@ -156,6 +205,10 @@ class OutputRows(Request[npt.NDArray[np.float32]]):
     llm: Which = "summarizer"
     whole: bool = False
 
+    def __post_init__(self) -> None:
+        check_strings(self, "words", self.words)
+        _check_llm(self, self.llm)
+
 
 @dataclass(frozen=True)
 class Encode(Request[npt.NDArray[np.float32]]):
@@ -165,6 +218,9 @@ class Encode(Request[npt.NDArray[np.float32]]):
     """
 
     strings: Sequence[str]
+
+    def __post_init__(self) -> None:
+        check_strings(self, "strings", self.strings)
 
 
 @dataclass(frozen=True)
@@ -177,3 +233,31 @@ class NextWords(Request[list[tuple[str, float]]]):
     prompts: Sequence[str]
     count: int
     llm: Which = "summarizer"
+
+    def __post_init__(self) -> None:
+        check_strings(self, "prompts", self.prompts)
+        check_count(self, "count", self.count)
+        _check_llm(self, self.llm)
+
+
+# ---------------------------------------------------------------- what arguments may be
+
+
+def _check_start(request: object, start: object) -> None:
+    if not isinstance(start, Start):
+        raise wrong(request, "start", start, "a Start is expected, as Start({pllm: 1.0}), or Start() for none")
+
+
+def _check_texts(request: object, texts: Sequence[Text]) -> None:
+    if not is_sequence(texts):
+        raise wrong(request, "texts", texts, "a list of Text is expected, as phone.texts")
+    for place, text in enumerate(texts):
+        if not isinstance(text, Text) or not isinstance(text.prompt, str) or not isinstance(text.answer, str):
+            raise wrong(request, f"texts[{place}]", text, "a Text of two strings is expected")
+
+
+def _check_llm(request: object, llm: object) -> None:
+    if not isinstance(llm, str):
+        raise wrong(request, "llm", llm, "'base' or 'summarizer' is expected")
+    if llm not in get_args(Which):
+        raise wrong(request, "llm", llm, "'base' or 'summarizer' is expected", ValueError)

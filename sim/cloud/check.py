@@ -16,7 +16,7 @@ from sim.common.overlap import missing as overlap_missing
 from sim.experiment.config import Config
 from sim.experiment.names import SCRATCH
 from sim.experiment.paths import there
-from sim.experiment.strategies import STRATEGIES, make_strategy
+from sim.experiment.strategies import STRATEGIES, make_strategy, trains_nobody
 from sim.llm.adapters import kind_of
 from sim.llm.folders import check_folder
 from sim.llm.named import folder_or_name
@@ -38,7 +38,8 @@ def prepare(config: Config) -> Preparation:
             "replicates=1 is the first of them alone."
         )
     for name in dict.fromkeys([*config.strategies, SCRATCH]):
-        make_strategy(name, config)
+        if make_strategy(name, config).trains and config.training.cost_only:
+            raise trains_nobody(name)
     names = {*STRATEGIES.known(), *config.strategies}
     for name, settings in config.options.items():
         if name not in names and "use" not in settings:

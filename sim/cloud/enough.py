@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from sim.common.errors import UserError
@@ -11,6 +12,9 @@ from sim.corpus.base import Corpus, Need
 from sim.experiment.config import Config
 from sim.pool import plan
 from sim.population import users
+
+ENOUGH = 1_000_000
+"""Texts that nobody runs out of: a corpus without end says that it has as many."""
 
 
 def check_texts(config: Config, corpus: Corpus, styles: Sequence[str]) -> None:
@@ -64,6 +68,41 @@ def _advice(config: Config, corpus: Corpus, styles: Sequence[str], short: Mappin
         work["ladder.users"] = 0  # a ladder has no rung without a text
     if work:
         yield f"The largest that work: {' '.join(f'{key}={value}' for key, value in work.items())}."
+
+
+@dataclass(frozen=True)
+class Limit:
+    """The largest value of a key with which there are enough texts, all other keys as they are.
+
+    `binds` is what there would be too little of with one more, None up to `ENOUGH`. A `largest` of 0: no value works.
+    """
+
+    key: str
+    value: int
+    largest: int
+    binds: Need | None
+
+
+def limits(config: Config, corpus: Corpus, styles: Sequence[str]) -> list[Limit]:
+    """The largest settings for which a corpus has enough texts, each by itself.
+
+    Args:
+        styles: what users can have.
+    """
+    return [_limit(key, config, corpus, styles) for key in ("population.texts", "population.held_out", "pool.texts")]
+
+
+def _limit(key: str, config: Config, corpus: Corpus, styles: Sequence[str]) -> Limit:
+    def lacking(value: int) -> dict[str, Need]:
+        """What this key is to blame for: another one may be too large whatever this one is."""
+        short = _short(_with(config, {key: value}), corpus, styles)
+        return {name: need for name, need in short.items() if name == key or name not in always}
+
+    always = _short(_with(config, {key: 1}), corpus, styles)
+    largest = bisect_left(range(1, ENOUGH), True, key=lambda value: bool(lacking(value)))
+    if largest == ENOUGH - 1:
+        return Limit(key, _value(config, key), ENOUGH, None)
+    return Limit(key, _value(config, key), largest, next(iter(lacking(largest + 1).values())))
 
 
 def _value(config: Config, key: str) -> int:

@@ -41,11 +41,7 @@ class Owners:
         """What each publishes, by pLLM. Raises UserError where it is not known what owners wrote."""
         resident, plan = self._provider.resident, self._provider.pool_plan
         if plan.given:
-            name = type(self._strategy.offering).__name__
-            raise UserError(
-                f"strategies: {name} needs what owners of pLLMs publish, and what they wrote is not known of the pool "
-                "that pool.path names; leave out one of the two."
-            )
+            raise nothing_published(self._strategy)
         found: dict[str, Mapping[str, object]] = {}
         for name, (style, key) in plan.owners(resident.corpus).items():
             texts, _ = written(style, key, self._provider.config, resident.corpus)
@@ -59,3 +55,11 @@ class Owners:
         if self._done:
             return None, PermissionError("an owner answers while it publishes, and not afterwards")
         return answering(self._desk, self.account)(request)
+
+
+def nothing_published(strategy: Strategy) -> UserError:
+    """The error for a strategy that reads what owners publish, of a pool whose owners are not known."""
+    return UserError(
+        f"strategies: {type(strategy.offering).__name__} needs what owners of pLLMs publish, and what they wrote is "
+        "not known of the pool that pool.path names; leave out one of the two."
+    )

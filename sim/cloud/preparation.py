@@ -8,8 +8,9 @@ from sim.cloud.enough import check_texts
 from sim.corpus import Corpus, open_corpus
 from sim.experiment.config import Config
 from sim.pool.plan import PoolPlan, plan_pool
+from sim.pool.pool import styles_in_pool
 from sim.population.hours import Hours
-from sim.population.users import possible_styles
+from sim.population.users import check_mixture, possible_styles
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,5 +40,8 @@ def open_texts(config: Config) -> Preparation:
     """Open a config's corpus. Raises UserError where it has too few texts for users, pool or pocket LLMs."""
     corpus = open_corpus(config.corpus)
     styles = possible_styles(config, corpus)
+    if config.pool.path and config.population.styles:
+        styles_in_pool(config, corpus)  # a folder that is no pool, else found when LLMs are loaded
+    check_mixture(config, styles)
     check_texts(config, corpus, styles)
     return Preparation(config, corpus, tuple(styles))

@@ -16,7 +16,7 @@ from sim.corpus import Corpus
 from sim.llm.adapters.files import WEIGHTS
 from sim.pool.pool import Pool
 from sim.serving.account import Account
-from sim.serving.answer import answer
+from sim.serving.answer import Answering, answer
 from sim.serving.desk import Desk
 from sim.serving.requests import Asked
 from strategies.base import Request, Tensors
@@ -77,13 +77,13 @@ class CloudView:
         return cast(T, unwrapped(self.answered(request)))
 
 
-def answering(desk: Desk, account: Account) -> Callable[[Request[object]], Answered]:
+def answering(desk: Desk, account: Account, answered: Answering = answer) -> Callable[[Request[object]], Answered]:
     """A sealed function that answers requests at an account's expense."""
 
-    return sealed(lambda request: _settled(lambda: answer(desk, [Asked(request, account)])[0]))
+    return sealed(lambda request: settled(lambda: answered(desk, [Asked(request, account)])[0]))
 
 
-def _settled(make: Callable[[], object]) -> Answered:
+def settled(make: Callable[[], object]) -> Answered:
     """What a function gives, or its error without the traceback, which would lead to models."""
     try:
         return make(), None
@@ -115,5 +115,5 @@ def cloud_view(
 
     count = min(PROBES, corpus.available(corpus.default, "pool"))
     probes = tuple(corpus.probes(count, stream(seed, "probes")))
-    published = sealed_value(lambda: _settled(publish))
+    published = sealed_value(lambda: settled(publish))
     return CloudView(ShownPool.of(desk.pool), probes, seed, answering(desk, account), published)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from sim.commands.plan import show
+from sim.commands.checks.plan import show
 from sim.commands.terminal import console, errors, say_path, split_arguments
 from sim.common.errors import RunFailed
 from sim.experiment.shipped import QUICKSTART

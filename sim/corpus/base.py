@@ -97,6 +97,10 @@ class Corpus(ABC):
     def available(self, style: str, part: Part) -> int:
         """How many texts `draw` can give at most (a large number where text has no end)."""
 
+    def dropped(self, style: str) -> Mapping[str, int]:
+        """How many rows of a style were read and are not used, by why not: "repeat others"."""
+        return {}
+
     def stock(self, style: str) -> str:
         """Where the texts of a style are, for the message that there are too few: "of its 9 rows of that style ..."."""
         return ""

@@ -139,11 +139,13 @@ class RowCorpus(Corpus):
     def available(self, style: str, part: Part) -> int:
         return self._count.get((style, part), 0)
 
+    def dropped(self, style: str) -> Mapping[str, int]:
+        return {"repeat others": self._repeated[style], "have a prompt that is held out": self._contested[style]}
+
     def stock(self, style: str) -> str:
         at = {part: self.available(style, part) for part in ("pool", "user", "test")}
-        dropped = {"repeat others": self._repeated[style], "have a prompt that is held out": self._contested[style]}
         parts = [f"{at['test']:,} are held out", f"{at['pool']:,} are for pLLMs and {at['user']:,} for users"]
-        parts += [f"{count:,} {what}" for what, count in dropped.items() if count]
+        parts += [f"{count:,} {what}" for what, count in self.dropped(style).items() if count]
         return f"of its {self._read[style]:,} rows of that style {', '.join(parts)}"
 
     def answer_to(self, prompt: str, rng: np.random.Generator) -> Text | None:

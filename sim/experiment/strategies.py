@@ -32,3 +32,8 @@ def make_strategy(name: str, config: Config, within: tuple[str, ...] = ()) -> St
     except Exception as error:  # a class of others may raise anything
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UserError(f"options.{name}: {reason}.") from error
+
+
+def trains_nobody(name: str) -> UserError:
+    """The error for a strategy that trains before it chooses, where nobody trains."""
+    return UserError(f"strategies: {name!r} trains before it chooses; with training.cost_only nobody trains.")

@@ -35,7 +35,49 @@ class Encoded:
         return len(self.ids) - self.answer_start
 
 
-class LanguageModel:
+class Reader:
+    """How an LLM reads and writes text: its tokenizer and chat template, without its weights.
+
+    Args:
+        source: a folder or a hub name.
+    Raises: UserError when it cannot be found or read.
+    """
+
+    def __init__(self, source: str | Path) -> None:
+        self.source = str(source)
+        self.tokenizer = load_tokenizer(self.source)
+        self.template = Template.of(self.tokenizer)
+        self._controls = control_tokens(self.tokenizer, self.template)
+
+    def encode(self, texts: Sequence[Text], max_tokens: int) -> list[Encoded]:
+        """Tokenise (prompt, answer) pairs; prompts are cut to half of `max_tokens`, whole texts to all of it."""
+        if not texts:
+            return []
+        prompts = self.questions([t.prompt for t in texts])
+        answers = self.ids([t.answer for t in texts], after=self.template.after)
+        out = []
+        for prompt, answer in zip(prompts, answers, strict=True):
+            head = prompt if len(prompt) <= max_tokens // 2 else prompt[-(max_tokens // 2) :]
+            out.append(Encoded(np.array((head + answer)[:max_tokens], dtype=np.int32), len(head)))
+        return out
+
+    def encode_prompts(self, prompts: Sequence[str], max_tokens: int) -> list[np.ndarray]:
+        """Tokenise questions up to where the answer begins; long ones lose their beginning."""
+        return [np.array(i[-max_tokens:], dtype=np.int32) for i in self.questions(prompts)]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return str(self.tokenizer.decode(ids, skip_special_tokens=True)).strip()
+
+    def ids(self, texts: Sequence[str], before: str = "", after: str = "") -> list[list[int]]:
+        """Token ids of texts between two strings of the template; control tokens in a text are plain text."""
+        return encoded(self.tokenizer, texts, before, after, self._controls) if texts else []
+
+    def questions(self, prompts: Sequence[str]) -> list[list[int]]:
+        """Token ids of prompts up to where the answer begins."""
+        return self.ids(prompts, self.template.before, self.template.between)
+
+
+class LanguageModel(Reader):
     """A frozen causal LM: any `transformers` model by hub name or folder.
 
     Args:
@@ -48,10 +90,7 @@ class LanguageModel:
         from transformers.utils import logging
 
         logging.disable_progress_bar()
-        self.source = str(source)
-        self.tokenizer = load_tokenizer(self.source)
-        self.template = Template.of(self.tokenizer)
-        self._controls = control_tokens(self.tokenizer, self.template)
+        super().__init__(source)
         model = load_model(self.source)
         check_vocabulary(self.tokenizer, model, self.source)
         self.model: nn.Module = model.to(device).eval().requires_grad_(False)
@@ -152,34 +191,6 @@ class LanguageModel:
     def logits(self, hidden: Tensor) -> Tensor:
         """Output logits of hidden states of any leading shape."""
         return self.head(hidden)
-
-    # ------------------------------------------------------------ text
-
-    def encode(self, texts: Sequence[Text], max_tokens: int) -> list[Encoded]:
-        """Tokenise (prompt, answer) pairs; prompts are cut to half of `max_tokens`, whole texts to all of it."""
-        if not texts:
-            return []
-        prompts = self._questions([t.prompt for t in texts])
-        answers = self.ids([t.answer for t in texts], after=self.template.after)
-        out = []
-        for prompt, answer in zip(prompts, answers, strict=True):
-            head = prompt if len(prompt) <= max_tokens // 2 else prompt[-(max_tokens // 2) :]
-            out.append(Encoded(np.array((head + answer)[:max_tokens], dtype=np.int32), len(head)))
-        return out
-
-    def encode_prompts(self, prompts: Sequence[str], max_tokens: int) -> list[np.ndarray]:
-        """Tokenise questions up to where the answer begins; long ones lose their beginning."""
-        return [np.array(i[-max_tokens:], dtype=np.int32) for i in self._questions(prompts)]
-
-    def decode(self, ids: Sequence[int]) -> str:
-        return str(self.tokenizer.decode(ids, skip_special_tokens=True)).strip()
-
-    def ids(self, texts: Sequence[str], before: str = "", after: str = "") -> list[list[int]]:
-        """Token ids of texts between two strings of the template; control tokens in a text are plain text."""
-        return encoded(self.tokenizer, texts, before, after, self._controls) if texts else []
-
-    def _questions(self, prompts: Sequence[str]) -> list[list[int]]:
-        return self.ids(prompts, self.template.before, self.template.between)
 
 
 def pad(rows: Sequence[np.ndarray], value: int) -> np.ndarray:

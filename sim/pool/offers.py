@@ -97,7 +97,9 @@ def _foreign_code(kind: type) -> list[str]:
 
 
 def save_offer(into: Path, offer: Offer, cost: OfferCost, pool: Pool) -> None:
-    """Write an offer, and what it cost, into a folder."""
+    """Write an offer, and what it cost, into a folder. Raises TypeError where it is none."""
+    if not isinstance(offer, Offer):
+        raise TypeError(f"a strategy's offer returned {offer!r:.60}; an Offer is expected")
     arrays = {k: v for k, v in offer.payload.items() if isinstance(v, np.ndarray)}
     plain = {k: v for k, v in offer.payload.items() if k not in arrays}
     np.savez(into / ARRAYS, **arrays)  # type: ignore[arg-type]

@@ -13,6 +13,7 @@ from sim.common.errors import UserError
 from sim.common.streams import Streams, stream
 from sim.corpus.base import Corpus, Need, Part
 from sim.experiment.config import Config
+from sim.messages import Connection
 from sim.pool.pool import pool_styles, styles_in_pool
 from sim.population.phones import known_phones, phone_mix
 from strategies.base import Text
@@ -34,6 +35,12 @@ class User:
     network: Network
     write: Callable[[], Written] = field(repr=False, compare=False)
 
+    @property
+    def connection(self) -> Connection:
+        """What the phone's network does."""
+        net = self.network
+        return Connection(str(net.access), float(net.down_mbps), float(net.up_mbps), float(net.latency_ms))
+
     @cached_property
     def _written(self) -> Written:
         return self.write()
@@ -53,6 +60,12 @@ def possible_styles(config: Config, corpus: Corpus) -> list[str]:
     """The styles that users can have: named, or those of the pool, or (an empty pool) the corpus's."""
     styles = [corpus.style(s).id for s in config.population.styles]
     return styles or styles_in_pool(config, corpus) or pool_styles(config.corpus, corpus)
+
+
+def check_mixture(config: Config, styles: Sequence[str]) -> None:
+    """Raise UserError where a user mixes more styles than users can have."""
+    if (count := config.population.styles_per_user) > len(styles):
+        raise UserError(f"population.styles_per_user = {count}: users can have only {len(styles)} styles.")
 
 
 def texts_needed(config: Config, styles: Sequence[str]) -> list[Need]:
@@ -99,8 +112,7 @@ def draw_devices(config: Config, user_ids: Sequence[int]) -> tuple[np.ndarray, N
 
 def _styles(config: Config, styles: Sequence[str], user_id: int) -> tuple[str, ...]:
     count = config.population.styles_per_user
-    if count > len(styles):
-        raise UserError(f"population.styles_per_user = {count}: users can have only {len(styles)} styles.")
+    check_mixture(config, styles)
     rng = stream(config.seed, user_id, "style")
     return tuple(styles[i] for i in rng.choice(len(styles), count, replace=False))
 

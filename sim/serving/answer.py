@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from sim.serving.desk import Desk
 from sim.serving.requests import Asked, handler_of, handlers
 from strategies.base import Request
+
+Answering = Callable[[Desk, Sequence[Asked[Request[object]]]], list[object]]
+"""What answers requests: `answer`, or what does the same for a rehearsal (`sim.rehearsal`)."""
 
 
 def answer(desk: Desk, asked: Sequence[Asked[Request[object]]]) -> list[object]:

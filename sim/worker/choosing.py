@@ -6,10 +6,10 @@ from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from sim.common.errors import UserError
+from sim.experiment.strategies import trains_nobody
 from sim.pool.offers import offer_bytes
 from sim.serving.account import PhoneAccount
-from sim.serving.answer import answer
+from sim.serving.answer import Answering, answer
 from sim.serving.desk import Desk
 from sim.serving.requests import Asked, handler_of
 from sim.worker.failures import UserFailed
@@ -34,10 +34,19 @@ class Driver:
         name: the strategy's name in the config.
         keep_going: whether what a user's strategy raises is noted in `failures`, rather than raised as UserFailed.
         trains: whether phones may train before they choose.
+        answered: answers requests.
     """
 
-    def __init__(self, name: str, strategy: Strategy, desk: Desk, keep_going: bool, trains: bool) -> None:
-        self._name, self._strategy, self._desk = name, strategy, desk
+    def __init__(
+        self,
+        name: str,
+        strategy: Strategy,
+        desk: Desk,
+        keep_going: bool,
+        trains: bool,
+        answered: Answering = answer,
+    ) -> None:
+        self._name, self._strategy, self._desk, self._answered = name, strategy, desk, answered
         self._keep_going, self._trains = keep_going, trains
         self.failures: dict[int, UserFailed] = {}
         self._running: dict[int, Running] = {}
@@ -61,8 +70,8 @@ class Driver:
         replies: dict[int, object] = dict.fromkeys(self._running)
         while self._running:
             asked = self._asked(replies, participants)
-            answered = answer(self._desk, [Asked(r, participants[user].account) for user, r in asked.items()])
-            replies = dict(zip(asked, answered, strict=True))
+            found = self._answered(self._desk, [Asked(r, participants[user].account) for user, r in asked.items()])
+            replies = dict(zip(asked, found, strict=True))
         return {user: self._choices[user] for user in participants if user in self._choices}
 
     def _asked(
@@ -82,9 +91,7 @@ class Driver:
                     del self._running[user]
                     self._decide(user, participants[user], end.value)
         if not self._trains and any(isinstance(request, Train) for request in asked.values()):
-            raise UserError(
-                f"strategies: {self._name!r} trains before it chooses; with training.cost_only nobody trains."
-            )
+            raise trains_nobody(self._name)
         return asked
 
     @contextmanager

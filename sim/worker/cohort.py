@@ -16,7 +16,7 @@ from sim.ledger.target import target_loss
 from sim.llm.infer import generate
 from sim.llm.training.finetune import finetune
 from sim.llm.training.progress import Lane, LaneResult, set_aside
-from sim.messages import Connection, Job, Outcome
+from sim.messages import Job, Outcome
 from sim.pool.offers import load_offer, offer_adapters
 from sim.population.phones import own_phone
 from sim.population.users import User, draw_user, draw_users
@@ -122,7 +122,7 @@ class Batch:
             own_texts=sealed_value(lambda: tuple(user.texts[:amount])),
             seed=config.seed,
             user_id=user.id,
-            own=own_phone(config, work.hours, user.id, user.phone, _connection(user)),
+            own=own_phone(config, work.hours, user.id, user.phone, user.connection),
             terms=self._task.terms,
             on_phone=sealed(account.has),
             truth=tuple(self._nearest[user.styles]) if self._strategy.reads_truth else None,
@@ -196,7 +196,7 @@ def _unmeasured(user: User, texts: int, nearest: Sequence[str]) -> Outcome:
     return Outcome(
         user_id=user.id,
         phone=user.phone,
-        network=_connection(user),
+        network=user.connection,
         styles=list(user.styles),
         taught=user.taught,
         texts=texts,
@@ -208,11 +208,6 @@ def _unmeasured(user: User, texts: int, nearest: Sequence[str]) -> Outcome:
         evaluated_tokens=0,
         wall_s=0.0,
     )
-
-
-def _connection(user: User) -> Connection:
-    net = user.network
-    return Connection(str(net.access), float(net.down_mbps), float(net.up_mbps), float(net.latency_ms))
 
 
 def _failed(user: User, texts: int, nearest: Sequence[str], failure: UserFailed) -> Outcome:

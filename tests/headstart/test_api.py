@@ -122,8 +122,8 @@ def test_a_sweep_and_its_runs(tiny_llm: Path, tmp_path: Path) -> None:
     loaded = headstart.load(table.folder)
     assert isinstance(loaded, headstart.Sweep)
     pd.testing.assert_frame_equal(loaded.rows, table.rows)
-    with pytest.raises(headstart.RunFailed, match=r"1 of 2 runs failed: population.styles_per_user=9: "):
-        headstart.sweep(None, {"population.styles_per_user": [1, 9]}, quiet=True, **settings | {"name": "t"})
+    with pytest.raises(headstart.RunFailed, match=r"1 of 2 runs failed: pool.lr=1e\+30: pool: pLLM "):
+        headstart.sweep(None, {"pool.lr": [3e-3, 1e30]}, quiet=True, **settings | {"name": "t"})
 
 
 @pytest.mark.parametrize(

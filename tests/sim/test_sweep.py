@@ -77,13 +77,11 @@ def test_finished_runs_are_skipped(undisturbed: Path, tiny_llm: Path) -> None:
 
 
 def test_a_run_that_fails_does_not_stop_the_others(tiny_llm: Path, tmp_path: Path) -> None:
-    points = grid(QUICKSTART, [*tiny_overrides(tiny_llm, tmp_path), *GRID[2:], "population.styles_per_user=1,9"])
+    points = grid(QUICKSTART, [*tiny_overrides(tiny_llm, tmp_path), *GRID[2:], "pool.lr=0.003,1e30"])
     (failure,) = sweep(points, Log())
-    assert failure.startswith("population.styles_per_user=9: ")
-    assert set(load_sweep(tmp_path / "s").rows["population.styles_per_user"]) == {1}
-    result = CliRunner().invoke(
-        app, ["sweep", *tiny_overrides(tiny_llm, tmp_path), *GRID[2:], "population.styles_per_user=1,9"]
-    )
+    assert failure.startswith("pool.lr=1e+30: pool: pLLM ")
+    assert set(load_sweep(tmp_path / "s").rows["pool.lr"]) == {0.003}
+    result = CliRunner().invoke(app, ["sweep", *tiny_overrides(tiny_llm, tmp_path), *GRID[2:], "pool.lr=0.003,1e30"])
     assert result.exit_code == 1
     assert result.output.splitlines()[-1] == str(tmp_path / "s")
 

@@ -139,12 +139,6 @@ def test_trials_go_through_a_run(tiny_llm: Path, tmp_path: Path) -> None:
     assert (rows.bytes_down == 2 * pool.bytes[0]).all()  # used is billed, asked for twice is not
 
 
-@pytest.mark.parametrize(("steps", "texts"), [(0, 6), (1, 0)])
-def test_a_train_request_that_trains_nothing_is_refused(home: Home, steps: int, texts: int) -> None:
-    with pytest.raises(ValueError, match="without steps or without texts"):
-        home.train(Train(Start(), home.texts(0)[:texts], steps), account())
-
-
 def test_the_cloud_says_why_it_does_not_train(home: Home) -> None:
     with pytest.raises(PermissionError, match="Train is a phone's request"):
         answer(home.desk, [Asked(Train(Start(), home.texts(0), 1), Account())])

@@ -84,6 +84,4 @@ class TrainHandler(Handler[Train]):
 def _phone(asked: Asked[Train]) -> PhoneAccount:
     if not isinstance(asked.account, PhoneAccount):
         raise PermissionError("Train is a phone's request: the cloud has nobody to fine-tune for")
-    if asked.request.steps <= 0 or not asked.request.texts:
-        raise ValueError("a strategy yielded a Train without steps or without texts")
     return asked.account

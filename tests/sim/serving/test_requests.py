@@ -28,7 +28,7 @@ from sim.serving.desk import Desk
 from sim.serving.requests import Asked, Handler, handlers, register
 from sim.serving.requests.reading import shared_tokens
 from sim.worker.cohort import simulate
-from strategies.base import Download, Embed, Generate, NextWords, Request, Start, Strategy, Train
+from strategies.base import Download, Embed, Generate, NextWords, Request, Start, Strategy, Text, Train
 from tests.runs import provider_of, small_config, task_of, workplace_of
 
 
@@ -153,7 +153,7 @@ def test_what_is_expected_is_priced_as_what_was_done_will_be(tiny_llm: Path, tmp
     done = Figures({**arrays, "written": np.array([30.0])})
     price, bill = (sum(c.seconds[0] for c in handler.cost(terms, phone, "base", n)) for n in (Figures(arrays), done))
     assert price > bill > 0
-    train = handlers()["Train"].expect(Train(Start(), [], 1.5), terms, lambda text: 10.0)["base"]
+    train = handlers()["Train"].expect(Train(Start(), [Text("a", "b")], 1.5), terms, lambda text: 10.0)["base"]
     assert (train["steps"], train["batches"]) == (1.5, 2)
 
 
