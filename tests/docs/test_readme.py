@@ -33,6 +33,6 @@ def test_the_first_experiment(
         assert words[0] == "headstart"
         named = {word.partition("=")[0] for word in words}
         more = [word for word in smaller if word.partition("=")[0] not in named]
-        status, _, err = command(*words[1:], *(more if words[1] != "explain" else ()))
+        status, _, err = command(*words[1:], *(more if words[1] in ("run", "sweep") else ()))
         assert status == 0, f"{line}: {err}"
     assert "mine:FiveTries" in (next((tmp_path / "results" / "tries").glob("*/users.csv"))).read_text(encoding="utf-8")
