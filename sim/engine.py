@@ -30,9 +30,9 @@ from flwr.serverapp import Grid, ServerApp  # noqa: E402
 
 from sim.client_app import answer  # noqa: E402
 from sim.client_app import app as client_app  # noqa: E402
-from sim.cloud.building import make_pool  # noqa: E402
 from sim.cloud.cohorts import job_count, worker_count  # noqa: E402
 from sim.cloud.collect import Watcher  # noqa: E402
+from sim.cloud.pools.building import make_pool  # noqa: E402
 from sim.cloud.preparation import Preparation  # noqa: E402
 from sim.cloud.provider import Provider  # noqa: E402
 from sim.cloud.run import serve_run  # noqa: E402

@@ -1,9 +1,21 @@
 """fallback: another strategy's start, unless starting from scratch looks better."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 
-from strategies.base import Choice, Choosing, Cloud, Evaluate, Offer, Phone, Start, Strategy
+from strategies.base import (
+    Choice,
+    Choosing,
+    Cloud,
+    Contributions,
+    Evaluate,
+    Members,
+    Offer,
+    Phone,
+    Policy,
+    Start,
+    Strategy,
+)
 
 
 class Fallback(Strategy):
@@ -24,7 +36,7 @@ class Fallback(Strategy):
         if texts < 0:
             raise ValueError(f"texts = {texts}: 0 (all) or more is expected")
         self.strategy, self.texts = strategy, texts
-        self.reads_truth = strategy.reads_truth
+        self.reads_truth, self.contributes = strategy.reads_truth, strategy.contributes
 
     @property
     def offering(self) -> Strategy:
@@ -32,6 +44,9 @@ class Fallback(Strategy):
 
     def offer(self, cloud: Cloud) -> Offer:
         return self.strategy.offer(cloud)
+
+    def receive(self, cloud: Cloud, given: Contributions, policies: Sequence[Policy]) -> Members:
+        return self.strategy.receive(cloud, given, policies)
 
     def choose(self, phone: Phone, offer: Offer) -> Choosing:
         chosen = self.strategy.choose(phone, offer)

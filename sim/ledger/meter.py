@@ -76,8 +76,8 @@ class Meter:
                 rows["words"] += word_rows(owner, job.strategy, outcome.explanation, outcome.coordinates)
         return rows
 
-    def cloud_rows(self, strategy: str, by: str, counts: Counts) -> list[Row]:
-        """What a strategy's offer cost the cloud, or owners: FLOPs on the deployed LLMs, tokens as measured."""
+    def cloud_rows(self, strategy: str, by: str, counts: Counts, wave: int = 0) -> list[Row]:
+        """What a strategy's offer to a wave cost the cloud, or owners: FLOPs on deployed LLMs, tokens as measured."""
         rows: list[Row] = []
         for kind, by_llm in counts.items():
             work = Work({kind: by_llm}).figures()
@@ -89,6 +89,7 @@ class Meter:
                     "requests": int(sum(n["requests"] for n in by_llm.values())),
                     "tokens": float(sum(n.get("tokens", 0) + n.get("written", 0) for n in by_llm.values())),
                     "flops": float(total_flops(work, self.terms.llms, self.terms, self.handlers)),
+                    "wave": wave,
                 }
             )
         return rows
@@ -176,7 +177,7 @@ class Meter:
 
 def published_row(strategy: str, size: float) -> Row:
     """The row of cloud.csv that says what owners uploaded beside their pLLMs."""
-    nothing: Row = {"requests": 0, "tokens": 0.0, "flops": 0.0}
+    nothing: Row = {"requests": 0, "tokens": 0.0, "flops": 0.0, "wave": 0}
     return {"strategy": strategy, "by": "owners", "work": "publish", **nothing, "bytes_up": float(size)}
 
 

@@ -46,8 +46,14 @@ class Owners:
                 f"strategies: {name} needs what owners of pLLMs publish, and what they wrote is not known of the pool "
                 "that pool.path names; leave out one of the two."
             )
+        owners = plan.owners(resident.corpus)
+        if not set(self._desk.pool.ids) <= set(owners):
+            raise UserError(
+                f"strategies: {type(self._strategy.offering).__name__} needs what owners of pLLMs publish, and users "
+                "who contribute a pLLM publish nothing beside it; leave it out where waves.count > 1."
+            )
         found: dict[str, Mapping[str, object]] = {}
-        for name, (style, key) in plan.owners(resident.corpus).items():
+        for name, (style, key) in owners.items():
             texts, _ = written(style, key, self._provider.config, resident.corpus)
             found[name] = self._strategy.offering.publish(OwnerView(tuple(texts), sealed(self._answer)))
             self.uploaded += payload_bytes(found[name])

@@ -1,0 +1,146 @@
+"""Users come in waves, and each strategy's pool grows from what its own users gave."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from sim.common.cache import cache_dir
+from sim.common.errors import UserError
+from sim.experiment.config import Config
+from sim.population.users import contributes
+from sim.records.folder import make_folder
+from sim.records.journal import NAME
+from tests.runs import run, same_tables, serve, small_config, tables
+
+WAVES = ["waves.count=3", "waves.contribute=1", "pool.size=0", "ladder.users=0", "population.phones=oneplus-12"]
+
+
+def waves(llm: Path, output: Path, *overrides: str) -> Config:
+    """Six users in three waves, an empty pool at first."""
+    return small_config(llm, output, "strategies=scratch,random,oracle", *WAVES, *overrides)
+
+
+@pytest.fixture(scope="module")
+def whole(tiny_llm: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    config = waves(tiny_llm, tmp_path_factory.mktemp("waves"))
+    folder = make_folder(config, "run")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HEADSTART_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+        serve(config, folder)
+    return folder
+
+
+def read(folder: Path, table: str) -> pd.DataFrame:
+    return pd.read_csv(folder / f"{table}.csv", keep_default_na=False)
+
+
+def test_users_of_a_wave_start_from_what_those_before_gave(whole: Path) -> None:
+    users = read(whole, "users")
+    assert users["wave"].tolist() == (users["user_id"] // 2).tolist()
+    for row in users.itertuples():
+        if row.strategy == "scratch" or row.wave == 0:
+            assert row.chosen == ""
+        else:
+            assert row.chosen in {f"user-{user}" for user in range(2 * row.wave)}
+
+
+def test_the_first_wave_is_from_scratch_for_every_strategy(whole: Path) -> None:
+    first = read(whole, "users").query("wave == 0").groupby("user_id")
+    for column in ("start_loss", "steps_to_target", "finetune_s", "bytes_down", "selection_flops"):
+        assert first[column].nunique().eq(1).all(), column
+
+
+def test_every_version_is_named_by_its_content(whole: Path) -> None:
+    versions = read(whole, "versions")
+    assert versions["pllms"].tolist() == [0, 0, 2, 2, 4, 4]
+    assert versions["contributed"].tolist() == versions["joined"].tolist() == [0, 0, 2, 2, 2, 2]
+    names = versions.pivot(index="wave", columns="strategy", values="version")
+    assert (names["random"] == names["oracle"]).tolist()[:2] == [True, True]  # all of the first wave did the same
+    assert names.nunique().eq(3).all()
+
+
+def test_uploads_are_on_the_phones_bill(whole: Path) -> None:
+    users = read(whole, "users")
+    gives = users["strategy"] != "scratch"
+    for column in ("bytes_up", "upload_s", "upload_j"):
+        assert (users.loc[gives, column] > 0).all(), column
+        assert (users.loc[~gives, column] == 0).all(), column
+    work = read(whole, "work").query("work == 'Upload'")
+    assert len(work) == gives.sum()
+
+
+def test_who_contributes_is_drawn_and_the_same_for_all_strategies(tiny_llm: Path, tmp_path: Path) -> None:
+    config = waves(tiny_llm, tmp_path, "waves.contribute=0.5", "seed=9003")
+    drawn = {user for user in range(6) if contributes(config, user)}
+    assert 0 < len(drawn) < 6
+    users = run(config)["users"].query("strategy != 'scratch' and bytes_up > 0")
+    assert all(set(some["user_id"]) == drawn for _, some in users.groupby("strategy"))
+    assert not any(contributes(waves(tiny_llm, tmp_path, "waves.count=1"), user) for user in range(6))
+
+
+def test_a_pool_that_was_there_grows(tiny_llm: Path, tmp_path: Path) -> None:
+    found = run(waves(tiny_llm, tmp_path, "pool.size=3", "waves.count=2"))
+    assert found["versions"]["pllms"].tolist() == [3, 3, 6, 6]
+    first = found["users"].query("wave == 0 and strategy == 'oracle'")
+    assert (first["chosen"] != "").all()
+
+
+@pytest.mark.parametrize("jobs", [0, 1, 3, 4, 7])
+def test_a_run_that_was_cut_off_in_any_wave_goes_on(whole: Path, tmp_path: Path, jobs: int) -> None:
+    """Also where the cache has lost the versions, so long as it has what users gave."""
+    import shutil
+
+    folder = Path(shutil.copytree(whole, tmp_path / "run"))
+    lines = (folder / NAME).read_bytes().splitlines(keepends=True)
+    (folder / NAME).write_bytes(b"".join(lines[: 1 + jobs]))
+    shutil.rmtree(cache_dir() / "living")
+    serve(Config.of_run(folder / "config.toml"), folder)
+    same_tables(folder, whole)
+
+
+def test_a_run_that_lost_what_users_gave_says_so(whole: Path, tmp_path: Path) -> None:
+    import shutil
+
+    folder = Path(shutil.copytree(whole, tmp_path / "run"))
+    lines = (folder / NAME).read_bytes().splitlines(keepends=True)
+    (folder / NAME).write_bytes(b"".join(lines[:-2]))
+    aside = cache_dir() / "aside"
+    (cache_dir() / "contributed").rename(aside)
+    shutil.rmtree(cache_dir() / "living")
+    try:
+        with pytest.raises(UserError, match="has to begin anew"):
+            serve(Config.of_run(folder / "config.toml"), folder)
+    finally:
+        aside.rename(cache_dir() / "contributed")
+
+
+def test_without_waves_a_run_is_called_what_it_was(tiny_llm: Path, tmp_path: Path) -> None:
+    config = small_config(tiny_llm, tmp_path)
+    assert config.digest() == config.model_copy(update={"waves": Config().waves}).digest()
+    assert config.digest() != waves(tiny_llm, tmp_path).digest()
+    found = run(config)
+    assert "versions" not in found
+    assert set(found["users"]["wave"]) == {0}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["waves.count=7"], "waves.count = 7: there are only population.users = 6"),
+        (["training.cost_only=true"], "nobody has anything to contribute"),
+        (["population.styles_per_user=2"], "population.styles_per_user must be 1"),
+    ],
+)
+def test_what_waves_cannot_be(tiny_llm: Path, tmp_path: Path, overrides: list[str], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        waves(tiny_llm, tmp_path, *overrides)
+
+
+def test_tables_of_two_runs_are_equal(whole: Path, tiny_llm: Path, tmp_path: Path) -> None:
+    config = waves(tiny_llm, tmp_path)
+    folder = make_folder(config, "again")
+    serve(config, folder)
+    assert tables(folder) == tables(whole)
