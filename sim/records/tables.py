@@ -186,6 +186,31 @@ users    | int   |       | users that the saving is defined for
 reached  | float | share | users who reach the loss demanded
 """)
 
+WAVES = _columns("""
+wave        | int   |       | wave, from 0
+strategy    | str   |       | strategy; all savings are against scratch, and by the rule 'restart'
+users       | int   |       | users who came in that wave
+pllms       | int   | pLLMs | pLLMs in the pool that they found
+contributed | int   | adapters | adapters that the users of the wave before gave
+selection_accuracy | float | share | the chosen pLLM is one of those truly closest in style; of users who chose one
+reached     | float | share | users that reach the target
+compute_saved_total      | float | share | FLOPs saved, selection included; mean over users
+compute_saved_total_low  | float | share | lower end of the 95 % interval of the mean
+compute_saved_total_high | float | share | upper end
+compute_saved_total_so_far | float | share | the same of all users up to this wave together: 1 - sum / sum from scratch
+time_saved_total         | float | share | seconds saved, selection, downloads and uploads included; mean over users
+time_saved_total_low     | float | share | lower end of the 95 % interval of the mean
+time_saved_total_high    | float | share | upper end
+time_saved_total_so_far  | float | share | the same of all users up to this wave together
+energy_saved_total       | float | share | joules saved, selection, downloads and uploads included; mean over users
+energy_saved_total_low   | float | share | lower end of the 95 % interval of the mean
+energy_saved_total_high  | float | share | upper end
+energy_saved_total_so_far | float | share | the same of all users up to this wave together
+cloud_flops | float | FLOP  | billed: making the pool that they found, and the offer about it
+bytes_up    | float | B     | uploaded by all of the wave's users
+bytes_down  | float | B     | downloaded by all of them
+""")
+
 TABLES: dict[str, tuple[Column, ...]] = {
     "users": USERS,
     "ladder": USERS,
@@ -199,6 +224,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "failures": FAILURES,
     "summary": SUMMARY,
     "demanded": DEMANDED,
+    "waves": WAVES,
 }
 ADDED = (
     "validation_loss", "kept_step", "kept_loss", "bleu", "rouge_1", "rouge_l", "trained", "taught",
@@ -207,7 +233,7 @@ ADDED = (
     "by", "bytes_up", "wave", "upload_s", "upload_j",
 )  # fmt: skip
 """Columns that runs on people's disks may lack, for 0.1.0 had none of them: read, they are empty."""
-DERIVED = ("summary", "demanded")
+DERIVED = ("summary", "demanded", "waves")
 """Tables that are made from the others, when a run is done."""
 FITTING = ("yes", "streamed")
 """Values of `fits` of a phone that can choose and fine-tune the deployed LLM."""
