@@ -272,10 +272,6 @@ class Cloud(Protocol):
 
     def rng(self, purpose: str) -> np.random.Generator: ...
 
-    def fresh(self, purpose: str) -> Tensors:
-        """A new adapter of the pool's kind, which changes nothing yet; another one for another purpose."""
-        ...
-
 
 class Owner(Protocol):
     """The phone of who gives a pLLM to the pool: the texts that the pLLM was made of, and requests at its expense."""
@@ -341,8 +337,6 @@ class Strategy(ABC):  # noqa: B024  (choose has no body to share, offer does)
 
     def receive(self, cloud: Cloud, given: Contributions, policies: Sequence[Policy]) -> Members:
         """Cloud side, after each wave of users: the next version of this strategy's own pool, which `offer` then sees.
-
-        Asked before the first wave too, of the pool that the run begins with, when nobody has given anything.
 
         Args:
             cloud: its pool is the version that those users were offered.

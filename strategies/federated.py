@@ -2,19 +2,7 @@
 
 from collections.abc import Sequence
 
-from strategies.base import (
-    Choice,
-    Choosing,
-    Cloud,
-    Contributions,
-    Members,
-    Offer,
-    Phone,
-    Policy,
-    Start,
-    Strategy,
-    Tensors,
-)
+from strategies.base import Choice, Choosing, Cloud, Contributions, Members, Offer, Phone, Policy, Start, Strategy
 from strategies.exhaustive import Exhaustive
 from strategies.fedavg import averaged
 
@@ -25,25 +13,30 @@ class Federated(Strategy):
     FedAvg (McMahan et al., AISTATS 2017) by Flower's own aggregation, over the A and B of LoRA apart. Every wave is a
     round: its users download the global adapter, fine-tune it on their own texts until those say that it is done, which
     is also their personalisation, and those who contribute upload it; the cloud averages what it got, each counting by
-    its texts. The first wave begins with one adapter that nobody has trained, the same for all. A pool that was there
-    is not used.
+    its texts. The users of the first wave start from scratch, which in waves is the same adapter for all. A pool that
+    was there is not used; where users do not come in waves, all start from scratch.
     """
 
     clusters = 1
 
     def receive(self, cloud: Cloud, given: Contributions, policies: Sequence[Policy]) -> Members:
-        made: dict[str, Tensors] = {}
-        kept: list[str] = []
         present = {_cluster(name): name for name in cloud.pool.ids if _cluster(name) >= 0}
-        for cluster in range(self.clusters):
-            if (before := present.get(cluster)) is None:
-                made[f"global-{cluster}-0"] = cloud.fresh(f"cluster {cluster}")
-            elif mine := [pllm for pllm in given.ids if given.start(pllm).best == before]:
-                average = averaged([given.adapter(pllm) for pllm in mine], [given.texts(pllm) for pllm in mine])
-                made[f"global-{cluster}-{_round(before) + 1}"] = average
-            else:
-                kept.append(before)
-        return Members(tuple(kept), made)
+        members: dict[int, list[str]] = {cluster: [] for cluster in range(self.clusters)}
+        drawn = cloud.rng("clusters").integers(self.clusters, size=len(given.ids))
+        for pllm, at in zip(given.ids, drawn, strict=True):
+            start = _cluster(given.start(pllm).best)
+            members[start if start >= 0 else int(at)].append(pllm)
+        made = {
+            _next(present.get(cluster), cluster): averaged(
+                [given.adapter(pllm) for pllm in mine], [given.texts(pllm) for pllm in mine]
+            )
+            for cluster, mine in members.items()
+            if mine
+        }
+        return Members(tuple(name for cluster, name in present.items() if not members[cluster]), made)
+
+    def offer(self, cloud: Cloud) -> Offer:
+        return Offer(tuple(name for name in cloud.pool.ids if _cluster(name) >= 0))
 
     def choose(self, phone: Phone, offer: Offer) -> Choosing | Choice | Start:
         return Start({offer.pllms[0]: 1.0}) if offer.pllms else Start()
@@ -53,8 +46,8 @@ class Clustered(Federated):
     """Start from that one of several global adapters which fits the user's texts best, and personalise it.
 
     IFCA (Ghosh et al., NeurIPS 2020): each phone downloads all, evaluates each on its own texts and trains the one with
-    the lowest loss; the cloud averages each cluster's adapters apart, as `federated` does. Adapters that nobody has
-    trained fit all alike: of these a phone draws one.
+    the lowest loss; the cloud averages each cluster's adapters apart, as `federated` does. What the first wave gave,
+    from scratch, is dealt out over the clusters at random.
 
     Args:
         clusters: how many there are.
@@ -69,9 +62,6 @@ class Clustered(Federated):
         self.clusters, self.texts = clusters, texts
 
     def choose(self, phone: Phone, offer: Offer) -> Choosing | Choice | Start:
-        untrained = [name for name in offer.pllms if not _round(name)]
-        if len(untrained) == len(offer.pllms):
-            return Start({untrained[int(phone.rng("cluster").integers(len(untrained)))]: 1.0}) if untrained else Start()
         return Exhaustive(self.texts).choose(phone, offer)
 
 
@@ -81,6 +71,6 @@ def _cluster(name: str) -> int:
     return int(parts[1]) if len(parts) == 3 and parts[0] == "global" and parts[1].isdigit() else -1
 
 
-def _round(name: str) -> int:
-    """How many rounds a global adapter was trained in."""
-    return int(name.rsplit("-", 1)[1])
+def _next(name: str | None, cluster: int) -> str:
+    """What a cluster's adapter is called after one more round."""
+    return f"global-{cluster}-{1 + int(name.rsplit('-', 1)[1]) if name else 1}"

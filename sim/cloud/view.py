@@ -72,7 +72,6 @@ class CloudView:
     Args:
         answered: the reply to a request, or the error that it led to, which is raised here: its traceback would lead to
             the models.
-        new: makes an adapter for a purpose.
     """
 
     pool: ShownPool
@@ -80,10 +79,6 @@ class CloudView:
     seed: int
     answered: Callable[[Request[object]], Answered]
     publish: Callable[[], Answered]
-    new: Callable[[str], Tensors]
-
-    def fresh(self, purpose: str) -> Tensors:
-        return self.new(purpose)
 
     @property
     def published(self) -> Mapping[str, Mapping[str, object]]:
@@ -135,10 +130,4 @@ def cloud_view(
     count = min(PROBES, corpus.available(corpus.default, "pool"))
     probes = tuple(corpus.probes(count, stream(seed, "probes")))
     published = sealed_value(lambda: _settled(publish))
-
-    def fresh(purpose: str) -> Tensors:
-        layout = resident.lanes.layout
-        flat = layout.fresh(stream(seed, "cloud", "adapter", purpose))
-        return {name: tensor.numpy() for name, tensor in layout.state_dict(flat).items()}
-
-    return CloudView(pool, probes, seed, answered, published, sealed(fresh))
+    return CloudView(pool, probes, seed, answered, published)

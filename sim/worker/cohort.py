@@ -123,7 +123,7 @@ class Batch:
 
     def _participant(self, user: User) -> Participant:
         work, config, amount = self._work, self._work.config, self._amount
-        account = PhoneAccount(user.id, config.seed)
+        account = PhoneAccount(user.id, config.seed, alike=config.waves.count > 1)
         view = PhoneView(
             own_texts=sealed_value(lambda: tuple(user.texts[:amount])),
             seed=config.seed,

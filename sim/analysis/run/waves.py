@@ -123,6 +123,7 @@ def by_wave(run: Run) -> Figure | None:
         axes.set_title(title)
         axes.set_xlabel("wave")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    panels[2].yaxis.set_major_locator(MaxNLocator(integer=True))
     for axes in panels[:2]:
         axes.axhline(0, color="#222222", linewidth=0.8)
         axes.set_ylim(bottom=max(-150.0, axes.get_ylim()[0]), top=104)

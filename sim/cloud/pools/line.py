@@ -18,6 +18,7 @@ from sim.common.sealed import sealed
 from sim.experiment.policies import make_policies
 from sim.experiment.strategies import make_strategy
 from sim.ledger.work import Work
+from sim.llm.adapters import kind_of
 from sim.messages import Counts
 from sim.pool.contributed import kept, pllm_of
 from sim.pool.offers import foreign_code, identity_of, offer_cost
@@ -64,13 +65,10 @@ class Line:
     """
 
     def __init__(self, name: str, provider: Provider, pool: Pool) -> None:
-        self._name, self._provider = name, provider
+        self._provider = provider
         self._strategy = make_strategy(name, provider.config)
         self._memory, self._chosen = Memory(), Counter[str]()
-        if self.grows:
-            self.version = self._next(pool, Given({}, {}))
-        else:
-            self.version = self._offered(pool, {})
+        self.version = self._offered(pool, {}, 0, len(pool.ids))
 
     @property
     def grows(self) -> bool:
@@ -79,10 +77,7 @@ class Line:
     def receive(self, given: Given) -> None:
         """Make the next version of what a wave of users gave."""
         self._chosen.update(filter(None, given.starts.values()))
-        self.version = self._next(self.version.pool, given)
-
-    def _next(self, pool: Pool, given: Given) -> Version:
-        """The version that follows a pool; the first one follows the run's, and nobody has given anything yet."""
+        pool = self.version.pool
         config, resident, memory = self._provider.config, self._provider.resident, self._memory
         policies = make_policies(config)
         folder = self._folder(
@@ -115,9 +110,9 @@ class Line:
         new = resident.open_pool(folder / POOL)
         joined = len(set(new.ids) - set(pool.ids))
         cost = json.loads((folder / COST).read_text(encoding="utf-8"))
-        return self._offered(new, cost, len(given.names), joined)
+        self.version = self._offered(new, cost, len(given.names), joined)
 
-    def _offered(self, pool: Pool, cost: Counts, contributed: int = 0, joined: int = 0) -> Version:
+    def _offered(self, pool: Pool, cost: Counts, contributed: int, joined: int) -> Version:
         """A version with its offer, which is made now unless it is there."""
         folder = self._folder("offers", pool=known_digest(pool.folder), chosen=dict(self._chosen))
         make_offer(folder, self._strategy, self._provider, pool, self._memory, self._chosen)
@@ -127,15 +122,16 @@ class Line:
 
     def _folder(self, kind: str, **made_of: object) -> Path:
         """Where something lies that is made of this, and of all that was made before."""
-        resident = self._provider.resident
+        config, resident = self._provider.config, self._provider.resident
         common = {
             "version": VERSION,
             "kind": kind,
             "after": self._memory.last,
             "strategy": identity_of(self._strategy),
-            "llms": [resident.lm_digest, resident.summarizer_digest],
+            "llms": [config.llm.model, resident.lm_digest, resident.summarizer_digest],
+            "adapter": [kind_of(config.training).settings(), config.training.max_tokens],
             "corpus": resident.corpus.fingerprint(),
-            "seed": self._provider.config.pool.seed,
+            "seed": config.pool.seed,
         }
         return cache_dir().resolve() / "living" / digest({**common, **made_of})
 

@@ -66,13 +66,12 @@ def make_offer(
         desk = Desk(resident, pool)
         owners = Owners(provider, desk, strategy)
         ask = answering(desk, account)
-        recall = Recall(memory or Memory(), ask, lambda name: known_digest(pool.folder / name))
-        answered = ask if memory is None else sealed(recall)
-        view = cloud_view(ShownPool.of(pool, chosen), resident, answered, owners.publish)
+        recall = Recall(memory, ask, lambda name: known_digest(pool.folder / name)) if memory else None
+        view = cloud_view(ShownPool.of(pool, chosen), resident, sealed(recall) if recall else ask, owners.publish)
         offer = strategy.offer(view) if pool.ids else Offer()
         cost = OfferCost(account.work.counts(), owners.account.work.counts(), owners.uploaded)
         save_offer(into, offer, cost, pool)
-        if memory is not None:
+        if recall:
             recall.save(into)
 
     built(folder, build)

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from sim.analysis.run.waves import break_even
+from sim.analysis.run.waves import waves as waves_of
+from sim.analysis.tables import load_run
+from sim.cloud.check import prepare
 from sim.common.cache import cache_dir
 from sim.common.errors import UserError
+from sim.engine import start
 from sim.experiment.config import Config
 from sim.population.users import contributes
 from sim.records.folder import make_folder
 from sim.records.journal import NAME
-from tests.runs import run, same_tables, serve, small_config, tables
+from tests.runs import Silent, run, same_tables, serve, small_config, tables
 
 WAVES = ["waves.count=3", "waves.contribute=1", "pool.size=0", "ladder.users=0", "population.phones=oneplus-12"]
 
@@ -91,8 +97,6 @@ def test_a_pool_that_was_there_grows(tiny_llm: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("jobs", [0, 1, 3, 4, 7])
 def test_a_run_that_was_cut_off_in_any_wave_goes_on(whole: Path, tmp_path: Path, jobs: int) -> None:
     """Also where the cache has lost the versions, so long as it has what users gave."""
-    import shutil
-
     folder = Path(shutil.copytree(whole, tmp_path / "run"))
     lines = (folder / NAME).read_bytes().splitlines(keepends=True)
     (folder / NAME).write_bytes(b"".join(lines[: 1 + jobs]))
@@ -102,8 +106,6 @@ def test_a_run_that_was_cut_off_in_any_wave_goes_on(whole: Path, tmp_path: Path,
 
 
 def test_a_run_that_lost_what_users_gave_says_so(whole: Path, tmp_path: Path) -> None:
-    import shutil
-
     folder = Path(shutil.copytree(whole, tmp_path / "run"))
     lines = (folder / NAME).read_bytes().splitlines(keepends=True)
     (folder / NAME).write_bytes(b"".join(lines[:-2]))
@@ -139,8 +141,66 @@ def test_what_waves_cannot_be(tiny_llm: Path, tmp_path: Path, overrides: list[st
         waves(tiny_llm, tmp_path, *overrides)
 
 
-def test_tables_of_two_runs_are_equal(whole: Path, tiny_llm: Path, tmp_path: Path) -> None:
-    config = waves(tiny_llm, tmp_path)
+@pytest.mark.parametrize("where", ["", "engine.store={store}"])
+def test_tables_of_two_runs_are_equal(whole: Path, tiny_llm: Path, tmp_path: Path, where: str) -> None:
+    """Also where contributions and versions travel through a store."""
+    config = waves(tiny_llm, tmp_path, *filter(None, [where.format(store=tmp_path / "store")]))
     folder = make_folder(config, "again")
     serve(config, folder)
+    assert tables(folder) == tables(whole)
+
+
+def test_an_offer_about_a_version_is_an_update(tiny_llm: Path, tmp_path: Path) -> None:
+    """Of the third wave's offer what was asked about pLLMs of the second one's costs nothing again."""
+    config = waves(tiny_llm, tmp_path, "strategies=scratch,popular,xpert,retrieval")
+    found = run(config)
+    assert (found["users"].query("wave > 0 and strategy != 'scratch'")["chosen"] != "").all()
+    requests = found["cloud"].query("work == 'Generate'").pivot(index="wave", columns="strategy", values="requests")
+    assert requests["retrieval"].to_dict() == {1: 2, 2: 2}  # one a new pLLM
+    assert requests["popular"].to_dict() == {1: 2, 2: 2}
+    probed = 1 + 2  # the base LLM and two new pLLMs; then the words that were proposed
+    assert requests["xpert"][1] > probed
+    assert requests["xpert"][2] < requests["xpert"][1]
+    evaluated = found["cloud"].query("work == 'Evaluate' and strategy == 'popular'")["requests"]
+    assert evaluated.sum() <= 16  # of four pLLMs with each other; answers that are the same are read once
+
+
+@pytest.mark.parametrize("policies", ['["reject","freshest"]', '["chosen"]', '["medoids","merge"]'])
+def test_policies_limit_the_pool(tiny_llm: Path, tmp_path: Path, policies: str) -> None:
+    found = run(waves(tiny_llm, tmp_path, f"waves.policies={policies}", "waves.keep=3", "strategies=scratch,random"))
+    assert found["versions"]["pllms"].max() <= 3
+    assert found["versions"]["pllms"].iloc[-1] >= 1
+
+
+def test_a_policy_that_nobody_knows_is_refused(tiny_llm: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"waves\.policies: unknown policy 'medoid'"):
+        prepare(waves(tiny_llm, tmp_path, "waves.policies=medoid"))
+
+
+def test_who_needs_what_owners_publish_is_refused(tiny_llm: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"publish nothing beside it; leave it out where waves\.count > 1"):
+        run(waves(tiny_llm, tmp_path, "strategies=scratch,xpert_cards"))
+
+
+def test_waves_are_summed_up(whole: Path) -> None:
+    table = waves_of(load_run(whole))
+    assert table["wave"].tolist() == [0, 0, 1, 1, 2, 2]
+    first = table.query("wave == 0")
+    assert (first["compute_saved_total"] == 0).all()
+    assert (first["time_saved_total"] < 0).all()  # nothing is saved yet, and the uploads are paid
+    assert (table["bytes_up"] > 0).all()
+    assert table["cloud_flops"].eq(0).all()  # neither of the two asks the cloud for anything
+
+
+def test_break_even_is_where_savings_begin_to_last() -> None:
+    saved = {"a": [-1, 1, -1, 1, 1], "b": [1, 1, 1, 1, 1], "c": [1, 1, 1, 1, -1]}
+    rows = [{"wave": w, "strategy": s, "saved": v} for s, values in saved.items() for w, v in enumerate(values)]
+    assert break_even(pd.DataFrame(rows), "saved") == {"a": 3, "b": 0, "c": None}
+
+
+@pytest.mark.cluster
+def test_flower_gives_the_records_of_inline(whole: Path, tiny_llm: Path, tmp_path: Path) -> None:
+    config = waves(tiny_llm, tmp_path, "engine.backend=flower", "engine.workers=2")
+    folder = make_folder(config, "flower")
+    start(prepare(config), folder, Silent())
     assert tables(folder) == tables(whole)
