@@ -35,6 +35,11 @@ class Watcher(Protocol):
     def finished(self, job: Job, rows: Rows) -> None: ...
 
 
+def nothing(job: Job, outcomes: Sequence[Outcome]) -> Note:
+    """What the journal notes of a job from which nobody but the collector learns."""
+    return {}
+
+
 class Collector:
     """Sends the references, then what follows them; prices and records everything in order.
 
@@ -53,7 +58,7 @@ class Collector:
         waves: Iterator[Wave],
         meter: Meter,
         journal: Journal,
-        also: Callable[[Job, Sequence[Outcome]], Note] = lambda job, outcomes: {},
+        also: Callable[[Job, Sequence[Outcome]], Note] = nothing,
     ) -> None:
         self.config, self.meter, self.journal = config, meter, journal
         self._waves, self._also = waves, also
@@ -70,7 +75,7 @@ class Collector:
         """Do all that is missing. Raises RunFailed."""
         kept = self.journal.complete
         for note in self.journal.notes():
-            if note:
+            if "targets" in note:
                 self._targets.clear()  # jobs are complete in order, so only the last cohort can be open
                 self._learn(note)
         watcher.started(job_count(self.config) - kept, self.config.population.users)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from sim.cloud.cohorts import Wave, job_count, plan
-from sim.cloud.collect import Collector, Watcher
+from sim.cloud.collect import Collector, Watcher, nothing
 from sim.cloud.pools.building import make_pool
 from sim.cloud.pools.living import LivingPools
 from sim.cloud.pools.offers import Offers, make_offers, pool_digest
@@ -19,7 +19,7 @@ from sim.common.errors import UserError
 from sim.common.memory import peak_mib
 from sim.corpus import Corpus
 from sim.experiment.names import SCRATCH
-from sim.ledger.meter import Meter, published_row
+from sim.ledger.meter import Meter
 from sim.ledger.terms import ENCODER
 from sim.messages import Job, Outcome
 from sim.pool.offers import load_offer
@@ -88,8 +88,7 @@ def serve_run(
                     recorder.write({"versions": living.rows(0, meter)["versions"]})
             journal.append(identity)
         waves = _waves(provider, offers, living, meter, journal)
-        also = {"also": living.note} if living else {}
-        Collector(config, waves, meter, journal, **also).collect(dispatcher, watcher)
+        Collector(config, waves, meter, journal, living.note if living else nothing).collect(dispatcher, watcher)
         write_manifest(
             folder,
             config,
@@ -186,11 +185,7 @@ def _cloud_rows(offers: Offers, meter: Meter) -> dict[str, list[Row]]:
     cloud: list[Row] = []
     words: list[Row] = []
     for name, folder in offers.folders.items():
-        cost = offers.costs[name]
-        cloud += meter.cloud_rows(name, "cloud", cost.cloud)
-        cloud += meter.cloud_rows(name, "owners", cost.owners)
-        if cost.owners_bytes:
-            cloud.append(published_row(name, cost.owners_bytes))
+        cloud += meter.offer_rows(name, offers.costs[name])
         offer = load_offer(folder)
         for pllm, explanation in offer.explanations.items():
             words += word_rows(pllm, name, explanation, offer.coordinates.get(pllm, {}))

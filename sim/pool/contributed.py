@@ -21,6 +21,12 @@ def pllm_of(user_id: int) -> str:
     return f"user-{user_id}"
 
 
+def user_of(pllm: str) -> int | None:
+    """The user who contributed a pLLM of that name; None: nobody did."""
+    number = pllm.removeprefix("user-")
+    return int(number) if number != pllm and number.isdecimal() else None
+
+
 def write_contribution(card: Card, adapter: Tensor, layout: Layout, base: str) -> Path:
     """Write a user's adapter (size,), in 16 bits as a pool has them, beside its card; returns the folder.
 

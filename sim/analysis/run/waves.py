@@ -20,7 +20,6 @@ from sim.records.savings import share_saved
 from sim.records.tables import WAVES
 
 WAVES_CSV = "waves.csv"
-NEVER = "never"
 
 
 def waves(run: Run) -> pd.DataFrame:
@@ -91,8 +90,8 @@ def sentences(table: pd.DataFrame, what: str = "time_saved_total") -> Iterator[s
     """Of each strategy, from which wave on it pays: for the wave's own users, and for all users up to then together."""
     own, together = break_even(table, what), break_even(table, f"{what}_so_far")
     for strategy in own:
-        a, b = (NEVER if wave is None else f"wave {wave}" for wave in (own[strategy], together[strategy]))
-        yield f"{strategy}: users of a wave save from {a} on, all users so far together from {b} on."
+        a, b = ("never save" if at is None else f"save from wave {at} on" for at in (own[strategy], together[strategy]))
+        yield f"{strategy}: on average a wave's users {a}; all users so far together {b}."
 
 
 def write_waves(run: Run) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sim.cloud.pools.memory import Memory, Recall
@@ -21,7 +21,7 @@ from sim.ledger.work import Work
 from sim.llm.adapters import kind_of
 from sim.messages import Counts
 from sim.pool.contributed import kept, pllm_of
-from sim.pool.offers import foreign_code, identity_of, offer_cost
+from sim.pool.offers import OfferCost, foreign_code, identity_of, offer_cost
 from sim.pool.pool import Pool, card_of
 from sim.pool.versions import POOL, write_version
 from sim.serving.account import Account
@@ -52,7 +52,7 @@ class Version:
     pool: Pool
     name: str
     offer: Path
-    cost: Counts
+    cost: OfferCost
     contributed: int = 0
     joined: int = 0
 
@@ -118,7 +118,8 @@ class Line:
         make_offer(folder, self._strategy, self._provider, pool, self._memory, self._chosen)
         self._memory.take(folder)
         name = known_digest(pool.folder)[:16]
-        return Version(pool, name, folder, _sum(cost, offer_cost(folder).cloud), contributed, joined)
+        offered = offer_cost(folder)
+        return Version(pool, name, folder, replace(offered, cloud=_sum(cost, offered.cloud)), contributed, joined)
 
     def _folder(self, kind: str, **made_of: object) -> Path:
         """Where something lies that is made of this, and of all that was made before."""

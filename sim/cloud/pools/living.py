@@ -13,7 +13,6 @@ from sim.experiment.names import SCRATCH
 from sim.ledger.meter import Meter
 from sim.messages import Job, Outcome
 from sim.pool.contributed import keep
-from sim.pool.offers import OfferCost
 from sim.pool.pool import Pool
 from sim.records.journal import Journal, Note
 from sim.records.tables import Row, Rows
@@ -50,7 +49,7 @@ class LivingPools:
     def offers(self) -> Offers:
         """The present offers, and what they and their pools cost the cloud."""
         versions = {name: line.version for name, line in self.lines.items()}
-        costs = {name: OfferCost(version.cost) for name, version in versions.items()}
+        costs = {name: version.cost for name, version in versions.items()}
         return Offers({name: version.offer for name, version in versions.items()}, costs)
 
     def names(self) -> tuple[dict[str, str], dict[str, str]]:
@@ -79,7 +78,7 @@ class LivingPools:
                 counts: Row = {"contributed": version.contributed, "joined": version.joined}
                 what: Row = {"version": version.name, "pllms": len(version.pool.ids)}
                 versions.append({"wave": wave, "strategy": name, **what, **counts})
-            cloud += meter.cloud_rows(name, "cloud", version.cost, wave)
+            cloud += meter.offer_rows(name, version.cost, wave)
         return {"versions": versions, "cloud": cloud}
 
 

@@ -8,9 +8,10 @@ have the same content still.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, is_dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -68,6 +69,16 @@ class Recall:
         if error is None:
             self._new[key] = _copy(reply)
         return reply, error
+
+    def published(self, pllm: str, publish: Callable[[], Mapping[str, object]]) -> Mapping[str, object]:
+        """What the owner of a pLLM published, who does it once."""
+        key = digest({"published": self._content(pllm)})
+        known = {**self._memory.known, **self._new}
+        if key not in known:
+            said = publish()
+            self._new |= {key: list(said), **{f"{key}.{name}": _copy(value) for name, value in said.items()}}
+            return said
+        return {name: _copy(known[f"{key}.{name}"]) for name in cast(Sequence[str], known[key])}
 
     def save(self, into: Path) -> None:
         """Write what was new into a folder."""

@@ -64,9 +64,9 @@ def make_offer(
     def build(into: Path) -> None:
         account, resident = Account(), provider.resident
         desk = Desk(resident, pool)
-        owners = Owners(provider, desk, strategy)
         ask = answering(desk, account)
         recall = Recall(memory, ask, lambda name: known_digest(pool.folder / name)) if memory else None
+        owners = Owners(provider, desk, strategy, recall)
         view = cloud_view(ShownPool.of(pool, chosen), resident, sealed(recall) if recall else ask, owners.publish)
         offer = strategy.offer(view) if pool.ids else Offer()
         cost = OfferCost(account.work.counts(), owners.account.work.counts(), owners.uploaded)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -12,13 +13,18 @@ from sim.analysis.run.waves import break_even
 from sim.analysis.run.waves import waves as waves_of
 from sim.analysis.tables import load_run
 from sim.cloud.check import prepare
+from sim.cloud.pools.offers import make_offer
+from sim.cloud.provider import Provider
 from sim.common.cache import cache_dir
 from sim.common.errors import UserError
 from sim.engine import start
 from sim.experiment.config import Config
+from sim.experiment.strategies import make_strategy
+from sim.pool.offers import load_offer
 from sim.population.users import contributes
 from sim.records.folder import make_folder
 from sim.records.journal import NAME
+from strategies.policies import Merge
 from tests.runs import Silent, run, same_tables, serve, small_config, tables
 
 WAVES = ["waves.count=3", "waves.contribute=1", "pool.size=0", "ladder.users=0", "population.phones=oneplus-12"]
@@ -94,7 +100,7 @@ def test_a_pool_that_was_there_grows(tiny_llm: Path, tmp_path: Path) -> None:
     assert (first["chosen"] != "").all()
 
 
-@pytest.mark.parametrize("jobs", [0, 1, 3, 4, 7])
+@pytest.mark.parametrize("jobs", [0, 1, 2, 3, 5, 8])
 def test_a_run_that_was_cut_off_in_any_wave_goes_on(whole: Path, tmp_path: Path, jobs: int) -> None:
     """Also where the cache has lost the versions, so long as it has what users gave."""
     folder = Path(shutil.copytree(whole, tmp_path / "run"))
@@ -165,6 +171,28 @@ def test_an_offer_about_a_version_is_an_update(tiny_llm: Path, tmp_path: Path) -
     assert evaluated.sum() <= 16  # of four pLLMs with each other; answers that are the same are read once
 
 
+def test_an_update_is_the_offer_that_a_cloud_without_memory_would_make(
+    tiny_llm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEADSTART_CACHE", str(tmp_path / "cache"))
+    config = waves(tiny_llm, tmp_path, "strategies=scratch,xpert")
+    run(config)
+    provider = Provider(prepare(config))
+    pools = [provider.resident.open_pool(folder) for folder in (cache_dir().resolve() / "living").glob("*/pool")]
+    (last,) = [pool for pool in pools if len(pool.ids) == 4]
+    make_offer(tmp_path / "anew", make_strategy("xpert", config), provider, last)
+    anew = load_offer(tmp_path / "anew")
+    (update,) = [
+        offer
+        for path in cache_dir().glob("living/*/offer.json")
+        if (offer := load_offer(path.parent)).pllms == last.ids
+    ]
+    assert update.payload.keys() == anew.payload.keys()
+    for name, value in anew.payload.items():
+        np.testing.assert_array_equal(update.payload[name], value)
+    assert update.explanations == anew.explanations
+
+
 @pytest.mark.parametrize("policies", ['["reject","freshest"]', '["chosen"]', '["medoids","merge"]'])
 def test_policies_limit_the_pool(tiny_llm: Path, tmp_path: Path, policies: str) -> None:
     found = run(waves(tiny_llm, tmp_path, f"waves.policies={policies}", "waves.keep=3", "strategies=scratch,random"))
@@ -177,9 +205,24 @@ def test_a_policy_that_nobody_knows_is_refused(tiny_llm: Path, tmp_path: Path) -
         prepare(waves(tiny_llm, tmp_path, "waves.policies=medoid"))
 
 
-def test_who_needs_what_owners_publish_is_refused(tiny_llm: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"publish nothing beside it; leave it out where waves\.count > 1"):
-        run(waves(tiny_llm, tmp_path, "strategies=scratch,xpert_cards"))
+def test_who_contributes_publishes_once_where_a_strategy_asks_for_it(tiny_llm: Path, tmp_path: Path) -> None:
+    config = waves(tiny_llm, tmp_path, "strategies=scratch,xpert_cards")
+    found = run(config)
+    assert (found["users"].query("wave > 0 and strategy == 'xpert_cards'")["chosen"] != "").all()
+    owners = found["cloud"].query("by == 'owners'")
+    assert owners.query("work == 'States'")["requests"].tolist() == [2, 2]  # two new ones a wave
+    assert owners.query("work == 'publish'")["wave"].tolist() == [1, 2]
+    sizes = owners.query("work == 'publish'")["bytes_up"].astype(float)
+    assert sizes.iloc[0] == pytest.approx(sizes.iloc[1], rel=0.2)
+
+
+def test_what_the_cloud_made_has_no_owner_to_publish(
+    tiny_llm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEADSTART_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(Merge, "alike", -2.0)
+    with pytest.raises(UserError, match="has none, for the cloud made it"):
+        run(waves(tiny_llm, tmp_path, "strategies=scratch,xpert_cards", "waves.policies=merge"))
 
 
 def test_waves_are_summed_up(whole: Path) -> None:
