@@ -26,9 +26,9 @@ QUIET = {
 for _name, _value in QUIET.items():
     os.environ.setdefault(_name, _value)
 
-from sim.cloud.building import make_pool  # noqa: E402
 from sim.cloud.cohorts import job_count, worker_count  # noqa: E402
 from sim.cloud.collect import Watcher  # noqa: E402
+from sim.cloud.pools.building import make_pool  # noqa: E402
 from sim.cloud.preparation import Preparation  # noqa: E402
 from sim.cloud.provider import Provider  # noqa: E402
 from sim.cloud.run import serve_run  # noqa: E402

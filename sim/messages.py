@@ -21,7 +21,8 @@ class Job:
     """What one message asks for: these users, one strategy, one share of their texts.
 
     `targets` are the users' target losses (NaN: from scratch the user failed); empty for the reference from scratch,
-    which finds them. `offer` names the strategy's offer (`sim.transport.store`).
+    which finds them. `offer` names the strategy's offer (`sim.transport.store`), `pool` the version of the pool that it
+    is about; "": that of the whole run. `wave` is the users'.
     """
 
     index: int
@@ -30,6 +31,8 @@ class Job:
     amount: float = 1.0
     targets: tuple[float, ...] = ()
     offer: str = ""
+    pool: str = ""
+    wave: int = 0
 
     @property
     def label(self) -> str:
@@ -95,6 +98,7 @@ class Outcome:
     `work` counts what choosing took. `curve` has held-out losses by step; without training it is empty. `kept_step` is
     that of the lowest `validation_loss`; None: the user has too few texts to set any aside. `taught` is of all of the
     user's styles. `overlap` has scores of the answers that the kept adapter writes, where these were asked for.
+    `contributed` names the adapter that the user gave to the cloud (`sim.transport.store`); "": none.
     """
 
     user_id: int
@@ -118,6 +122,7 @@ class Outcome:
     validation_loss: float | None = None
     taught: bool | None = None
     overlap: Mapping[str, float] = field(default_factory=dict)
+    contributed: str = ""
     failed: str = ""
     traceback: str = ""
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from sim.analysis.run.demanded import write_demanded
+from sim.analysis.run.waves import write_waves
 from sim.analysis.summary import SUMMARY_CSV, write_summary
 from sim.analysis.tables import Run, load_run
 from sim.cloud.check import prepare
@@ -78,6 +79,7 @@ def close(folder: Path, plots: bool = True) -> tuple[Run, pd.DataFrame]:
     with _disk_is_full_at(folder):
         done = load_run(folder)
         write_demanded(done)
+        write_waves(done)
         if plots:
             from sim.analysis.run.plots import draw_all
 

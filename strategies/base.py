@@ -6,7 +6,7 @@ be used without being metered, and requests of the same kind from many phones ar
 
 from __future__ import annotations
 
-from abc import ABC
+from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, TypeVar
@@ -37,17 +37,20 @@ __all__ = [
     "Choice",
     "Choosing",
     "Cloud",
+    "Contributions",
     "Download",
     "Embed",
     "Encode",
     "Evaluate",
     "Generate",
     "Hardware",
+    "Members",
     "NextWords",
     "Offer",
     "OutputRows",
     "Owner",
     "Phone",
+    "Policy",
     "PoolView",
     "Price",
     "Request",
@@ -116,6 +119,36 @@ class Choice:
         for name in ("scores", "explanation", "coordinates"):
             if not isinstance(value := getattr(self, name), Mapping):
                 raise wrong(self, name, value, "numbers by name are expected")
+
+
+@dataclass(frozen=True)
+class Members:
+    """What the next version of a pool consists of.
+
+    `pllms` are names of its present ones and of contributions, in the order of the offer. `made` are adapters that the
+    cloud made of them, by name, as PEFT's tensors of the pool's kind and sizes; they come after those. A name stands
+    for one adapter: what is made anew has a new one.
+    """
+
+    pllms: tuple[str, ...] = ()
+    made: Mapping[str, Tensors] = field(default_factory=dict)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of all of them, in the order of the offer."""
+        return (*self.pllms, *self.made)
+
+    def only(self, names: Iterable[str]) -> Members:
+        """Those of them that are named, in the same order."""
+        some = set(names)
+        made = {name: tensors for name, tensors in self.made.items() if name in some}
+        return Members(tuple(name for name in self.pllms if name in some), made)
+
+    def adapter(self, name: str, cloud: Cloud, given: Contributions) -> Tensors:
+        """PEFT's tensors of one, wherever it is."""
+        if name in self.made:
+            return self.made[name]
+        return (given if name in given.ids else cloud.pool).adapter(name)
 
 
 def lowest(scores: npt.ArrayLike) -> int:
@@ -216,6 +249,18 @@ class PoolView(Protocol):
         """How many texts a pLLM was fine-tuned on."""
         ...
 
+    def chosen(self, pllm: str) -> int:
+        """How many users have started from a pLLM so far, by most of the weight; what they download the cloud knows."""
+        ...
+
+
+class Contributions(PoolView, Protocol):
+    """The adapters that users of a wave gave, seen as a pool. Requests may name them as they name the pool's pLLMs."""
+
+    def start(self, pllm: str) -> Start:
+        """What a user fine-tuned it from; empty: from scratch."""
+        ...
+
 
 class Cloud(Protocol):
     """The provider of the pool. `ask` answers a request at once and books it to the cloud, not to a phone."""
@@ -256,6 +301,24 @@ class Owner(Protocol):
         ...
 
 
+class Policy(ABC):
+    """What the cloud does with adapters that users gave, shared by strategies; several work one after another.
+
+    Args:
+        keep: pLLMs that the pool may have (`waves.keep`), for policies that limit it; 0: any number.
+    """
+
+    def __init__(self, keep: int = 0) -> None:
+        self.keep = keep
+
+    @abstractmethod
+    def apply(self, members: Members, cloud: Cloud, given: Contributions) -> Members:
+        """What of some members, at first the whole pool and then all that was given, is to be the next version.
+
+        `cloud.pool` is the present version. What is asked of the cloud is booked to it.
+        """
+
+
 class Strategy(ABC):  # noqa: B024  (choose has no body to share, offer does)
     """How a phone gets its start. Subclasses override `choose`, and `offer` where the cloud has to prepare."""
 
@@ -267,9 +330,11 @@ class Strategy(ABC):  # noqa: B024  (choose has no body to share, offer does)
     wraps: ClassVar[tuple[str, ...]] = ()
     """Settings by which a config names other strategies; the class is handed those strategies themselves."""
     not_in_offer: ClassVar[frozenset[str]] = frozenset()
-    """Settings that `offer` does not read: variants that differ in nothing else share one cached offer."""
+    """Settings that `offer` and `receive` do not read: variants that differ in nothing else share one cached offer."""
     offers_as: ClassVar[type[Strategy] | None] = None
     """A strategy with the very same `offer`, to share its cached one. Counts for this class, not for subclasses."""
+    contributes: bool = True
+    """Whether its users may give the adapters that they make, for the pool to grow from."""
 
     @property
     def offering(self) -> Strategy:
@@ -287,6 +352,19 @@ class Strategy(ABC):  # noqa: B024  (choose has no body to share, offer does)
     def offer(self, cloud: Cloud) -> Offer:
         """Cloud side, once per pool; its cost is booked to the cloud."""
         return Offer(pllms=cloud.pool.ids)
+
+    def receive(self, cloud: Cloud, given: Contributions, policies: Sequence[Policy]) -> Members:
+        """Cloud side, after each wave of users: the next version of this strategy's own pool, which `offer` then sees.
+
+        Args:
+            cloud: its pool is the version that those users were offered.
+            given: what they gave.
+            policies: those that the run names, for strategies that do as it says.
+        """
+        members = Members((*cloud.pool.ids, *given.ids))
+        for policy in policies:
+            members = policy.apply(members, cloud, given)
+        return members
 
     def choose(self, phone: Phone, offer: Offer) -> Choosing | Choice | Start:
         """Phone side: yield requests, return a start. A strategy that asks nothing may simply return."""

@@ -1,9 +1,21 @@
 """fallback: another strategy's start, unless starting from scratch looks better."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 
-from strategies.base import Choice, Choosing, Cloud, Evaluate, Offer, Phone, Start, Strategy
+from strategies.base import (
+    Choice,
+    Choosing,
+    Cloud,
+    Contributions,
+    Evaluate,
+    Members,
+    Offer,
+    Phone,
+    Policy,
+    Start,
+    Strategy,
+)
 
 
 class Fallback(Strategy):
@@ -25,6 +37,7 @@ class Fallback(Strategy):
             raise ValueError(f"texts = {texts}: 0 (all) or more is expected")
         self.strategy, self.texts = strategy, texts
         self.reads_truth, self.trains = strategy.reads_truth, strategy.trains
+        self.contributes = strategy.contributes
 
     @property
     def offering(self) -> Strategy:
@@ -32,6 +45,9 @@ class Fallback(Strategy):
 
     def offer(self, cloud: Cloud) -> Offer:
         return self.strategy.offer(cloud)
+
+    def receive(self, cloud: Cloud, given: Contributions, policies: Sequence[Policy]) -> Members:
+        return self.strategy.receive(cloud, given, policies)
 
     def choose(self, phone: Phone, offer: Offer) -> Choosing:
         chosen = self.strategy.choose(phone, offer)

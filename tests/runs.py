@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from sim.cloud.building import make_pool
 from sim.cloud.check import prepare
-from sim.cloud.offers import make_offer
+from sim.cloud.pools.building import make_pool
+from sim.cloud.pools.offers import make_offer
 from sim.cloud.preparation import Preparation, open_texts
 from sim.cloud.provider import Provider
 from sim.cloud.run import serve_run

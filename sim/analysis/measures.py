@@ -80,11 +80,11 @@ finetune_flops     | FLOP  | billed: fine-tuning
 finetune_min       | min   | billed: fine-tuning
 finetune_kj        | kJ    | billed: fine-tuning
 total_flops        | FLOP  | billed: selection and fine-tuning
-total_min          | min   | billed: selection, downloads and fine-tuning
-total_kj           | kJ    | billed: selection, downloads and fine-tuning
+total_min          | min   | billed: selection, transfers and fine-tuning
+total_kj           | kJ    | billed: selection, transfers and fine-tuning
 compute_saved_total | share | FLOPs saved against scratch, selection included
-time_saved_total    | share | seconds saved against scratch, selection and downloads included
-energy_saved_total  | share | joules saved against scratch, selection and downloads included
+time_saved_total    | share | seconds saved against scratch, selection and transfers included
+energy_saved_total  | share | joules saved against scratch, selection and transfers included
 steps_saved         | share | measured steps saved against scratch, over all users
 compute_saved       | share | FLOPs saved against scratch, fine-tuning alone
 time_saved          | share | seconds saved against scratch, fine-tuning alone
@@ -168,15 +168,15 @@ def costs_per_user(run: Run, rule: str) -> dict[str, pd.DataFrame]:
     columns = ("finetune_flops", "finetune_s", "finetune_j")
     flops, seconds, joules = (charged(run, billed(run, column), rule) for column in columns)
     choosing = {unit: billed(run, f"selection_{unit}") for unit in ("flops", "s", "j")}
-    loading = {unit: billed(run, f"download_{unit}") for unit in ("s", "j")}
+    sent = {unit: billed(run, f"download_{unit}") + billed(run, f"upload_{unit}").fillna(0) for unit in ("s", "j")}
     return {
         "steps": charged(run, run.wide("steps_to_target"), rule),
         "finetune_flops": flops,
         "finetune_min": seconds / 60,
         "finetune_kj": joules / 1e3,
         "total_flops": choosing["flops"] + flops,
-        "total_min": (choosing["s"] + loading["s"] + seconds) / 60,
-        "total_kj": (choosing["j"] + loading["j"] + joules) / 1e3,
+        "total_min": (choosing["s"] + sent["s"] + seconds) / 60,
+        "total_kj": (choosing["j"] + sent["j"] + joules) / 1e3,
     }
 
 

@@ -36,6 +36,7 @@ class Run:
     words: pd.DataFrame
     pool: pd.DataFrame
     cloud: pd.DataFrame
+    versions: pd.DataFrame
 
     @property
     def name(self) -> str:
@@ -107,7 +108,7 @@ def load_run(folder: Path | str) -> Run:
     if not is_run(folder):
         raise UserError(f"{folder}: no run, for it has no users.csv.{_inside(folder)}")
     toml = folder / "config.toml"
-    names = ("users", "ladder", "curves", "choices", "words", "pool", "cloud")
+    names = ("users", "ladder", "curves", "choices", "words", "pool", "cloud", "versions")
     tables = {name: read_table(folder / f"{name}.csv", TABLES[name]) for name in names}
     users = tables["users"]
     if users.empty:

@@ -16,6 +16,7 @@ from sim.common.overlap import missing as overlap_missing
 from sim.experiment.config import Config
 from sim.experiment.names import SCRATCH
 from sim.experiment.paths import there
+from sim.experiment.policies import make_policies
 from sim.experiment.strategies import STRATEGIES, make_strategy, trains_nobody
 from sim.llm.adapters import kind_of
 from sim.llm.folders import check_folder
@@ -40,6 +41,7 @@ def prepare(config: Config) -> Preparation:
     for name in dict.fromkeys([*config.strategies, SCRATCH]):
         if make_strategy(name, config).trains and config.training.cost_only:
             raise trains_nobody(name)
+    make_policies(config)
     names = {*STRATEGIES.known(), *config.strategies}
     for name, settings in config.options.items():
         if name not in names and "use" not in settings:

@@ -1,13 +1,14 @@
-"""Which jobs a run consists of: cohorts x (strategies, then the ladder), in the order of the records."""
+"""Which jobs a run consists of: waves x cohorts x (strategies, then the ladder), in the order of the records."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from sim.experiment.config import Config
 from sim.experiment.names import SCRATCH
 from sim.messages import Job
+from sim.records.tables import Rows
 
 COHORT = 32
 UNTRAINED = 256
@@ -27,6 +28,15 @@ class CohortPlan:
         return (self.followers or (self.reference,))[-1].index
 
 
+@dataclass(frozen=True)
+class Wave:
+    """A wave's cohorts, the first of whose jobs has the index `first`, and rows that are recorded before theirs."""
+
+    first: int
+    plans: Iterator[CohortPlan]
+    rows: Rows = field(default_factory=dict)
+
+
 def cohort_size(config: Config) -> int:
     """Decided by the config alone, so that results do not depend on the machine."""
     size = config.engine.cohort
@@ -35,31 +45,45 @@ def cohort_size(config: Config) -> int:
     return max(1, size)
 
 
-def plan(config: Config, offers: Mapping[str, str]) -> Iterator[CohortPlan]:
-    """The jobs of a run, numbered in the order of the records; `offers` gives each strategy's offer.
+def cohorts(config: Config, wave: int = 0) -> list[range]:
+    """The users of a wave's cohorts; none has users of two waves."""
+    users, size = config.wave(wave), cohort_size(config)
+    return [users[at : at + size] for at in range(0, len(users), size)]
+
+
+def plan(
+    config: Config, offers: Mapping[str, str], pools: Mapping[str, str] | None = None, wave: int = 0
+) -> Iterator[CohortPlan]:
+    """The jobs of a wave, numbered in the order of the records.
 
     Made one cohort at a time, so that a plan's size does not grow with the users.
+
+    Args:
+        offers: each strategy's. pools: each strategy's version of the pool; none: all have the run's.
     """
-    size, count, index = cohort_size(config), config.population.users, 0
+    index, own = job_count(config, wave), pools or {}
     others = [s for s in config.strategies if s != SCRATCH]
-    for first in range(0, count, size):
-        users = tuple(range(first, min(first + size, count)))
-        climbing = tuple(u for u in users if u < config.ladder.users)
-        jobs = [Job(index, SCRATCH, users, offer=offers[SCRATCH])]
-        jobs += [Job(0, s, users, offer=offers[s]) for s in others]
+    for cohort in cohorts(config, wave):
+        users, climbing = tuple(cohort), tuple(u for u in cohort if u < config.ladder.users)
+        asked = [(s, users, 1.0) for s in (SCRATCH, *others)]
         for amount in rungs(config) if climbing else ():
-            jobs += [Job(0, s, climbing, amount, offer=offers[s]) for s in config.strategies]
-        jobs = [replace(job, index=index + i) for i, job in enumerate(jobs)]
+            asked += [(s, climbing, amount) for s in config.strategies]
+        jobs = [
+            Job(i, s, some, amount, offer=offers[s], pool=own.get(s, ""), wave=wave)
+            for i, (s, some, amount) in enumerate(asked, start=index)
+        ]
         index += len(jobs)
         yield CohortPlan(jobs[0], tuple(jobs[1:]))
 
 
-def job_count(config: Config) -> int:
-    """How many jobs `plan` makes."""
-    size, count = cohort_size(config), config.population.users
-    cohorts, climbing = -(-count // size), -(-min(config.ladder.users, count) // size)
+def job_count(config: Config, waves: int | None = None) -> int:
+    """How many jobs there are in the first so many waves, or in all."""
+    some = [
+        cohort for wave in range(config.waves.count if waves is None else waves) for cohort in cohorts(config, wave)
+    ]
+    climbing = sum(cohort[0] < config.ladder.users for cohort in some)
     others = len(set(config.strategies) - {SCRATCH})
-    return cohorts * (1 + others) + climbing * len(rungs(config)) * len(config.strategies)
+    return len(some) * (1 + others) + climbing * len(rungs(config)) * len(config.strategies)
 
 
 def rungs(config: Config) -> list[float]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol, cast
 
-from sim.cloud.cohorts import CohortPlan, cohort_size, job_count, with_targets
+from sim.cloud.cohorts import CohortPlan, Wave, cohort_size, job_count, with_targets
 from sim.experiment.config import Config
 from sim.experiment.names import SCRATCH
 from sim.ledger.failed import with_failures
@@ -35,18 +35,35 @@ class Watcher(Protocol):
     def finished(self, job: Job, rows: Rows) -> None: ...
 
 
+def nothing(job: Job, outcomes: Sequence[Outcome]) -> Note:
+    """What the journal notes of a job from which nobody but the collector learns."""
+    return {}
+
+
 class Collector:
     """Sends the references, then what follows them; prices and records everything in order.
 
-    Prices need the mean steps from scratch of the reference users, so rows wait until those are known. Jobs that the
-    journal names complete are not sent: their notes say what was learnt from them. Only a few cohorts are open at a
-    time (begun, and not all written), and what was learnt from the others is forgotten.
+    Prices need the mean steps from scratch of the reference users, who all come in the first wave, so rows wait until
+    those are known. Jobs that the journal names complete are not sent: their notes say what was learnt from them. Only
+    a few cohorts are open at a time (begun, and not all written), and what was learnt from the others is forgotten. A
+    wave is asked for when all of the one before is written.
+
+    Args:
+        also: what the journal is to note of a job besides what is learnt here.
     """
 
-    def __init__(self, config: Config, plans: Iterator[CohortPlan], meter: Meter, journal: Journal) -> None:
+    def __init__(
+        self,
+        config: Config,
+        waves: Iterator[Wave],
+        meter: Meter,
+        journal: Journal,
+        also: Callable[[Job, Sequence[Outcome]], Note] = nothing,
+    ) -> None:
         self.config, self.meter, self.journal = config, meter, journal
-        self._plans = plans
-        size, users = cohort_size(config), config.population.users
+        self._waves, self._also = waves, also
+        self._plans: Iterator[CohortPlan] = iter(())
+        size, users = cohort_size(config), len(config.wave(0))
         self._needed = min(-(-config.billing.reference_users // size) * size, users)
         self._open: deque[CohortPlan] = deque()
         self._targets: dict[int, float] = {}
@@ -56,30 +73,43 @@ class Collector:
 
     def collect(self, dispatcher: Dispatcher[Job, list[Outcome]], watcher: Watcher) -> None:
         """Do all that is missing. Raises RunFailed."""
-        kept, waiting = self.journal.complete, []
+        kept = self.journal.complete
         for note in self.journal.notes():
-            if note:
+            if "targets" in note:
                 self._targets.clear()  # jobs are complete in order, so only the last cohort can be open
                 self._learn(note)
         watcher.started(job_count(self.config) - kept, self.config.population.users)
         most = max(COHORTS_A_NODE * dispatcher.ready(), self._needed // cohort_size(self.config) + 1)
-        self._begin(dispatcher, most)
         with Recorder(self.journal.folder, kept, self._written) as recorder:
-            for job, outcomes in dispatcher:
-                if job.strategy == SCRATCH and job.amount == 1.0:
-                    self._notes[job.index] = self._note(outcomes)
-                    self._learn(self._notes[job.index])
-                    cohort = next(p for p in self._open if p.reference.index == job.index)
-                    dispatcher.add(with_targets(cohort.followers, self._targets))
-                waiting.append((job, outcomes))
-                if self._scale is None:
-                    continue
-                for job, outcomes in waiting:
-                    rows = self._rows(job, outcomes)
-                    recorder.add(job.index, rows if job.strategy in self.config.strategies else {})
-                    watcher.finished(job, rows)
-                waiting.clear()
+            for wave in self._waves:
+                if wave.first >= kept:
+                    recorder.write(wave.rows)
+                self._plans = wave.plans
                 self._begin(dispatcher, most)
+                self._collect(dispatcher, watcher, recorder, most)
+
+    def _collect(
+        self, dispatcher: Dispatcher[Job, list[Outcome]], watcher: Watcher, recorder: Recorder, most: int
+    ) -> None:
+        """Take in all of a wave."""
+        waiting = []
+        for job, outcomes in dispatcher:
+            note = self._also(job, outcomes)
+            if job.strategy == SCRATCH and job.amount == 1.0:
+                note = {**self._note(outcomes), **note}
+                self._learn(note)
+                cohort = next(p for p in self._open if p.reference.index == job.index)
+                dispatcher.add(with_targets(cohort.followers, self._targets))
+            self._notes[job.index] = note
+            waiting.append((job, outcomes))
+            if self._scale is None:
+                continue
+            for job, outcomes in waiting:
+                rows = self._rows(job, outcomes)
+                recorder.add(job.index, rows if job.strategy in self.config.strategies else {})
+                watcher.finished(job, rows)
+            waiting.clear()
+            self._begin(dispatcher, most)
 
     def _begin(self, dispatcher: Dispatcher[Job, list[Outcome]], most: int) -> None:
         """Open cohorts, until there are no more or as many are open as should be."""

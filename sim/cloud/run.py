@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from sim.cloud.building import make_pool
-from sim.cloud.cohorts import job_count, plan
-from sim.cloud.collect import Collector, Watcher
-from sim.cloud.offers import Offers, make_offers, pool_digest
+from sim.cloud.cohorts import Wave, job_count, plan
+from sim.cloud.collect import Collector, Watcher, nothing
+from sim.cloud.pools.building import make_pool
+from sim.cloud.pools.living import LivingPools
+from sim.cloud.pools.offers import Offers, make_offers, pool_digest
 from sim.cloud.preparation import Preparation
 from sim.cloud.provider import Provider
 from sim.common.errors import UserError
 from sim.common.memory import peak_mib
 from sim.corpus import Corpus
 from sim.experiment.names import SCRATCH
-from sim.ledger.meter import Meter, published_row
+from sim.ledger.meter import Meter
 from sim.ledger.terms import ENCODER
 from sim.messages import Job, Outcome
 from sim.pool.offers import load_offer
@@ -53,14 +55,16 @@ def serve_run(
     foreign = pool.remarks(config.llm.model) if config.pool.path else ()
     for remark in foreign:
         watcher.remark(remark)
-    offers = make_offers(provider, pool, dict.fromkeys([*config.strategies, SCRATCH]), watcher.building)
+    living = LivingPools(provider, pool, watcher.building) if config.waves.count > 1 else None
+    names = dict.fromkeys([*config.strategies, SCRATCH])
+    offers = living.offers if living else make_offers(provider, pool, names, watcher.building)
     meter = _meter(provider, offers, text_tokens)
-    plans = plan(config, {name: provider.store.put(path) for name, path in offers.folders.items()})
     orders: dict[str, object] = {
         **provider.orders,
         "pool": provider.store.put(pool.folder),
         "shared": str(shared.resolve()) if shared else "",
         "text_tokens": text_tokens,
+        "model": config.llm.model,
     }
     dispatcher: Dispatcher[Job, list[Outcome]] = Dispatcher(
         nodes, orders, config.engine.retries, ends, config.engine.job_deadline_s
@@ -80,8 +84,11 @@ def serve_run(
             with Recorder(folder) as recorder:
                 recorder.write({"pool": _pool_rows(pool, meter, provider.resident.corpus)})
                 recorder.write(_cloud_rows(offers, meter))
+                if living:
+                    recorder.write({"versions": living.rows(0, meter)["versions"]})
             journal.append(identity)
-        Collector(config, plans, meter, journal).collect(dispatcher, watcher)
+        waves = _waves(provider, offers, living, meter, journal)
+        Collector(config, waves, meter, journal, living.note if living else nothing).collect(dispatcher, watcher)
         write_manifest(
             folder,
             config,
@@ -92,6 +99,20 @@ def serve_run(
             resent=dispatcher.resent,
             jobs_kept_from_before=journal.complete,
         )
+
+
+def _waves(
+    provider: Provider, offers: Offers, living: LivingPools | None, meter: Meter, journal: Journal
+) -> Iterator[Wave]:
+    """The waves of a run, each made when the one before is done."""
+    config = provider.config
+    if living is None:
+        yield Wave(0, plan(config, {name: provider.store.put(path) for name, path in offers.folders.items()}))
+        return
+    yield Wave(0, plan(config, *living.names()))
+    for wave in range(1, config.waves.count):
+        living.grow(journal, wave - 1)
+        yield Wave(job_count(config, wave), plan(config, *living.names(), wave), living.rows(wave, meter))
 
 
 def _text_tokens(provider: Provider) -> float:
@@ -106,7 +127,8 @@ def _meter(provider: Provider, offers: Offers, text_tokens: float) -> Meter:
     """The run's meter. The summarizer's sizes are known where it is run; a large one is not loaded for nothing."""
     resident = provider.resident
     asked = any("summarizer" in by_llm for cost in offers.costs.values() for by_llm in cost.by_llm)
-    runs = asked or provider.config.llm.summarizer == "pocket"
+    later = provider.config.waves.count > 1  # the first pool may be empty, and nothing asked yet
+    runs = asked or later or provider.config.llm.summarizer == "pocket"
     llms = {
         "base": resident.architecture,
         "summarizer": resident.summarizer_architecture if runs else None,
@@ -163,11 +185,7 @@ def _cloud_rows(offers: Offers, meter: Meter) -> dict[str, list[Row]]:
     cloud: list[Row] = []
     words: list[Row] = []
     for name, folder in offers.folders.items():
-        cost = offers.costs[name]
-        cloud += meter.cloud_rows(name, "cloud", cost.cloud)
-        cloud += meter.cloud_rows(name, "owners", cost.owners)
-        if cost.owners_bytes:
-            cloud.append(published_row(name, cost.owners_bytes))
+        cloud += meter.offer_rows(name, offers.costs[name])
         offer = load_offer(folder)
         for pllm, explanation in offer.explanations.items():
             words += word_rows(pllm, name, explanation, offer.coordinates.get(pllm, {}))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -12,14 +12,14 @@ from safetensors.numpy import load_file
 
 from sim.common.sealed import sealed, sealed_value
 from sim.common.streams import stream
-from sim.corpus import Corpus
 from sim.llm.adapters.files import WEIGHTS
 from sim.pool.pool import Pool
 from sim.serving.account import Account
 from sim.serving.answer import Answering, answer
 from sim.serving.desk import Desk
 from sim.serving.requests import Asked
-from strategies.base import Request, Tensors
+from sim.serving.resident import Resident
+from strategies.base import Request, Start, Tensors
 
 PROBES = 64
 T = TypeVar("T")
@@ -33,12 +33,13 @@ class ShownPool:
 
     folders: Mapping[str, Path]
     amounts: Mapping[str, int]
+    starts: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, pool: Pool) -> ShownPool:
-        return cls(
-            {name: pool.folder / name for name in pool.ids}, {name: card.texts for name, card in pool.cards.items()}
-        )
+    def of(cls, pool: Pool, starts: Mapping[str, int] | None = None) -> ShownPool:
+        """Args: starts: how many users have started from each pLLM."""
+        folders = {name: pool.folder / name for name in pool.ids}
+        return cls(folders, {name: card.texts for name, card in pool.cards.items()}, dict(starts or {}))
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -49,6 +50,19 @@ class ShownPool:
 
     def texts(self, pllm: str) -> int:
         return self.amounts[pllm]
+
+    def chosen(self, pllm: str) -> int:
+        return self.starts.get(pllm, 0)
+
+
+@dataclass(frozen=True)
+class ShownContributions(ShownPool):
+    """What implements `strategies.base.Contributions`."""
+
+    origins: Mapping[str, Start] = field(default_factory=dict)
+
+    def start(self, pllm: str) -> Start:
+        return self.origins[pllm]
 
 
 @dataclass(frozen=True)
@@ -100,20 +114,20 @@ def unwrapped(answered: Answered) -> object:
 
 
 def cloud_view(
-    desk: Desk,
-    account: Account,
-    corpus: Corpus,
-    seed: int,
+    pool: ShownPool,
+    resident: Resident,
+    answered: Callable[[Request[object]], Answered],
     publish: Callable[[], Mapping[str, Mapping[str, object]]],
 ) -> CloudView:
-    """What a strategy may see of the cloud while it makes an offer; what it asks is booked to the account.
+    """What a strategy may see of the cloud while it makes an offer, or receives what users gave.
 
     Args:
-        seed: the pool's.
+        answered: answers requests, sealed.
         publish: asks owners for what they publish.
     """
 
+    corpus, seed = resident.corpus, resident.config.pool.seed
     count = min(PROBES, corpus.available(corpus.default, "pool"))
     probes = tuple(corpus.probes(count, stream(seed, "probes")))
     published = sealed_value(lambda: settled(publish))
-    return CloudView(ShownPool.of(desk.pool), probes, seed, answering(desk, account), published)
+    return CloudView(pool, probes, seed, answered, published)

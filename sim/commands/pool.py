@@ -32,7 +32,7 @@ def build_pool(
 
         headstart pool build configs/quickstart.toml --to /data/pools
     """
-    from sim.cloud.building import hand_on
+    from sim.cloud.pools.building import hand_on
 
     provider, pool = _opened(arguments)
     say_path(pool.folder if to is None else hand_on(provider, pool, to))

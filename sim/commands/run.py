@@ -82,6 +82,7 @@ def _say_resume(what: str, folder: Path) -> None:
 def finish(folder: Path, plots: bool) -> None:
     """Plots, summary and table of a run that is done, from its files alone."""
     from sim.analysis.run.verdict import nobody_chose
+    from sim.analysis.run.waves import sentences, waves
     from sim.analysis.summary import table
     from sim.records.tables import FAILED
     from sim.run import close
@@ -90,6 +91,8 @@ def finish(folder: Path, plots: bool) -> None:
     console.print(table(summary))
     if said := nobody_chose(done):
         console.print(said)
+    if len(by_wave := waves(done)):
+        console.print("Waves, by time saved, uploads included:", *sentences(by_wave), sep="\n", highlight=False)
     if failed := len(done.users[done.users["fits"].str.startswith(FAILED)]):
         errors.print(f"headstart: {failed} of {len(done.users)} rows are of users who failed; see failures.csv")
     say_path(folder)

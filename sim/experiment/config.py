@@ -33,6 +33,7 @@ from sim.experiment.sections import (
     Population,
     Section,
     Training,
+    Waves,
 )
 
 QUICKSTART = "quickstart"
@@ -42,12 +43,12 @@ NO_RECORD: dict[str, bool | set[str]] = {"name": True, "output": True, "replicat
 """Keys that change no record. A replicate is a run like any other: its seeds say which one it is."""
 ADDED = (
     *("replicates", "training.adapter", "training.warm_lr", "pool.evaluate_every", "pool.patience"),
-    *("billing.runtime", "engine.job_deadline_s", "training.scored_answers"),
+    *("billing.runtime", "engine.job_deadline_s", "training.scored_answers", "waves"),
 )
-"""Keys that runs on people's disks may lack, for they are younger: read, they have their defaults. Runs of 0.1.0, which
-have none of them, trained pLLMs to the last of their steps."""
+"""Keys, or whole sections, that runs on people's disks may lack, for they are younger: read, they have their defaults.
+Runs of 0.1.0, which have none of them, trained pLLMs to the last of their steps."""
 
-YOUNGER = ("training.scored_answers",)
+YOUNGER = ("training.scored_answers", *(f"waves.{key}" for key in Waves.model_fields))
 """Keys that came between two versions: at their defaults they are no part of a run's hash, so runs keep their names."""
 
 TUNED = {"pool": ("lr",), "training": ("lr", "warm_lr")}
@@ -78,6 +79,7 @@ class Config(Section):
     corpus: CorpusSection = CorpusSection()
     pool: PoolSection = PoolSection()
     population: Population = Population()
+    waves: Waves = Waves()
     training: Training = Training()
     ladder: Ladder = Ladder()
     billing: Billing = Billing()
@@ -106,6 +108,7 @@ class Config(Section):
                 f"ladder.amounts: {self._lowest_rung} of population.texts = {self.population.texts} "
                 "is no text at all; raise one of them"
             )
+        self._check_waves()
         if self.training.cost_only:
             for key in ("scratch_steps", "tokens_per_step"):
                 if not getattr(self.billing, key):
@@ -118,6 +121,23 @@ class Config(Section):
         if repeated := {s for s in self.strategies if self.strategies.count(s) > 1}:
             raise ValueError(f"strategies: {short(sorted(repeated)[0])} is named twice")
         return self
+
+    def _check_waves(self) -> None:
+        """Raise ValueError where users cannot come in waves."""
+        count = self.waves.count
+        if count > self.population.users:
+            raise ValueError(f"waves.count = {count}: there are only population.users = {self.population.users}")
+        if count > 1 and self.training.cost_only:
+            raise ValueError(f"waves.count = {count}: with training.cost_only = true nobody has anything to contribute")
+        if count > 1 and self.population.styles_per_user > 1:
+            raise ValueError(
+                f"waves.count = {count}: a contributed pLLM has one style; population.styles_per_user must be 1"
+            )
+
+    def wave(self, number: int) -> range:
+        """The users of a wave."""
+        users, count = self.population.users, self.waves.count
+        return range(number * users // count, (number + 1) * users // count)
 
     @property
     def fewest_texts(self) -> int:
@@ -200,6 +220,8 @@ class Config(Section):
         for section, key in (name.split(".") for name in YOUNGER):
             if tree[section][key] == getattr(Config(), section).model_dump(mode="json")[key]:
                 del tree[section][key]
+            if not tree[section]:
+                del tree[section]
         return digest(tree)
 
     def to_toml(self) -> str:

@@ -164,6 +164,21 @@ class Population(Section):
     )
 
 
+class Waves(Section):
+    """`[waves]`: users come wave after wave, and the pool grows from what they contribute (docs/living_pool.md)."""
+
+    count: int = Field(1, ge=1, le=1000, description="waves that users are dealt out over evenly; 1: all come at once")
+    contribute: float = Field(
+        0.5, ge=0, le=1, description="share of users who upload the adapter that they made, where waves are several"
+    )
+    policies: Names = Field(
+        [],
+        description="what the cloud does with uploaded adapters, one after another: 'reject', 'merge', 'medoids', "
+        "'chosen', 'freshest' or an import path 'module:Class'; empty: all join the pool",
+    )
+    keep: int = Field(0, ge=0, le=MOST_PLLMS, description="pLLMs that 'medoids', 'chosen' and 'freshest' keep; 0: all")
+
+
 class Training(Section):
     """`[training]`: how a phone fine-tunes."""
 

@@ -15,7 +15,7 @@ from sim.ledger.terms import Terms
 from sim.ledger.work import LLMS, Figures, Key, Work
 from sim.records.tables import DOES_NOT_FIT, USERS
 
-SELECTION, DOWNLOAD = "selection", "download"
+SELECTION, DOWNLOAD, UPLOAD = "selection", "download", "upload"
 COLUMNS = frozenset(column.name for column in USERS)
 
 
@@ -30,7 +30,7 @@ class Tuned:
 
 @dataclass(frozen=True)
 class Bill:
-    """What users who did the same kinds of work are billed. `phases` has the parts before fine-tuning, by name."""
+    """What users who did the same kinds of work are billed. `phases` has all parts but fine-tuning, by name."""
 
     phases: Mapping[str, Cost]
     training: Cost
@@ -38,8 +38,9 @@ class Bill:
 
     @property
     def busy_s(self) -> Numbers:
-        """Seconds that a phone is busy."""
-        return sum((cost.seconds for cost in self.phases.values()), np.float64(0.0)) + self.training.seconds
+        """Seconds that a phone is busy until its LLM is ready; what it uploads, it uploads afterwards."""
+        before = (cost.seconds for name, cost in self.phases.items() if name != UPLOAD)
+        return sum(before, np.float64(0.0)) + self.training.seconds
 
     def fits(self) -> list[str]:
         """'yes', 'streamed', or why the phone cannot do it: fine-tuning first, which every strategy needs."""
@@ -80,8 +81,8 @@ def check_phases(handlers: Mapping[str, Priced]) -> None:
 def phases(
     device: Device, work: Mapping[Key, Figures], terms: Terms, handlers: Mapping[str, Priced]
 ) -> dict[str, Cost]:
-    """What work costs phones before they fine-tune, by phase; choosing and downloads are always among them."""
-    parts: dict[str, list[Cost]] = {SELECTION: [], DOWNLOAD: []}
+    """What work costs phones, fine-tuning apart, by phase; choosing, downloads and uploads are always among them."""
+    parts: dict[str, list[Cost]] = {SELECTION: [], DOWNLOAD: [], UPLOAD: []}
     for kind, handler in handlers.items():
         for name in ("", *LLMS):
             if (n := work.get(Key(kind, name))) is not None:

@@ -15,6 +15,7 @@ def identity_columns(job: Job, outcome: Outcome, phones: Mapping[str, Phone]) ->
         "user_id": outcome.user_id,
         "strategy": job.strategy,
         "amount": job.amount,
+        "wave": job.wave,
         "phone": outcome.phone,
         "tier": phones[outcome.phone].tier,
         "network": outcome.network.access,

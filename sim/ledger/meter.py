@@ -19,6 +19,7 @@ from sim.ledger.terms import Terms
 from sim.ledger.work import Work, floats_of, stacked
 from sim.llm.adapters import kind_of
 from sim.messages import Counts, Job, Outcome
+from sim.pool.offers import OfferCost
 from sim.population.hours import Hours
 from sim.population.phones import drawn_devices, known_phones
 from sim.records.tables import FITTING, Cell, Row, Rows, word_rows
@@ -76,8 +77,18 @@ class Meter:
                 rows["words"] += word_rows(owner, job.strategy, outcome.explanation, outcome.coordinates)
         return rows
 
-    def cloud_rows(self, strategy: str, by: str, counts: Counts) -> list[Row]:
-        """What a strategy's offer cost the cloud, or owners: FLOPs on the deployed LLMs, tokens as measured."""
+    def offer_rows(self, strategy: str, cost: OfferCost, wave: int = 0) -> list[Row]:
+        """What a strategy's offer to a wave cost: the cloud's work, then that of owners, and what these uploaded."""
+        rows = self._cloud_rows(strategy, "cloud", cost.cloud, wave)
+        rows += self._cloud_rows(strategy, "owners", cost.owners, wave)
+        if cost.owners_bytes:
+            nothing: Row = {"requests": 0, "tokens": 0.0, "flops": 0.0}
+            what: Row = {"strategy": strategy, "by": "owners", "work": "publish", "wave": wave}
+            rows.append({**what, **nothing, "bytes_up": float(cost.owners_bytes)})
+        return rows
+
+    def _cloud_rows(self, strategy: str, by: str, counts: Counts, wave: int) -> list[Row]:
+        """Work by kind: FLOPs on the deployed LLMs, tokens as measured."""
         rows: list[Row] = []
         for kind, by_llm in counts.items():
             work = Work({kind: by_llm}).figures()
@@ -89,6 +100,7 @@ class Meter:
                     "requests": int(sum(n["requests"] for n in by_llm.values())),
                     "tokens": float(sum(n.get("tokens", 0) + n.get("written", 0) for n in by_llm.values())),
                     "flops": float(total_flops(work, self.terms.llms, self.terms, self.handlers)),
+                    "wave": wave,
                 }
             )
         return rows
@@ -172,12 +184,6 @@ class Meter:
             "billed": [how in FITTING for how in fits],
             **{name: cells(value, len(some)) for name, value in values.items()},
         }
-
-
-def published_row(strategy: str, size: float) -> Row:
-    """The row of cloud.csv that says what owners uploaded beside their pLLMs."""
-    nothing: Row = {"requests": 0, "tokens": 0.0, "flops": 0.0}
-    return {"strategy": strategy, "by": "owners", "work": "publish", **nothing, "bytes_up": float(size)}
 
 
 def drawn_columns(device: Device) -> dict[str, Numbers]:

@@ -26,7 +26,7 @@ from sim.llm.adapters.base import Layout
 from sim.llm.adapters.files import CONFIG, WEIGHTS
 from sim.messages import Counts
 from sim.pool.pool import OFFERS, Pool
-from strategies.base import Offer, Strategy
+from strategies.base import Offer, Policy, Strategy
 
 VERSION = 5
 """Part of the cache's hash: bump it when offers are written otherwise, or come out differently for equal settings."""
@@ -64,6 +64,15 @@ class _Written(BaseModel):
 
 def offer_folder(pool: Path, cache: Path, strategy: Strategy, made_of: Mapping[str, str]) -> Path:
     """Where the offer of a strategy (its class and settings) for a pool lies: shipped with the pool, or cached."""
+    name = digest({"version": VERSION, **identity_of(strategy), **made_of})
+    beside = pool / OFFERS / name
+    if not beside.is_dir():
+        return cache / name
+    return require_whole(beside, MEND)
+
+
+def identity_of(strategy: Strategy) -> dict[str, object]:
+    """All that decides what a strategy does on the cloud's side: its class, settings that matter there, its code."""
     strategy = strategy.offering
     kind = vars(type(strategy)).get("offers_as") or type(strategy)
     read = {k: v for k, v in vars(strategy).items() if k not in strategy.not_in_offer}
@@ -74,20 +83,15 @@ def offer_folder(pool: Path, cache: Path, strategy: Strategy, made_of: Mapping[s
             f"strategies: {error}. What a strategy keeps names its cached offer: list in `not_in_offer` what `offer` "
             "does not read, and let the rest be plain values."
         ) from error
-    own = {"class": f"{kind.__module__}:{kind.__qualname__}", "settings": settings, "code": _foreign_code(kind)}
-    name = digest({"version": VERSION, **own, **made_of})
-    beside = pool / OFFERS / name
-    if not beside.is_dir():
-        return cache / name
-    return require_whole(beside, MEND)
+    return {"class": f"{kind.__module__}:{kind.__qualname__}", "settings": settings, "code": foreign_code(kind)}
 
 
-def _foreign_code(kind: type) -> list[str]:
-    """Source of the modules that a strategy's class and its bases are written in, for those that are not ours.
+def foreign_code(kind: type) -> list[str]:
+    """Source of the modules that a class of a strategy or policy, and its bases, are in, for those that are not ours.
 
     Who edits a strategy gets a new offer. Ours are told apart by VERSION: a comment does not void those shipped.
     """
-    modules = dict.fromkeys(base.__module__ for base in kind.__mro__ if issubclass(base, Strategy))
+    modules = dict.fromkeys(base.__module__ for base in kind.__mro__ if issubclass(base, Strategy | Policy))
     found = []
     for name in modules:
         if name.partition(".")[0] != "strategies":

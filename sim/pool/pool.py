@@ -33,6 +33,7 @@ CARD = "card.json"
 class Card:
     """What is known of a pLLM: `steps` made its adapter, of `trained` until patience was out; losses are per token.
 
+    `style` "" is nobody's, of one that the cloud made of others.
     `validation_loss` is that of the texts which chose the step; None: its owner had too few to set any aside.
     """
 
@@ -83,8 +84,8 @@ class Pool:
             path = folder / name / CARD
             if not path.is_file():
                 raise UserError(f"pool: {path} is missing; rebuild the pool or remove the folder {folder}.")
-            card = self.cards[name] = _read(path, partial(Card.of, name=name))
-            if card.style not in corpus.styles:
+            card = self.cards[name] = card_of(folder / name, name)
+            if card.style and card.style not in corpus.styles:
                 near = nearest(card.style, corpus.styles)
                 raise UserError(f"pool: {path}: the corpus has no style {card.style!r}.{near}")
             self.bases[name] = str(check_folder(folder / name).get("base_model_name_or_path") or "")
@@ -99,7 +100,7 @@ class Pool:
     @property
     def styles(self) -> tuple[str, ...]:
         """The styles that pLLMs have, in order."""
-        return tuple(dict.fromkeys(card.style for card in self.cards.values()))
+        return tuple(dict.fromkeys(card.style for card in self.cards.values() if card.style))
 
     def card(self, name: str) -> Card:
         if name not in self.cards:
@@ -138,9 +139,15 @@ class Pool:
         def apart(card: Card) -> tuple[float, float]:
             return sum(corpus.distance(s, card.style) for s in styles) / len(styles), -card.similarity
 
-        known = {n: apart(c) for n, c in self.cards.items() if any(corpus.comparable(s, c.style) for s in styles)}
+        styled = {name: card for name, card in self.cards.items() if card.style}
+        known = {n: apart(c) for n, c in styled.items() if any(corpus.comparable(s, c.style) for s in styles)}
         best = min(known.values(), default=None)
         return [name for name, distance in known.items() if distance == best]
+
+
+def card_of(folder: Path, name: str) -> Card:
+    """The card of a pLLM of that name, in its folder. Raises UserError where it is broken."""
+    return _read(folder / CARD, partial(Card.of, name=name))
 
 
 def _ids(index: Any) -> list[str]:

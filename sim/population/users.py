@@ -90,6 +90,12 @@ def draw_users(config: Config, corpus: Corpus, styles: Sequence[str], user_ids: 
     return users
 
 
+def contributes(config: Config, user_id: int) -> bool:
+    """Whether a user gives what fine-tuning made to the cloud, where users come in waves."""
+    waves = config.waves
+    return waves.count > 1 and float(stream(config.seed, user_id, "contribute").random()) < waves.contribute
+
+
 def draw_user(config: Config, corpus: Corpus, styles: Sequence[str], user_id: int) -> User:
     """One user, as `draw_users` has it."""
     return draw_users(config, corpus, styles, [user_id])[0]

@@ -66,10 +66,14 @@ class Journal:
         self._last, self._begun = found.last, bool(found.length)
         self._tables = Tables(folder) if found.wrong else found.tables  # those were read beyond where they were cut
 
-    def notes(self) -> Iterator[Note]:
-        """The notes of the jobs that were complete, one each, in order; read from the file."""
+    def notes(self, first: int = 0, count: int | None = None) -> Iterator[Note]:
+        """The notes of so many jobs from the first on, one each, in order; read from the file.
+
+        Args:
+            count: None: those that were complete when the journal was opened.
+        """
         with (self.folder / NAME).open("rb") as file:
-            for raw in islice(file, 1, 1 + self.complete):
+            for raw in islice(file, 1 + first, 1 + (self.complete if count is None else first + count)):
                 yield json.loads(raw)["note"]
 
     def append(self, note: Note) -> None:
@@ -206,9 +210,9 @@ def _line(raw: bytes) -> dict[str, Any]:
 
 
 def _by_user(learnt: object) -> bool:
-    """Whether something learnt from a job is what notes hold: numbers, or null, by users' numbers."""
+    """Whether something learnt from a job is what notes hold: numbers, text or null, by users' numbers."""
     return isinstance(learnt, dict) and all(
-        user.isdecimal() and (value is None or type(value) in (int, float)) for user, value in learnt.items()
+        user.isdecimal() and (value is None or type(value) in (int, float, str)) for user, value in learnt.items()
     )
 
 

@@ -62,7 +62,7 @@ selection_flops  | float | FLOP   | billed: choosing, on the phone; where it doe
 selection_s      | float | s      | billed: computing time of choosing; empty where it does not fit
 selection_j      | float | J      | billed: energy of choosing
 bytes_down       | float | B      | billed: downloaded, for choosing and for the start
-bytes_up         | float | B      | billed: uploaded; always 0, for there is no request that uploads
+bytes_up         | float | B      | billed: uploaded, by users who contribute their adapter
 download_s       | float | s      | billed: time of all downloads
 download_j       | float | J      | billed: energy of all downloads
 finetune_flops   | float | FLOP   | billed: fine-tuning up to the target; where it does not fit, as on one that it fits
@@ -70,7 +70,7 @@ finetune_s       | float | s      | billed: time of fine-tuning up to the target
 finetune_j       | float | J      | billed: energy of fine-tuning up to the target
 memory_gb        | float | GB     | billed: peak of fine-tuning; also where it is more than an app may use
 app_ram_gb       | float | GB     | RAM that an app may use on this phone
-battery_charges  | float |        | billed: energy of choosing, downloads and fine-tuning, in full charges
+battery_charges  | float |        | billed: energy of choosing, fine-tuning and transfers, in full charges
 down_mbps        | float | Mbit/s | the connection's download rate, as drawn
 up_mbps          | float | Mbit/s | its upload rate, as drawn
 train_gflop_s    | float | GFLOP/s | the phone's rate of training, as drawn
@@ -81,6 +81,9 @@ model_selection_flops | float | FLOP | measured: choosing, on the LLM that was r
 model_finetune_flops  | float | FLOP | measured: training, on the trained LLM, evaluations apart; empty: as above
 model_evaluate_flops  | float | FLOP | measured: evaluating the held-out loss, billed to nobody; empty: as above
 wall_s           | float | s      | wall-clock share of the simulator for this row
+wave             | int   |        | wave that the user came in, from 0
+upload_s         | float | s      | billed: time of uploading, when the user's LLM is ready
+upload_j         | float | J      | billed: energy of uploading
 """)
 
 CURVES = _columns("""
@@ -138,6 +141,16 @@ requests | int   |      | number of requests
 tokens   | float |      | tokens processed
 flops    | float | FLOP | billed: on the deployed LLMs
 bytes_up | float | B    | uploaded
+wave     | int   |      | wave whose users it was for, from 0
+""")
+
+VERSIONS = _columns("""
+wave        | int | | wave whose users were offered this version of the pool, from 0
+strategy    | str | | strategy whose users' adapters it grew from
+version     | str | | hash of all that is in it
+pllms       | int | pLLMs | pLLMs in it
+contributed | int | adapters | adapters that the users of the wave before gave
+joined      | int | pLLMs | pLLMs in it that the version before did not have
 """)
 
 FAILURES = _columns("""
@@ -173,6 +186,31 @@ users    | int   |       | users that the saving is defined for
 reached  | float | share | users who reach the loss demanded
 """)
 
+WAVES = _columns("""
+wave        | int   |       | wave, from 0
+strategy    | str   |       | strategy; all savings are against scratch, and by the rule 'restart'
+users       | int   |       | users who came in that wave
+pllms       | int   | pLLMs | pLLMs in the pool that they found
+contributed | int   | adapters | adapters that the users of the wave before gave
+selection_accuracy | float | share | the chosen pLLM is one of those truly closest in style; of users who chose one
+reached     | float | share | users that reach the target
+compute_saved_total      | float | share | FLOPs saved, selection included; mean over users
+compute_saved_total_low  | float | share | lower end of the 95 % interval of the mean
+compute_saved_total_high | float | share | upper end
+compute_saved_total_so_far | float | share | the same of all users up to this wave together: 1 - sum / sum from scratch
+time_saved_total         | float | share | seconds saved, selection, downloads and uploads included; mean over users
+time_saved_total_low     | float | share | lower end of the 95 % interval of the mean
+time_saved_total_high    | float | share | upper end
+time_saved_total_so_far  | float | share | the same of all users up to this wave together
+energy_saved_total       | float | share | joules saved, selection, downloads and uploads included; mean over users
+energy_saved_total_low   | float | share | lower end of the 95 % interval of the mean
+energy_saved_total_high  | float | share | upper end
+energy_saved_total_so_far | float | share | the same of all users up to this wave together
+cloud_flops | float | FLOP  | billed: making the pool that they found, and the offer about it
+bytes_up    | float | B     | uploaded by all of the wave's users
+bytes_down  | float | B     | downloaded by all of them
+""")
+
 TABLES: dict[str, tuple[Column, ...]] = {
     "users": USERS,
     "ladder": USERS,
@@ -182,18 +220,20 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "work": WORK,
     "pool": POOL,
     "cloud": CLOUD,
+    "versions": VERSIONS,
     "failures": FAILURES,
     "summary": SUMMARY,
     "demanded": DEMANDED,
+    "waves": WAVES,
 }
 ADDED = (
     "validation_loss", "kept_step", "kept_loss", "bleu", "rouge_1", "rouge_l", "trained", "taught",
     "billed", "memory_gb", "app_ram_gb",
     "battery_charges", "down_mbps", "up_mbps", "train_gflop_s", "prefill_gflop_s", "prefill_float_gflop_s",
-    "by", "bytes_up",
+    "by", "bytes_up", "wave", "upload_s", "upload_j",
 )  # fmt: skip
 """Columns that runs on people's disks may lack, for 0.1.0 had none of them: read, they are empty."""
-DERIVED = ("summary", "demanded")
+DERIVED = ("summary", "demanded", "waves")
 """Tables that are made from the others, when a run is done."""
 FITTING = ("yes", "streamed")
 """Values of `fits` of a phone that can choose and fine-tune the deployed LLM."""

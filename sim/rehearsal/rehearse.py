@@ -17,6 +17,7 @@ from sim.cloud.preparation import Preparation
 from sim.cloud.view import PROBES
 from sim.common.cache import built, cache_dir
 from sim.experiment.strategies import make_strategy
+from sim.pool.contributed import pllm_of
 from sim.pool.offers import OfferCost, load_offer, offer_adapters, offer_folder, save_offer
 from sim.pool.pool import INDEX
 from sim.rehearsal.fault import Fault, fault_of
@@ -30,6 +31,8 @@ from strategies.base import Choice, Offer, Request
 
 MOST_TEXTS = 256
 """Texts of a phone, of which requests are answered for few."""
+FIRST = 16
+"""pLLMs of a pool that begins empty and grows."""
 
 
 @dataclass
@@ -100,6 +103,8 @@ def sizes_of(preparation: Preparation) -> Sizes:
         ids = tuple(json.loads((plan.folder / INDEX).read_text(encoding="utf-8-sig"))["pllms"])
     else:
         ids = tuple(islice((name for group in plan.groups for name in group.names), plan.size))
+    if not ids and config.waves.count > 1:  # what it will do when the first users have contributed
+        ids = tuple(map(pllm_of, range(min(FIRST, config.population.users))))
     texts = min(config.population.texts, MOST_TEXTS)
     amounts = config.ladder.amounts if config.ladder.users else ()
     fewest = max(1, round(min(amounts, default=1.0) * texts))

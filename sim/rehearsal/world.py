@@ -13,7 +13,7 @@ from typing import Self
 
 from torch import Tensor
 
-from sim.cloud.owners import OwnerView, nothing_published
+from sim.cloud.pools.owners import OwnerView, nothing_published
 from sim.cloud.view import CloudView, ShownPool, answering, settled
 from sim.common.sealed import sealed, sealed_value
 from sim.common.streams import stream

@@ -31,17 +31,21 @@ class Trial:
 
 
 class PhoneAccount(Account):
-    """A phone's: also what lies on the phone, what it trained for trial, and the random streams of its training."""
+    """A phone's: also what lies on the phone, what it trained for trial, and the random streams of its training.
 
-    def __init__(self, user_id: int, seed: int) -> None:
+    Args:
+        alike: whether new adapters are the same for all users, as if an app came with one.
+    """
+
+    def __init__(self, user_id: int, seed: int, alike: bool = False) -> None:
         super().__init__()
-        self.user_id, self._seed = user_id, seed
+        self.user_id, self._seed, self._alike = user_id, seed, alike
         self._here: set[str] = set()
         self._trials: dict[str, Trial] = {}
 
     def fresh_rng(self) -> np.random.Generator:
         """What a new adapter of this user's is drawn from."""
-        return stream(self._seed, self.user_id, "adapter")
+        return stream(self._seed, "adapter") if self._alike else stream(self._seed, self.user_id, "adapter")
 
     def batches_rng(self, trained: float | None = None) -> np.random.Generator:
         """What decides the order of texts in fine-tuning; for a trial, after so many trained steps."""

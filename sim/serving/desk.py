@@ -81,7 +81,7 @@ class Desk:
     def _place(self, name: str) -> tuple[str, str]:
         """Where an adapter comes in a sum: by what its style is, whatever it is called."""
         card = self.pool.cards.get(name)
-        return (self._resident.corpus.key(card.style) if card else name, name)
+        return (self._resident.corpus.key(card.style) if card and card.style else name, name)
 
     def adapter(self, start: Start) -> Tensor:
         """The flat adapter of a start, merged where it has several; from scratch, one that changes nothing."""

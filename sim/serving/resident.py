@@ -45,7 +45,7 @@ class Resident:
         torch.set_num_threads(max(1, int(os.environ.get("OMP_NUM_THREADS", "1"))))
         self.config, self.corpus = config, corpus
         self._progress, self._fetch = progress, fetch
-        self._pool = lru_cache(maxsize=4)(self._opened)
+        self._pool = lru_cache(maxsize=8)(self._opened)  # where pools grow, each strategy has its own
 
     # ------------------------------------------------------------ LLMs
 

@@ -55,12 +55,18 @@ class Driver:
     def choices(self, offer: Offer, participants: Mapping[int, Participant]) -> dict[int, Choice]:
         """The choices of the users who did not fail, in the order of `participants`, by user.
 
+        Where there is nothing to choose, the pool and the offer being empty, no strategy is asked: all start from
+        scratch.
+
         Raises: UserError where the strategy trains before it chooses and `training.cost_only` says that nobody trains:
         its steps could not be billed, for it is not known how many measured ones are a billed one.
         """
         size = offer_bytes(offer)
         for user, participant in participants.items():
             participant.account.receive(size)
+            if not self._desk.pool.ids and not offer.pllms:
+                self._choices[user] = Choice(Start())
+                continue
             with self._only(user):
                 chosen = self._strategy.choose(participant.view, offer)
                 if isinstance(chosen, Generator):

@@ -19,12 +19,13 @@ from sim.llm.training.progress import Lane, LaneResult, set_aside
 from sim.messages import Job, Outcome
 from sim.pool.offers import load_offer, offer_adapters
 from sim.population.phones import own_phone
-from sim.population.users import User, draw_user, draw_users
+from sim.population.users import User, contributes, draw_user, draw_users
 from sim.serving.account import PhoneAccount
 from sim.serving.beginning import beginning
 from sim.serving.desk import PROMPT_TOKENS, Desk
 from sim.worker.choosing import Driver, Participant
 from sim.worker.failures import UserFailed, of_the_machine, trace
+from sim.worker.giving import give
 from sim.worker.phone import PhoneView
 from sim.worker.scratch import from_scratch
 from sim.worker.workplace import Task, Workplace
@@ -67,7 +68,8 @@ def simulate(work: Workplace, task: Task) -> list[Outcome]:
 class Batch:
     """Users of a job who are simulated together.
 
-    Attributes: `users` by id; `participants`, those of the users who have a target loss or need none.
+    Attributes: `users` by id; `participants`, those of the users who have a target loss or need none; `givers`, who
+    contribute what they make.
     """
 
     def __init__(self, work: Workplace, task: Task, job: Job, strategy: Strategy) -> None:
@@ -79,6 +81,9 @@ class Batch:
         self.users = {u.id: u for u in draw_users(work.config, corpus, work.user_styles, job.users)}
         self._nearest = {s: task.pool.nearest(corpus, s) for s in {u.styles for u in self.users.values()}}
         self._failures = {u: UserFailed(u, LookupError(NO_TARGET)) for u in job.lost}
+        gives = strategy.contributes and job.amount == 1.0
+        self.givers = {u for u in self.users if gives and contributes(work.config, u)}
+        self._given: dict[int, str] = {}
         self.participants = {u: self._participant(user) for u, user in self.users.items() if u not in self._failures}
 
     def outcomes(self, offer: Offer) -> list[Outcome]:
@@ -111,13 +116,14 @@ class Batch:
                     scores=dict(choice.scores),
                     explanation=dict(choice.explanation),
                     coordinates=dict(choice.coordinates),
+                    contributed=self._given.get(user.id, ""),
                 )
             )
         return out
 
     def _participant(self, user: User) -> Participant:
         work, config, amount = self._work, self._work.config, self._amount
-        account = PhoneAccount(user.id, config.seed)
+        account = PhoneAccount(user.id, config.seed, alike=config.waves.count > 1)
         view = PhoneView(
             own_texts=sealed_value(lambda: tuple(user.texts[:amount])),
             seed=config.seed,
@@ -133,6 +139,7 @@ class Batch:
         """What became of the lanes of those who chose, in their order; nothing where nobody trains.
 
         The phone sets texts of its own aside to decide by. The reference from scratch has no target yet: it is its own.
+        Who contributes trains until those texts say that it is done: no phone knows of the target.
         """
         desk, job, training = self._desk, self._job.only(choices), self._work.config.training
         if training.cost_only:
@@ -153,16 +160,20 @@ class Batch:
                     validation=validation,
                     held_out=desk.encode(self.users[user].held_out),
                     target=known.get(user, own_target),
-                    leave=training.stop_at_target,
+                    leave=training.stop_at_target and user not in self.givers,
                 )
             )
 
         def train_all() -> list[LaneResult[int]]:
             plan = desk.plan if job.amount else replace(desk.plan, steps=0)
             done = {r.key: r for r in finetune(desk.lm, desk.lanes, lanes, plan)}
+            for user in self.givers & set(choices):
+                participant = self.participants[user]
+                start = participant.account.origin(choices[user].start)
+                self._given[user] = give(self._work, self._task, self.users[user], participant, start, done[user])
             return [replace(done[user], adapter=None, overlap=self._overlap(done[user])) for user in choices]
 
-        if any(choice.start.weights for choice in choices.values()):
+        if self.givers or any(choice.start.weights for choice in choices.values()):
             return train_all()
         return from_scratch(self._work, self._task.shared, job, train_all)
 

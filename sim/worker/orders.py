@@ -17,7 +17,7 @@ from sim.worker.workplace import Workplace, workplace
 
 
 def answer(order: Json, node: str = "") -> dict[str, object]:
-    """Do an order: a job (with config, store, pool, shared, text_tokens), or a group of pLLMs (with config, store).
+    """Do an order: a job (with pool, shared, text_tokens, model), or a group of pLLMs; each with config and store.
 
     An error comes back as text, since one that escapes only fills Flower's log: `refused` is one that the user can
     mend, `error` any other, with its `traceback` and, where one user is at fault, a `label` that says who.
@@ -42,5 +42,5 @@ def _do(work: Workplace, order: Json) -> dict[str, object]:
         resident = work.resident
         built = build_group(Group.of(order["group"]), work.config, resident.corpus, resident.lm, resident.lanes)
         return {"pllms": work.store.put(built)}
-    task = work.task(Job.of(order["job"]), order["pool"], order["shared"], order["text_tokens"])
+    task = work.task(Job.of(order["job"]), order["pool"], order["shared"], order["text_tokens"], order["model"])
     return {"outcomes": [outcome.json() for outcome in simulate(work, task)]}

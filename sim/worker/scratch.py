@@ -56,4 +56,5 @@ def _decided_by(work: Workplace, job: Job) -> dict[str, object]:
         "training": config.training.model_dump(exclude={"warm_lr"}),
         "engine": config.engine.model_dump(include={"lanes", "device"}),
         "job": [job.users, job.amount, job.targets],
+        **({"alike": True} if config.waves.count > 1 else {}),  # new adapters, which differ between users else
     }

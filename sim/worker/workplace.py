@@ -40,19 +40,21 @@ class Workplace:
         """When users' phones may work."""
         return Hours(self.config)
 
-    def task(self, job: Job, pool: str, shared: str, text_tokens: float) -> Task:
+    def task(self, job: Job, pool: str, shared: str, text_tokens: float, model: str = "") -> Task:
         """A job with all that it happens with. What cannot be loaded fails here, where it is no user's fault.
 
         Args:
-            pool: the pool's name in the store. shared: a folder, or "". text_tokens: measured ones of a mean text.
+            pool: the run's pool, by its name in the store. shared: a folder, or "". text_tokens: measured ones of a
+                mean text. model: what the config calls the base LLM.
         """
         self.resident.lanes  # noqa: B018 - loads the LLM
         return Task(
             job,
-            pool=self.resident.open_pool(self.fetch(pool)),
+            pool=self.resident.open_pool(self.fetch(job.pool or pool)),
             offer=self.fetch(job.offer),
             shared=Path(shared) if shared else None,
             terms=Terms.of(self.config, text_tokens),
+            model=model,
         )
 
     def _llm(self, name: str) -> str:
@@ -67,6 +69,7 @@ class Task:
         offer: folder of the strategy's offer.
         shared: where the runs of a sweep keep what they share; None: nowhere.
         terms: what prices depend on, before it is known how many billed steps a measured one is.
+        model: what adapters say that they were made for.
     """
 
     job: Job
@@ -74,6 +77,7 @@ class Task:
     offer: Path
     shared: Path | None
     terms: Terms
+    model: str = ""
 
 
 @lru_cache(maxsize=2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from docs.make.summaries import read_summary
 from sim.analysis.measures import COSTS, METRICS
 from sim.experiment.config import Config
 from sim.records.tables import TABLES, describe
+from tests.runs import run, small_config
 
 
 @pytest.mark.parametrize("name", ["config.md", "records.md"])
@@ -101,3 +103,18 @@ def test_config_page_has_every_key_with_default_and_meaning() -> None:
             assert all(cell.strip() for cell in rows[0].strip("|").split(" | ")), rows[0]
     assert "| `population.users` | whole number, at least 1, at most 10,000,000 | `60` | number of users |" in page
     assert '| `pool.ship` | `"adapter"`, `"model"` | `"adapter"` |' in page
+
+
+def test_the_policy_of_the_living_pool_runs(tiny_llm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (DOCS / "living_pool.md").read_text(encoding="utf-8")
+    code = re.search(r"```python\n(.*?)```", page, re.DOTALL)
+    assert code is not None
+    assert len(code[1].splitlines()) <= 20
+    (tmp_path / "mine.py").write_text(code[1])
+    monkeypatch.syspath_prepend(str(tmp_path))
+    waves = ["waves.count=3", "waves.contribute=1", "pool.size=0", "ladder.users=0", "population.phones=oneplus-12"]
+    found = run(small_config(tiny_llm, tmp_path, *waves, "strategies=scratch,random", "waves.policies=mine:OneEach"))
+    assert found["versions"]["pllms"].tolist()[:2] == [0, 2]
+    started = found["users"].query("wave == 1 and strategy == 'random'")["chosen"].nunique()
+    assert found["versions"]["pllms"].tolist()[2] == 2  # each grown one takes the place of what it grew from
+    assert started >= 1

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from sim.cloud.offers import make_offer
+from sim.cloud.pools.offers import make_offer
 from sim.pool.offers import load_offer, offer_adapters, offer_bytes, offer_folder
 from strategies.base import Choice, Evaluate, Offer, Start, Text
 from strategies.fedavg import FedAvg

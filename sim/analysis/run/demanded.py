@@ -127,13 +127,14 @@ def _arrival(run: Run, strategy: str, losses: np.ndarray, demand: np.ndarray) ->
 
 
 def _bill(run: Run, strategy: str, unit: str, mine: Arrival, scratch: Arrival) -> tuple[Tuning, np.ndarray]:
-    """What fine-tuning up to a demand costs, and what choosing does, downloads included; arrays (users,)."""
+    """What fine-tuning up to a demand costs, and what choosing does, transfers included; arrays (users,)."""
     base, own = (_price(run, s, unit) for s in (SCRATCH, strategy))
     budget = run.config.training.steps if run.config else np.nan
     to_demand = np.where(mine.reached, mine.step, budget) * own
     tuning = Tuning(to_demand, mine.last * own, ~mine.reached, np.where(scratch.reached, scratch.step * base, np.nan))
     parts = [f"{part}_{unit}" for part in ("selection", "download") if unit]
     choosing = [billed(run, column)[strategy].to_numpy() for column in parts]
+    choosing += [billed(run, f"upload_{unit}")[strategy].fillna(0).to_numpy()] if unit else []
     return tuning, np.sum(choosing, axis=0) if choosing else np.zeros(len(own))
 
 

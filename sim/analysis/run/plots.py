@@ -29,6 +29,7 @@ from sim.analysis.rules import MEANING, RESTART
 from sim.analysis.run.demanded import demanded_loss
 from sim.analysis.run.latent import latent_levels
 from sim.analysis.run.phones import phones
+from sim.analysis.run.waves import by_wave
 from sim.analysis.summary import number
 from sim.analysis.tables import Run
 from sim.experiment.names import SCRATCH
@@ -186,6 +187,7 @@ FIGURES: dict[str, Callable[[Run], Figure | None]] = {
     "data_ladder": data_ladder,
     "phones": phones,
     "latent_levels": latent_levels,
+    "waves": by_wave,
 }
 
 

@@ -11,12 +11,13 @@ from sim.analysis.explain.chart import chart
 from sim.analysis.explain.explanation import gallery
 from sim.analysis.explain.text import page
 from sim.analysis.look.page import Cell, Section, document, folded, html_table, paragraph, picture, verbatim
-from sim.analysis.measures import COSTS, METRICS
+from sim.analysis.measures import COSTS, METRICS, TOTALS
 from sim.analysis.rules import MEANING, RESTART
 from sim.analysis.run.explained import explained
 from sim.analysis.run.phones import by_phone
 from sim.analysis.run.plots import draw
 from sim.analysis.run.verdict import Verdict, setting, verdict
+from sim.analysis.run.waves import sentences, waves
 from sim.analysis.summary import COLUMNS, DASH, by_key, interval, number, summarise
 from sim.analysis.tables import Run, load_run, records
 from sim.common.disk import write_whole
@@ -43,6 +44,7 @@ def _sections(run: Run, summary: pd.DataFrame, found: Verdict) -> list[Section]:
     sections = [
         Section("What was run", _setting(run)),
         Section("What won, by how much", _results(run, summary)),
+        Section("Wave by wave", _waves(run)),
         Section("How sure", _certainty(run, found)),
         Section("What it cost, on which phones", _costs(run)),
         Section("Learning and data", _learning(run)),
@@ -110,6 +112,32 @@ def _results(run: Run, summary: pd.DataFrame) -> str:
         + _figure(run, "savings", caption)
         + _figure(run, "demanded_loss", demand)
     )
+
+
+def _waves(run: Run) -> str:
+    table = waves(run)
+    if table.empty:
+        return ""
+    caption = "Time saved against scratch by the users of a wave, with 95 % bands, and by all users so far together."
+    said = "".join(paragraph(sentence) for sentence in sentences(table))
+    rows = [
+        [
+            _count(r["wave"]),
+            r["strategy"],
+            _number(r["pllms"]),
+            _number(100 * r["selection_accuracy"]),
+            *(
+                Cell(number(100 * r[what]), interval(100 * r[f"{what}_low"], 100 * r[f"{what}_high"]), r[what])
+                for what in TOTALS
+            ),
+            _number(1e-12 * r["cloud_flops"]),
+            _number(1e-6 * r["bytes_up"]),
+        ]
+        for r in records(table.astype({"pllms": float}))
+    ]
+    saved = (f"{what}, %" for what in ("compute saved", "time saved", "energy saved"))
+    headings = ["wave", "strategy", "pLLMs", "right pLLM, %", *saved, "cloud, TFLOP", "MB uploaded"]
+    return said + _figure(run, "waves", caption) + folded("Every wave", html_table(headings, rows))
 
 
 def _certainty(run: Run, found: Verdict) -> str:

@@ -15,6 +15,7 @@ from sim.analysis.rules import MEANING, RESTART
 from sim.analysis.summary import by_key, design_effect, interval, number
 from sim.analysis.tables import Run, records
 from sim.experiment.names import ORACLE, SCRATCH
+from sim.experiment.sections import Waves
 
 Found = Mapping[tuple[str, str], dict[str, Any]]
 
@@ -104,10 +105,14 @@ def setting(run: Run) -> list[str]:
 def _pool(run: Run) -> str:
     """The pool as it was, which the config need not say (`pool.size = "auto"`, `pool.path`)."""
     count, shares = len(run.pool), sorted({100 * s for s in run.pool["similarity"]})
+    waves = run.config.waves if run.config else Waves()
+    more = ""
+    if waves.count > 1:
+        more = f" Users come in {waves.count} waves, and {100 * waves.contribute:g} % give what they make to it."
     if not count:
-        return "The pool is empty."
+        return f"The pool is empty{' at first' * bool(more)}.{more}"
     at = f"{shares[0]:g}" if len(shares) == 1 else f"{shares[0]:g} to {shares[-1]:g}"
-    return f"The pool has {count} pLLM{'s' if count > 1 else ''} at {at} % similarity."
+    return f"The pool has {count} pLLM{'s' if count > 1 else ''} at {at} % similarity{' at first' * bool(more)}.{more}"
 
 
 def _headline(found: Found, metric: str, order: Sequence[str]) -> str:

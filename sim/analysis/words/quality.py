@@ -78,6 +78,8 @@ def _measured(run: Run) -> dict[str, pd.DataFrame]:
         of_users = {user: judge.measured(user, style, chosen) for user, style, chosen in rows}
         for name, table in found.items():
             table[strategy] = [of_users.get(user, {}).get(name, np.nan) for user in run.user_ids.tolist()]
+    if not run.versions.empty:  # of pLLMs that joined a pool later the words are not recorded
+        found["fidelity"] = found["fidelity"] * np.nan
     return found
 
 

@@ -1,6 +1,7 @@
 """Every kind of request that can be answered: one file each, and the registry that finds them."""
 
 from sim.serving.requests.base import Asked, Handler
+from sim.serving.requests.download import UPLOAD
 from sim.serving.requests.registry import handler_of, handlers, register
 
-__all__ = ["Asked", "Handler", "handler_of", "handlers", "register"]
+__all__ = ["UPLOAD", "Asked", "Handler", "handler_of", "handlers", "register"]

@@ -1,4 +1,4 @@
-"""Download: a pLLM, and whatever else a phone gets from the cloud before it chooses."""
+"""What phone and cloud send each other: pLLMs and whatever else a phone gets, and the adapter that it gives."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sim.ledger.terms import Terms
 from sim.ledger.work import Figures
 from sim.serving.desk import Desk
 from sim.serving.requests.base import Asked, Handler
-from strategies.base import Download
+from strategies.base import Download, Request
 
 
 class DownloadHandler(Handler[Download]):
@@ -32,3 +32,23 @@ class DownloadHandler(Handler[Download]):
 
     def cost(self, terms: Terms, device: Device, llm: str, n: Figures) -> list[Cost]:
         return [device.download(n.count("pllms") * terms.pllm_bytes + n.count("bytes"))]
+
+
+class Upload(Request[None]):
+    """The adapter that fine-tuning made, given to the cloud. No strategy asks for it: `waves.contribute` decides."""
+
+
+UPLOAD = Upload.__name__
+
+
+class UploadHandler(Handler[Upload]):
+    """Counts `pllms`: adapters that are given, in 16 bits as a pool has them."""
+
+    request = Upload
+    phase = "upload"
+
+    def answer(self, desk: Desk, asked: Sequence[Asked[Upload]]) -> Sequence[None]:
+        raise PermissionError("a phone uploads what fine-tuning made, when that is done, and not before")
+
+    def cost(self, terms: Terms, device: Device, llm: str, n: Figures) -> list[Cost]:
+        return [device.upload(n.count("pllms") * float(terms.adapter.bytes(terms.llms["base"], "fp16")))]

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from sim.serving.requests.base import AnyHandler
-from sim.serving.requests.download import DownloadHandler
+from sim.serving.requests.download import DownloadHandler, UploadHandler
 from sim.serving.requests.embed import EmbedHandler
 from sim.serving.requests.encode import EncodeHandler
 from sim.serving.requests.evaluate import EvaluateHandler
@@ -30,6 +30,7 @@ _HANDLERS: dict[str, AnyHandler] = {
         NextWordsHandler(),
         TrainHandler(),
         EncodeHandler(),
+        UploadHandler(),
     )
 }
 

@@ -243,7 +243,7 @@ def test_many_users_take_seconds(row) -> None:
     frame["finetune_flops"] = np.random.default_rng(0).random(len(frame)) + 1
     frame["correct"] = frame["correct"].astype("boolean")
     empty = {name: pd.DataFrame(columns=[c.name for c in TABLES[name]]) for name in
-             ("ladder", "curves", "choices", "words", "pool", "cloud")}  # fmt: skip
+             ("ladder", "curves", "choices", "words", "pool", "cloud", "versions")}  # fmt: skip
     run = Run(folder=Path(), config=None, users=frame, **empty)
     began = time.perf_counter()
     summary = summarise(run)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sim.cloud.offers import make_offer
+from sim.cloud.pools.offers import make_offer
 from sim.common.errors import UserError
 from sim.pool.build import written
 from sim.pool.offers import load_offer, offer_cost

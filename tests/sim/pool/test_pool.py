@@ -18,9 +18,9 @@ import pytest
 from typer.testing import CliRunner
 
 from sim.cli import app
-from sim.cloud.building import hand_on, make_pool
 from sim.cloud.check import prepare
-from sim.cloud.offers import make_offers, pool_digest
+from sim.cloud.pools.building import hand_on, make_pool
+from sim.cloud.pools.offers import make_offers, pool_digest
 from sim.cloud.provider import Provider
 from sim.common.cache import SEAL, folder_digest
 from sim.common.errors import RunFailed, UserError

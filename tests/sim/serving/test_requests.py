@@ -94,15 +94,15 @@ def test_a_name_that_is_taken_is_refused() -> None:
 
 
 def test_a_phase_without_columns_is_refused() -> None:
-    class Upload(Handler[Download]):
+    class Tidy(Handler[Download]):
         request = Download
-        phase = "upload"
+        phase = "tidying"
 
         def answer(self, desk: Desk, asked: Sequence[Asked[Download]]) -> list[None]:
             return [None for _ in asked]
 
-    with pytest.raises(ValueError, match=r"billed as 'upload', but users\.csv has no column 'upload_j'"):
-        check_phases({"Upload": Upload()})
+    with pytest.raises(ValueError, match=r"billed as 'tidying', but users\.csv has no column 'tidying_j'"):
+        check_phases({"Tidy": Tidy()})
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from sim.cloud.view import CloudView, cloud_view
+from sim.cloud.view import CloudView, ShownPool, answering, cloud_view
 from sim.common.sealed import sealed, sealed_value
 from sim.corpus import Corpus
 from sim.experiment.strategies import make_strategy
@@ -61,7 +61,8 @@ def test_only_who_declares_it_is_handed_the_truth(tiny_llm: Path, tmp_path: Path
 @pytest.fixture
 def cloud(tiny_llm: Path, tmp_path: Path) -> CloudView:
     provider, pool = provider_of(small_config(tiny_llm, tmp_path))
-    return cloud_view(Desk(provider.resident, pool), Account(), provider.resident.corpus, 0, dict)
+    answered = answering(Desk(provider.resident, pool), Account())
+    return cloud_view(ShownPool.of(pool), provider.resident, answered, dict)
 
 
 def test_nothing_is_reachable_from_the_cloud_but_weights_and_amounts(cloud: CloudView) -> None:

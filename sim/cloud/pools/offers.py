@@ -6,17 +6,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sim.cloud.owners import Owners
+from sim.cloud.pools.memory import Memory, Recall
+from sim.cloud.pools.owners import Owners
 from sim.cloud.provider import Provider
-from sim.cloud.view import cloud_view
+from sim.cloud.view import ShownPool, answering, cloud_view
 from sim.common.cache import built, cache_dir, digest, known_digest
+from sim.common.sealed import sealed
 from sim.experiment.strategies import make_strategy
 from sim.pool.offers import OfferCost, offer_cost, offer_folder, save_offer
 from sim.pool.pool import OFFERS, Pool
 from sim.serving.account import Account
 from sim.serving.desk import Desk
 from sim.serving.resident import Progress
-from strategies.base import Strategy
+from strategies.base import Offer, Strategy
 
 
 @dataclass(frozen=True)
@@ -42,17 +44,35 @@ def make_offers(provider: Provider, pool: Pool, strategies: Iterable[str], progr
     return Offers(folders, {name: offer_cost(folder) for name, folder in folders.items()})
 
 
-def make_offer(folder: Path, strategy: Strategy, provider: Provider, pool: Pool) -> None:
-    """Ask a strategy for its offer about a pool and write it, with what it cost, unless it is there."""
+def make_offer(
+    folder: Path,
+    strategy: Strategy,
+    provider: Provider,
+    pool: Pool,
+    memory: Memory | None = None,
+    chosen: Mapping[str, int] | None = None,
+) -> None:
+    """Ask a strategy for its offer about a pool and write it, with what it cost, unless it is there.
+
+    About an empty pool nobody is asked: there is nothing to offer.
+
+    Args:
+        memory: what the strategy was answered about the versions before this one, where there are any.
+        chosen: how many users have started from each pLLM.
+    """
 
     def build(into: Path) -> None:
         account, resident = Account(), provider.resident
         desk = Desk(resident, pool)
-        owners = Owners(provider, desk, strategy)
-        view = cloud_view(desk, account, resident.corpus, provider.config.pool.seed, owners.publish)
-        offer = strategy.offer(view)
+        ask = answering(desk, account)
+        recall = Recall(memory, ask, lambda name: known_digest(pool.folder / name)) if memory else None
+        owners = Owners(provider, desk, strategy, recall)
+        view = cloud_view(ShownPool.of(pool, chosen), resident, sealed(recall) if recall else ask, owners.publish)
+        offer = strategy.offer(view) if pool.ids else Offer()
         cost = OfferCost(account.work.counts(), owners.account.work.counts(), owners.uploaded)
         save_offer(into, offer, cost, pool)
+        if recall:
+            recall.save(into)
 
     built(folder, build)
 

@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-from sim.cloud.offers import make_offers
+from sim.cloud.pools.offers import make_offers
 from sim.cloud.provider import Provider
 from sim.common.cache import built, known_digest
 from sim.common.errors import UserError

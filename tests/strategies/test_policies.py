@@ -1,0 +1,124 @@
+"""What becomes of adapters that users gave: by policy, on adapters of which it is known what should."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from strategies.base import Cloud, Contributions, Members, Policy, Start, Tensors
+from strategies.deltas import cosines, norms
+from strategies.policies import Chosen, Freshest, Medoids, Merge, Reject, medoids
+
+A, B = "layer.lora_A.weight", "layer.lora_B.weight"
+
+
+def lora(seed: int, scale: float = 1.0) -> Tensors:
+    rng = np.random.default_rng(seed)
+    return {A: rng.standard_normal((2, 12)), B: scale * rng.standard_normal((10, 2))}
+
+
+def change(tensors: Tensors) -> np.ndarray:
+    return np.asarray(tensors[B]) @ np.asarray(tensors[A])
+
+
+@dataclass
+class Shown:
+    """A pool, or contributions, of adapters."""
+
+    adapters: dict[str, Tensors] = field(default_factory=dict)
+    starts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        return tuple(self.adapters)
+
+    def adapter(self, pllm: str) -> Tensors:
+        return self.adapters[pllm]
+
+    def texts(self, pllm: str) -> int:
+        return 8
+
+    def chosen(self, pllm: str) -> int:
+        return self.starts.get(pllm, 0)
+
+    def start(self, pllm: str) -> Start:
+        return Start()
+
+
+class Asked:
+    """A cloud whose pLLMs answer with their names, and embed to where they are."""
+
+    probes = ("one", "two")
+
+    def __init__(self, pool: Shown, where: dict[str, list[float]] | None = None) -> None:
+        self.pool, self.where = pool, where or {}
+
+    def ask(self, request: object) -> object:
+        if hasattr(request, "start"):
+            return [request.start.best] * len(request.prompts)
+        return np.array([self.where[answer] for answer in request.prompts])  # type: ignore[attr-defined]
+
+
+def applied(policy: Policy, cloud: Asked, given: Shown) -> Members:
+    members = Members((*cloud.pool.ids, *given.ids))
+    return policy.apply(members, cloud, given)  # type: ignore[arg-type]
+
+
+def test_cosines_are_those_of_the_changes_written_out() -> None:
+    some = [lora(seed) for seed in range(4)]
+    flat = np.stack([change(each).ravel() for each in some])
+    length = np.linalg.norm(flat, axis=1)
+    assert np.allclose(norms(some), length)
+    assert np.allclose(cosines(some), flat @ flat.T / length[:, None] / length)
+
+
+def test_what_is_far_longer_or_shorter_is_rejected() -> None:
+    given = Shown({f"user-{i}": lora(i) for i in range(8)})
+    given.adapters["user-8"], given.adapters["user-9"] = lora(8, 100.0), lora(9, 1e-4)
+    found = applied(Reject(), Asked(Shown({"old": lora(20, 1000.0)})), given)
+    assert found.pllms == ("old", *(f"user-{i}" for i in range(8)))
+
+
+def test_duplicates_are_merged_exactly_and_others_left() -> None:
+    pool = Shown({"old": lora(1), "other": lora(2)})
+    given = Shown({"user-0": lora(1), "user-1": lora(3)})
+    found = applied(Merge(), Asked(pool), given)
+    assert found.pllms == ("other", "user-1")
+    ((name, merged),) = found.made.items()
+    assert name.startswith("merged-")
+    assert np.allclose(change(merged), change(lora(1)))
+
+
+def test_the_freshest_and_the_most_chosen_are_kept() -> None:
+    pool = Shown({name: lora(0) for name in "abcd"}, {"a": 5, "b": 0, "c": 1, "d": 2})
+    given = Shown({"user-0": lora(0), "user-1": lora(0)})
+    assert applied(Freshest(3), Asked(pool), given).pllms == ("d", "user-0", "user-1")
+    assert applied(Chosen(3), Asked(pool), given).pllms == ("a", "d", "user-1")
+    for policy in (Freshest(), Chosen(), Medoids()):
+        assert applied(policy, Asked(pool), given).pllms == (*"abcd", "user-0", "user-1")
+
+
+def test_medoids_keep_one_of_each_cluster() -> None:
+    where = {"a": [1.0, 0.0], "b": [1.0, 0.1], "c": [0.0, 1.0], "user-0": [0.1, 1.0], "user-1": [-1.0, -1.0]}
+    pool, given = Shown({name: lora(0) for name in "abc"}), Shown({name: lora(0) for name in ("user-0", "user-1")})
+    found = applied(Medoids(3), Asked(pool, where), given).pllms
+    assert len({*"ab"} & {*found}) == len({"c", "user-0"} & {*found}) == len({"user-1"} & {*found}) == 1
+    with pytest.raises(ValueError, match="put it first"):
+        Medoids(1).apply(Members((), {"x": lora(0), "y": lora(1)}), Asked(pool, where), given)  # type: ignore[arg-type]
+
+
+def test_medoids_of_points_that_are_all_the_same_are_few() -> None:
+    assert medoids(np.ones((5, 3)), 3)[0] == 0
+
+
+def test_a_policy_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That of docs/living_pool.md."""
+
+    class Own(Policy):
+        def apply(self, members: Members, cloud: Cloud, given: Contributions) -> Members:
+            return members.only(name for name in members.names if name not in given.ids or given.texts(name) >= 24)
+
+    given = Shown({"user-0": lora(0)})
+    assert applied(Own(), Asked(Shown({"a": lora(0)})), given).pllms == ("a",)
