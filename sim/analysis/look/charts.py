@@ -31,7 +31,7 @@ CONFIG: Spec = {
     "view": {"stroke": None},
     "axis": {
         "domainColor": SOFT, "tickColor": SOFT, "gridColor": LINE, "labelColor": INK, "titleColor": INK,
-        "labelFontSize": 11.5, "titleFontSize": 11.5, "titleFontWeight": "normal", "labelLimit": 190,
+        "labelFontSize": 11.5, "titleFontSize": 11.5, "titleFontWeight": "normal", "labelLimit": 205,
     },
     "legend": {"labelColor": INK, "labelFontSize": 11.5, "labelLimit": 190, "title": None, "orient": "bottom",
                "columns": 4, "symbolSize": 70, "symbolStrokeWidth": 2, "symbolOpacity": 1,
@@ -123,7 +123,7 @@ def _tiers(names: Sequence[str], looks: Mapping[str, Look]) -> Spec:
 
 def _styles(names: Sequence[str]) -> Spec:
     tooltip = _hover(style="style", strategy="strategy", said="right pLLM", interval="95 % interval", users="users")
-    axis: Spec = {"ticks": False, "labelFontSize": 10.5, "labelLimit": 205}
+    axis: Spec = {"ticks": False, "labelFontSize": 10}
     y: Spec = {"field": "style", "type": "nominal", "sort": None, "title": None, "axis": axis}
     x: Spec = {
         "field": "strategy", "type": "nominal", "sort": list(names), "title": None,
@@ -139,7 +139,7 @@ def _styles(names: Sequence[str]) -> Spec:
             "tooltip": tooltip,
         },
     }  # fmt: skip
-    text = {"mark": {"type": "text", "fontSize": 10.5}, "encoding": {"text": {"field": "said", "type": "nominal"}}}
+    text = {"mark": {"type": "text", "fontSize": 10.5}, "encoding": {"text": {"field": "whole", "type": "nominal"}}}
     return _chart(rect, text, height={"step": 19}, encoding={"x": x, "y": y})
 
 

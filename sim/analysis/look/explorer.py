@@ -119,7 +119,7 @@ _FILTERS = """
 <label>tier <select name="tier"></select></label>
 <label>style <select name="style"></select></label>
 <label>saving of <select name="saving"></select></label>
-<button type="reset">all</button>
+<button type="reset">show all</button>
 <output aria-live="polite"></output>
 </form>
 """

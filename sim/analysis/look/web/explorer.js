@@ -73,7 +73,7 @@
     styles: now => crowd.styles.flatMap((style, code) => now.style === "" || Number(now.style) === code
       ? picked(now).map(([own, name]) => {
         const found = mean(SHARE, own, now.tier, String(code));
-        return { style, strategy: name, share: found.mean, ...said(found) };
+        return { style, strategy: name, share: found.mean, whole: found.mean?.toFixed(0), ...said(found) };
       }) : []).filter(row => row.users !== "0"),
     spread: now => {
       const some = new Set(cells(now.tier, now.style)), flat = crowd.bins[now.saving], found = new Map();
@@ -193,11 +193,16 @@
       const figure = document.getElementById(`chart-${name}`), found = rows[name](now), first = !(name in views);
       figure.hidden = !found.length;
       if (figure.hidden) return;
-      if (first) views[name] = vegaEmbed(figure.querySelector(".plot"), filled(spec, found), options);
+      if (first) views[name] = vegaEmbed(figure.querySelector(".plot"), filled(fitted(spec), found), options);
       const { view } = await views[name];
       if (!first) await view.data("rows", found).runAsync();
     }));
     root.dataset.drawn = String(Number(root.dataset.drawn ?? 0) + 1);
+  }
+  function fitted(spec) {  // less beside the chart where the screen is narrow
+    if (root.clientWidth > 560) return spec;
+    const { axis, legend } = spec.config;
+    return { ...spec, config: { ...spec.config, axis: { ...axis, labelLimit: 190 }, legend: { ...legend, columns: 2 } } };
   }
   function filled(spec, values) {
     return { ...spec, data: { name: "rows", values } };

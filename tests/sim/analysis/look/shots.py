@@ -21,7 +21,7 @@ def main(report: Path, folder: Path) -> None:
             context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
             page = context.new_page()
             page.goto(report.resolve().as_uri())
-            page.wait_for_function("document.getElementById('explorer')?.dataset.drawn", timeout=120_000)
+            page.wait_for_selector("#explorer[data-drawn]", timeout=120_000)
             page.screenshot(path=folder / f"{name}.png", full_page=True)
             if name == "wide":
                 page.set_viewport_size({"width": width, "height": 3000})  # so that the filters stay above

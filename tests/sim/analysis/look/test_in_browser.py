@@ -62,7 +62,7 @@ def opened(browser: Browser, run_folder: Path) -> Iterator[Callable[..., Page]]:
 
 
 def drawn(page: Page, times: int) -> None:
-    page.wait_for_function(f"Number(document.getElementById('explorer').dataset.drawn) >= {times}", timeout=120_000)
+    page.wait_for_selector(f"#explorer[data-drawn='{times}']", timeout=120_000)
 
 
 def shown(page: Page) -> dict[tuple[str, str], tuple[str, str]]:
