@@ -52,8 +52,20 @@ class Everyone:
     @cached_property
     def sample(self) -> Sample:
         """Users of one style in one run vary together."""
-        run = np.repeat(np.arange(len(self.runs)), [len(run.user_ids) for run in self.runs])
-        return Sample.of(np.concatenate([run.styles for run in self.runs]), run)
+        return self.sample_of(np.ones(len(self.run), dtype=bool))
+
+    @cached_property
+    def run(self) -> np.ndarray:
+        """Which of `runs` each user is of, from 0, shape (users,)."""
+        return np.repeat(np.arange(len(self.runs)), [len(run.user_ids) for run in self.runs])
+
+    def trait(self, column: str) -> np.ndarray:
+        """What a column of text in users.csv says of each user, shape (users,)."""
+        return np.concatenate([run.trait(column) for run in self.runs])
+
+    def sample_of(self, some: np.ndarray) -> Sample:
+        """What some of the users have in common, those where `some` (users,) is true."""
+        return Sample.of(self.trait("style")[some], self.run[some])
 
     @property
     def seed(self) -> int:

@@ -87,12 +87,24 @@ class Run:
     @cached_property
     def styles(self) -> np.ndarray:
         """The true style of each of `user_ids`, or styles joined by '+', shape (users,)."""
-        return self.users.groupby("user_id")["style"].first().reindex(self.user_ids).to_numpy(dtype=str)
+        return self.trait("style")
+
+    def trait(self, column: str) -> np.ndarray:
+        """What a column of text says of each of `user_ids` in the first of the user's rows, shape (users,)."""
+        return self.users.groupby("user_id")[column].first().reindex(self.user_ids).to_numpy(dtype=str)
 
     def require(self, strategy: str) -> None:
         """Raise UserError unless the run has results of the strategy."""
         if strategy not in self.strategies:
             raise UserError(f"strategy {strategy!r}: not in this run.{nearest(strategy, self.strategies)}")
+
+
+def held(curves: pd.DataFrame, last: int) -> pd.DataFrame:
+    """Losses of users (rows) by step (columns, up to `last`), held after a user's last evaluation."""
+    losses = curves.pivot_table(index="user_id", columns="step", values="loss")
+    if last not in losses.columns and not losses.empty:
+        losses[last] = np.nan
+    return losses.ffill(axis=1)
 
 
 def is_run(folder: Path) -> bool:

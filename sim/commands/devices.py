@@ -52,7 +52,7 @@ def list_phones(
 ) -> None:
     """List every phone with the figures that decide its cost; `filled` names those without a source.
 
-    `--plot` draws the hours of one personalisation by phone and LLM.
+    `--plot` draws the hours of one personalisation by phone and LLM; of more than 40 phones by tier and year.
 
     Examples:
 
@@ -245,7 +245,7 @@ def validate(plot: Plot = None) -> None:
     """Print every usable measurement beside the model's figure, and the errors on phones that were held out.
 
     `predicted` comes from constants fitted without that phone where `held_out` says yes. `--plot` draws predicted
-    against published.
+    against published, and the error of each phone.
 
     Examples:
 

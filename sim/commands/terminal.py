@@ -6,7 +6,7 @@ import math
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from rich import box
 from rich.console import Console
@@ -17,6 +17,8 @@ from sim.experiment.shipped import QUICKSTART
 if TYPE_CHECKING:
     import pandas as pd
 
+Format = Literal["png", "svg", "pdf"]
+"""Kinds of files that a static plot is written as."""
 PIPE_WIDTH = 160
 """Columns of a table where nobody's terminal says how wide it may be."""
 

@@ -1,6 +1,7 @@
 """The calibration is what its data says, its held-out errors are as promised, and XPerT was not fitted."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from devices.calibrate import FREE, calibrate, fit_constants
 from devices.constants import CALIBRATION, calibrated, stated
 from devices.measurements import data_sha256, read_measurements
-from devices.plots import plot_costs, plot_validation
+from devices.plots import PAGE_IN, plot_costs, plot_validation
 from devices.tables import compare_phones, cost_table, phones_table, show_phone
 from devices.validate import summary, validate, xpert_table
 
@@ -89,6 +90,12 @@ def test_tables_and_pictures(tmp_path, table):
         "Google Pixel 7",
         "OnePlus 12R",
     ]
-    assert plot_validation(tmp_path / "validation.png", table).stat().st_size > 10_000
+    assert plot_validation(tmp_path / "validation.svg", table).stat().st_size > 10_000
     some = cost_table(["oneplus-12r", "samsung-galaxy-a21s"])
-    assert plot_costs(tmp_path / "costs.png", some).stat().st_size > 5_000
+    for name, costs in (("some", some), ("all", None)):
+        path = plot_costs(tmp_path / f"{name}.svg", costs)
+        width, height = (
+            float(size) / 72 for size in re.findall(r'(?:width|height)="([\d.]+)pt"', path.read_text())[:2]
+        )
+        assert 0 < width <= PAGE_IN[0], name
+        assert 0 < height <= PAGE_IN[1], name

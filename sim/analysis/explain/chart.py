@@ -1,4 +1,4 @@
-"""An explanation as a figure: words on the left, candidates on the right."""
+"""An explanation as a figure: words on the left, candidates on the right where the strategy scores any."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sim.analysis.explain.explanation import Explanation
+from sim.analysis.explain.explanation import Candidate, Explanation
 from sim.analysis.look.figures import (
     ACCENT,
     DARK,
@@ -28,9 +28,13 @@ def chart(e: Explanation) -> Figure:
     with styled():
         rows = max(len(e.shown), min(len(e.candidates), MOST_CANDIDATES), 4)
         figure = new_figure(height_in=1.8 + 0.24 * rows)
-        left, right = figure.subplots(1, 2, width_ratios=(1.1, 1))
-        _words(left, e)
-        _candidates(right, e)
+        panels = [_words, _candidates] if _scored(e) else [_words]
+        axes = figure.subplots(1, len(panels), width_ratios=(1.1, 1)[: len(panels)], squeeze=False)[0]
+        for draw, at in zip(panels, axes, strict=True):
+            draw(at, e)
+        handles, labels = axes[0].get_legend_handles_labels()
+        if handles:
+            figure.legend(handles, labels, loc="outside lower left", ncols=3, handlelength=1.4)
         figure.suptitle(
             label(f"User {e.user_id} (true style: {e.style}), strategy {e.strategy}", most=120),
             fontsize=9.5,
@@ -55,15 +59,15 @@ def _words(axes: Axes, e: Explanation) -> None:
         axes.barh(rows + offset, values, height, color=colour, hatch=hatch, label=label(name))
     axes.axvline(0, color="#222222", linewidth=0.8)
     axes.set_xlabel("how much more of that word than others" if e.contrasted else "how much of that word")
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), handlelength=1.4)
+
+
+def _scored(e: Explanation) -> list[Candidate]:
+    return [c for c in e.candidates if c.score == c.score]  # a pLLM that diverged has no score
 
 
 def _candidates(axes: Axes, e: Explanation) -> None:
     axes.set_title("candidates by score")
-    scored = [c for c in e.candidates if c.score == c.score]  # a pLLM that diverged has no score
-    if not scored:
-        return _nothing(axes, f"{e.strategy} scores no candidates")
-    shown = [c for c in scored if c.rank <= MOST_CANDIDATES or c.pllm in e.chosen]
+    shown = [c for c in _scored(e) if c.rank <= MOST_CANDIDATES or c.pllm in e.chosen]
     rows = list_downwards(axes, [f"{c.pllm}  {c.style}" if c.style not in c.pllm else c.pllm for c in shown])
     scores = np.array([c.score for c in shown])
     span = float(np.ptp(scores)) or abs(float(scores[0])) or 1.0

@@ -46,6 +46,7 @@ RC: dict[str, Any] = {
     "hatch.linewidth": 0.6,
     "hatch.color": "white",
     "pdf.fonttype": 42,
+    "svg.hashsalt": "headstart",
     "text.parse_math": False,  # a dollar sign in a name is a dollar sign
     "text.usetex": False,
 }
@@ -108,10 +109,11 @@ def new_figure(width_in: float = WIDTH_IN, height_in: float = 3.4) -> Figure:
 
 
 def save(figure: Figure, path: Path, dpi: int = DPI) -> Path:
-    """Write PNG, or PDF with embedded fonts, by the path's suffix. The bytes depend on the figure alone."""
+    """Write PNG, SVG, or PDF with embedded fonts, by the path's suffix. The bytes depend on the figure alone."""
     drawn, kind = io.BytesIO(), path.suffix.removeprefix(".")
+    undated = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}
     with styled():
-        figure.savefig(drawn, format=kind, dpi=dpi, metadata={"CreationDate": None} if kind == "pdf" else None)
+        figure.savefig(drawn, format=kind, dpi=dpi, metadata=undated.get(kind))
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, drawn.getvalue())

@@ -1,4 +1,7 @@
-"""A report as one HTML page that needs no network and no other file: sections, sortable tables, figures inline."""
+"""A report as one HTML page that needs no network and no other file: sections, sortable tables, figures inline.
+
+It follows the reader into the dark, onto a narrow screen and onto paper. A table sorts by a click and is saved as CSV.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,10 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 from html import escape
+from pathlib import Path
 from string import Template
 
 from matplotlib.figure import Figure
@@ -17,6 +22,18 @@ from matplotlib.figure import Figure
 from sim.analysis.look.figures import styled
 
 REPORT_DPI = 150
+DENSE_FROM, LONG_FROM = 12, 16
+"""Columns over which a table is set smaller, and rows over which a narrow screen scrolls it rather than makes cards."""
+LIGHT = {
+    "--ink": "#1c2733", "--soft": "#5b6875", "--line": "#d9e0e7", "--tint": "#f4f7fa", "--blue": "#28557f",
+    "--paper": "#ffffff",
+}  # fmt: skip
+"""The page's colours, as CSS variables."""
+DARK = {
+    "--ink": "#e3e8ee", "--soft": "#9eabb8", "--line": "#37424e", "--tint": "#1d252e", "--blue": "#86b6e4",
+    "--paper": "#12181f",
+}  # fmt: skip
+"""The same at night, on a screen."""
 
 
 @dataclass(frozen=True)
@@ -64,18 +81,31 @@ def picture(figure: Figure, alt: str) -> str:
     source = base64.b64encode(data.getvalue()).decode()
     text = escape(alt, quote=True)
     image = f'<img src="data:image/png;base64,{source}" alt="{text}">'
-    return f"<figure>{image}<figcaption>{text}</figcaption></figure>"
+    return f'<figure class="picture">{image}<figcaption>{text}</figcaption></figure>'
 
 
 def html_table(headings: Sequence[str], rows: Iterable[Sequence[Cell | str]]) -> str:
     """A table that sorts by the column whose heading is clicked."""
-    head = "".join(f'<th scope="col"><button type="button">{escape(h)}</button></th>' for h in headings)
-    body = "".join(f"<tr>{''.join(_cell(c) for c in row)}</tr>" for row in rows)
-    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    rows = list(rows)
+    kinds = [' class="number"' if any(isinstance(row[at], Cell) for row in rows) else "" for at in range(len(headings))]
+    head = "".join(
+        f'<th scope="col"{kind}><button type="button">{escape(h)}</button></th>'
+        for h, kind in zip(headings, kinds, strict=True)
+    )
+    body = "".join(
+        f"<tr>{''.join(_cell(c, h) for c, h in zip(row, headings, strict=True))}</tr>" for row in rows
+    )  # fmt: skip
+    kind = " ".join(
+        word for word, so in (("dense", len(headings) > DENSE_FROM), ("long", len(rows) > LONG_FROM)) if so
+    )  # fmt: skip
+    opening = f'<table class="{kind}">' if kind else "<table>"
+    table = f"{opening}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<div class="wide">{table}<button type="button" class="csv">CSV</button></div>'
 
 
-def document(title: str, lead: Sequence[str], sections: Sequence[Section]) -> str:
-    """The whole page. `lead` are the paragraphs under the title."""
+def document(title: str, lead: Sequence[str], sections: Sequence[Section], scripts: Sequence[str] = ()) -> str:
+    """The whole page. `lead` are the paragraphs under the title; `scripts` run after the page's own."""
+    scripts = [_asset("page.js"), *scripts]
     anchors = [f"{number}-{section.anchor}" for number, section in enumerate(sections, start=1)]
     parts = list(zip(anchors, sections, strict=True))
     links = " ".join(f'<a href="#{anchor}">{escape(s.title)}</a>' for anchor, s in parts)
@@ -85,19 +115,30 @@ def document(title: str, lead: Sequence[str], sections: Sequence[Section]) -> st
         lead="".join(paragraph(p) for p in lead),
         links=links,
         body=body,
-        style=_STYLE,
-        script=_SCRIPT,
-        digest=base64.b64encode(sha256(_SCRIPT.encode()).digest()).decode(),
+        style=_variables() + _asset("page.css"),
+        scripts="\n".join(f"<script>{script}</script>" for script in scripts),
+        digests=" ".join(f"'sha256-{base64.b64encode(sha256(s.encode()).digest()).decode()}'" for s in scripts),
     )
 
 
-def _cell(cell: Cell | str) -> str:
+def _variables() -> str:
+    day, night = (";".join(f"{name}:{value}" for name, value in part.items()) for part in (LIGHT, DARK))
+    return f":root{{{day}}}\n@media screen and (prefers-color-scheme:dark){{:root{{{night};color-scheme:dark}}}}\n"
+
+
+@cache
+def _asset(name: str) -> str:
+    return (Path(__file__).parent / "web" / name).read_text(encoding="utf-8")
+
+
+def _cell(cell: Cell | str, heading: str) -> str:
+    label = f' data-label="{escape(heading, quote=True)}"'
     if isinstance(cell, str):
-        return f"<td>{escape(cell)}</td>"
+        return f"<td{label}>{escape(cell)}</td>"
     small = f"<small>{escape(cell.small)}</small>" if cell.small else ""
     known = cell.key is not None and not math.isnan(cell.key)
-    key = f' data-key="{cell.key!r}"' if known else ' data-key=""'
-    return f'<td class="number"{key}>{escape(cell.text)}{small}</td>'
+    key = f' data-key="{str(cell.key).replace("inf", "Infinity")}"' if known else ' data-key=""'
+    return f'<td class="number"{label}{key}>{escape(cell.text)}{small}</td>'
 
 
 _PAGE = Template("""<!doctype html>
@@ -105,7 +146,8 @@ _PAGE = Template("""<!doctype html>
 <head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy"
- content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-$digest'">
+ content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src $digests">
+<meta name="color-scheme" content="light dark">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>$title</title>
 <style>$style</style>
@@ -115,64 +157,7 @@ _PAGE = Template("""<!doctype html>
 <main>
 $body
 </main>
-<script>$script</script>
+$scripts
 </body>
 </html>
 """)
-
-_STYLE = """
-:root { --ink: #1c2733; --soft: #5b6875; --line: #d9e0e7; --tint: #f4f7fa; --blue: #28557f; }
-* { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 68rem; padding: 1.5rem; color: var(--ink); background: #fff;
-  font: 16px/1.55 system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif; }
-h1 { margin: 0 0 .4rem; font-size: 1.7rem; line-height: 1.2; }
-h2 { margin: 2.6rem 0 .6rem; padding-bottom: .25rem; border-bottom: 2px solid var(--line);
-  font-size: 1.25rem; }
-h3 { margin: 1.8rem 0 .4rem; font-size: 1.05rem; }
-p { max-width: 46rem; margin: .5rem 0; }
-.lead p:first-child { font-size: 1.12rem; }
-nav { margin-top: .9rem; display: flex; flex-wrap: wrap; gap: .3rem 1.1rem; font-size: .92rem; }
-a { color: var(--blue); }
-.wide { overflow-x: auto; margin: .8rem 0; }
-table { border-collapse: collapse; font-size: .9rem; }
-th, td { padding: .35rem .7rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
-th { background: var(--tint); white-space: nowrap; padding: 0; }
-th button { width: 100%; padding: .4rem .7rem; border: 0; background: none; color: inherit; font: inherit;
-  font-weight: 600; text-align: inherit; cursor: pointer; }
-th button::after { content: " \\2195"; color: #a9b4bf; }
-th[aria-sort=ascending] button::after { content: " \\2191"; color: var(--blue); }
-th[aria-sort=descending] button::after { content: " \\2193"; color: var(--blue); }
-td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-td small { display: block; color: var(--soft); }
-figure { margin: 1.1rem 0; }
-figure img { max-width: 100%; height: auto; display: block; }
-figcaption { margin-top: .3rem; color: var(--soft); font-size: .88rem; max-width: 46rem; }
-pre { padding: .8rem 1rem; overflow-x: auto; background: var(--tint); border-left: 3px solid var(--line);
-  font: .84rem/1.45 ui-monospace, "DejaVu Sans Mono", monospace; }
-details { margin: .7rem 0; }
-summary { cursor: pointer; color: var(--blue); }
-@media print { nav, th button::after { display: none; } body { max-width: none; font-size: 11pt; } }
-"""
-
-_SCRIPT = """
-for (const table of document.querySelectorAll("table")) {
-  const heads = [...table.tHead.rows[0].cells];
-  heads.forEach((head, column) => head.firstElementChild.addEventListener("click", () => {
-    const down = head.getAttribute("aria-sort") !== "descending";
-    heads.forEach(other => other.removeAttribute("aria-sort"));
-    head.setAttribute("aria-sort", down ? "descending" : "ascending");
-    const value = row => {
-      const cell = row.cells[column];
-      if (cell.dataset.key === undefined) return cell.textContent;
-      return cell.dataset.key === "" ? null : Number(cell.dataset.key);
-    };
-    const rows = [...table.tBodies[0].rows].sort((a, b) => {
-      const x = value(a), y = value(b);
-      if (x === null || y === null) return (x === null) - (y === null);
-      const order = typeof x === "number" ? x - y : x.localeCompare(y, undefined, { numeric: true });
-      return down ? -order : order;
-    });
-    table.tBodies[0].append(...rows);
-  }));
-}
-"""

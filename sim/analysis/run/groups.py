@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
-from sim.analysis.bootstrap import Sample, mean_intervals
+from sim.analysis.bootstrap import mean_intervals
+from sim.analysis.everyone import Everyone
 from sim.analysis.measures import SAVINGS, per_user
 from sim.analysis.rules import RESTART, RULES
 from sim.analysis.tables import Run
@@ -34,11 +35,11 @@ def savings(run: Run, by: str = "", rule: str = RESTART) -> pd.DataFrame:
     values = np.hstack([metrics[name].to_numpy(dtype=float) for name in SAVINGS])
     keys = [(strategy, name) for name in SAVINGS for strategy in run.strategies]
     group = run.users.groupby("user_id")[by].first().reindex(run.user_ids) if by else pd.Series("", run.user_ids)
+    everyone = Everyone((run,))
     rows = []
     for name in sorted(group.dropna().unique()):
         mine = (group == name).to_numpy(dtype=bool, na_value=False)
-        sample = Sample.of(run.styles[mine], np.zeros(mine.sum(), dtype=np.int64))
-        found = mean_intervals(values[mine], sample, run.seed)
+        found = mean_intervals(values[mine], everyone.sample_of(mine), run.seed)
         for (strategy, metric), mean, low, high, users in zip(keys, *found[:4], strict=True):
             if users:
                 rows.append((name, strategy, metric, rule, mean, low, high, users))

@@ -77,9 +77,9 @@ def phones(run: Run) -> Figure | None:
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 300 * low else (1,)))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
         axes.xaxis.set_minor_locator(NullLocator())
-        least = f" (at least {LEAST_MIN:g})" if (minutes < LEAST_MIN).any(axis=None) else ""
+        least = f"at least {LEAST_MIN:g}" if (minutes < LEAST_MIN).any(axis=None) else ""
         miss = f"; rule {RESTART}" if axes is right else ""
-        axes.set_xlabel(f"minutes, selection to target{least}{miss}", fontsize=8)
+        axes.set_xlabel(f"minutes from selection to target\n{least}{miss}".replace("\n; ", "\n").rstrip(), fontsize=8)
     out = len(minutes) - int(minutes.notna().any(axis=1).sum())
     note = f"{out} of {len(minutes)} users have a phone with too little memory for this LLM and are left out"
     handles, labels = left.get_legend_handles_labels()
@@ -87,7 +87,7 @@ def phones(run: Run) -> Figure | None:
         handles,
         labels,
         loc="outside lower center",
-        ncols=min(len(names), 6),
+        ncols=min(len(names), 3),
         title=note if out else None,
         title_fontsize=8,
     )

@@ -31,7 +31,7 @@ from sim.analysis.run.latent import latent_levels
 from sim.analysis.run.phones import phones
 from sim.analysis.run.waves import by_wave
 from sim.analysis.summary import number
-from sim.analysis.tables import Run
+from sim.analysis.tables import Run, held
 from sim.experiment.names import SCRATCH
 
 
@@ -98,14 +98,6 @@ def learning_curves(run: Run) -> Figure | None:
 def mean_of(run: Run, table: pd.DataFrame) -> Interval:
     """Means of the columns of a table that has a row for some users."""
     return mean_intervals(table.reindex(run.user_ids).to_numpy(), Everyone((run,)).sample, run.seed)
-
-
-def held(curves: pd.DataFrame, last: int) -> pd.DataFrame:
-    """Losses of users (rows) by step (columns, up to `last`), held after a user's last evaluation."""
-    losses = curves.pivot_table(index="user_id", columns="step", values="loss")
-    if last not in losses.columns and not losses.empty:
-        losses[last] = np.nan
-    return losses.ffill(axis=1)
 
 
 def where_time_goes(run: Run) -> Figure | None:
@@ -197,10 +189,7 @@ def draw(name: str, run: Run) -> Figure | None:
         return FIGURES[name](run)
 
 
-def draw_all(run: Run, folder: Path, pdf: bool = False) -> list[Path]:
-    """Write every figure that the run has data for: PNG at 200 dpi, and PDF where asked."""
-    written = []
-    for name in FIGURES:
-        if (figure := draw(name, run)) is not None:
-            written += [save(figure, folder / f"{name}.{kind}") for kind in (("png", "pdf") if pdf else ("png",))]
-    return written
+def draw_all(run: Run, folder: Path, kind: str = "png") -> list[Path]:
+    """Write every figure that the run has data for, as files of a kind: png (200 dpi), svg or pdf."""
+    drawn = {name: figure for name in FIGURES if (figure := draw(name, run)) is not None}
+    return [save(figure, folder / f"{name}.{kind}") for name, figure in drawn.items()]

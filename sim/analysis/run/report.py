@@ -10,6 +10,9 @@ from sim.analysis.everyone import Everyone
 from sim.analysis.explain.chart import chart
 from sim.analysis.explain.explanation import gallery
 from sim.analysis.explain.text import page
+from sim.analysis.look.crowd import Crowd
+from sim.analysis.look.explorer import explorer
+from sim.analysis.look.library import MISSING, library
 from sim.analysis.look.page import Cell, Section, document, folded, html_table, paragraph, picture, verbatim
 from sim.analysis.measures import COSTS, METRICS, TOTALS
 from sim.analysis.rules import MEANING, RESTART
@@ -35,19 +38,21 @@ def report(folder: Path | str) -> Path:
     headline, *rest = found.sentences
     lead = [headline, " ".join(rest)] if rest else [headline]
     title = f"Headstart: {run.name}"
-    write_whole(path, document(title, lead, _sections(run, summary, found)))
+    html, scripts = explorer([Crowd(run.name, Everyone((run,)), summary)])
+    write_whole(path, document(title, lead, _sections(run, summary, found, html), scripts))
     return path
 
 
-def _sections(run: Run, summary: pd.DataFrame, found: Verdict) -> list[Section]:
-    """The parts of the report, in reading order."""
+def _sections(run: Run, summary: pd.DataFrame, found: Verdict, explored: str) -> list[Section]:
+    """The parts of the report, in reading order. Pictures are left out whose numbers are `explored`."""
     sections = [
         Section("What was run", _setting(run)),
-        Section("What won, by how much", _results(run, summary)),
+        Section("What won, by how much", _results(run, summary, explored)),
         Section("Wave by wave", _waves(run)),
+        Section("Whom it helps: by strategy, tier and style", explored),
         Section("How sure", _certainty(run, found)),
         Section("What it cost, on which phones", _costs(run)),
-        Section("Learning and data", _learning(run)),
+        Section("Learning and data", _learning(run, explored)),
         Section("How good explanations are", explained(summary)),
         Section("Explained users", _users(run, found)),
         Section("The space of explanations", _latent(run)),
@@ -96,7 +101,7 @@ def _setting(run: Run) -> str:
     return html
 
 
-def _results(run: Run, summary: pd.DataFrame) -> str:
+def _results(run: Run, summary: pd.DataFrame, explored: str) -> str:
     caption = "Mean savings against scratch with 95 % intervals. A bar cut at the left has its value beside it."
     demand = (
         "Savings by the loss that is demanded. A line begins where that is no lower than the target at which training "
@@ -109,7 +114,8 @@ def _results(run: Run, summary: pd.DataFrame) -> str:
             "(billing.scratch_steps) than it breaks even at. A click on a heading sorts."
         )
         + _summary(summary)
-        + _figure(run, "savings", caption)
+        + ("" if explored else paragraph(MISSING) if not library() else "")
+        + ("" if explored else _figure(run, "savings", caption))
         + _figure(run, "demanded_loss", demand)
     )
 
@@ -182,10 +188,10 @@ def _costs(run: Run) -> str:
     return _figure(run, "where_time_goes", time) + _figure(run, "phones", spread) + every
 
 
-def _learning(run: Run) -> str:
+def _learning(run: Run, explored: str) -> str:
     learning = "Mean held-out loss with its 95 % band, on the LLM that was really trained."
     ladder = "Users that reach the target with at most that share of their texts, with 95 % intervals."
-    return _figure(run, "learning_curves", learning) + _figure(run, "data_ladder", ladder)
+    return ("" if explored else _figure(run, "learning_curves", learning)) + _figure(run, "data_ladder", ladder)
 
 
 def _users(run: Run, found: Verdict) -> str:

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from sim.analysis.everyone import Everyone
-from sim.analysis.look.figures import styled
+from sim.analysis.look.crowd import Crowd
+from sim.analysis.look.explorer import MOST_CROWDS, explorer
 from sim.analysis.look.page import Cell, Section, document, folded, html_table, paragraph, picture, verbatim
 from sim.analysis.measures import COSTS, METRICS
 from sim.analysis.rules import MEANING, RESTART
 from sim.analysis.run.verdict import WHAT
 from sim.analysis.summary import COLUMNS, DASH, by_key, interval, number
-from sim.analysis.sweep.mixed import MERGED, MIXED_SOURCE, beside_mixed, mixed_styles
-from sim.analysis.sweep.plots import accuracy_by_similarity, cost_by_pool, metrics_by_key, pareto
+from sim.analysis.sweep.figures import MIXED, Drawn, figures
+from sim.analysis.sweep.mixed import MERGED, MIXED_SOURCE, beside_mixed
 from sim.analysis.sweep.published import SOURCE, beside_published
-from sim.analysis.sweep.table import SHOWN, Sweep, listed, load_sweep
+from sim.analysis.sweep.table import SHOWN, Setting, Sweep, listed, load_sweep
 from sim.analysis.sweep.verdict import best, extent, verdict
-from sim.analysis.tables import records
+from sim.analysis.tables import is_run, records
 from sim.common.disk import write_whole
+from sim.common.errors import UserError
 from sim.experiment.names import ORACLE, SCRATCH, SEEDS
 
 
@@ -29,36 +29,40 @@ def report(folder: Path | str) -> Path:
     """Write report.html into a sweep's folder and return its path. Raises UserError when the folder is no sweep."""
     sweep = load_sweep(Path(folder))
     path = sweep.folder / "report.html"
-    write_whole(path, document(f"Headstart: sweep {sweep.name}", verdict(sweep), _sections(sweep)))
+    html, scripts = explorer(_crowds(sweep), max(0, len(sweep.settings) - MOST_CROWDS))
+    write_whole(path, document(f"Headstart: sweep {sweep.name}", verdict(sweep), _sections(sweep, html), scripts))
     return path
 
 
-def _sections(sweep: Sweep) -> list[Section]:
-    pooled = sweep.pooled
-    keys = [key for key in sweep.keys if sweep.rows[key].nunique() > 1 and not _counts_along(sweep, key)]
+def _sections(sweep: Sweep, explored: str) -> list[Section]:
+    pooled, drawn = sweep.pooled, {one.title: _figure(one) for one in figures(sweep)}
+    mixed = drawn.pop(MIXED)
     sections = [
         Section("What was swept", _setting(sweep)),
         *([] if pooled is sweep else [Section("All replicates together", _table(pooled))]),
+        Section("Whom it helps: by strategy, tier and style", explored),
         Section("Differences between strategies", _differences(sweep)),
-        *(Section(f"By {key}", _by_key(sweep, key)) for key in keys),
-        Section("Cost by pool size", _figure(lambda: cost_by_pool(pooled), _COST)),
-        Section("Accuracy by similarity", _figure(lambda: accuracy_by_similarity(pooled), _ACCURACY)),
-        Section("Cost against accuracy", _figure(lambda: pareto(pooled), _PARETO)),
+        *(Section(title, html) for title, html in drawn.items()),
         Section("Beside the published costs", _published(pooled)),
-        Section("Users who mix styles", _mixed(sweep)),
-        Section("All runs", _table(sweep)),
+        Section(MIXED, _mixed(sweep, mixed)),
+        Section("All runs", _table(sweep) if pooled is sweep else folded("Every replicate by itself", _table(sweep))),
     ]
     return [section for section in sections if section.html]
 
 
-_COST = "What choosing costs the phone, by size of the pool, with 95 % intervals."
-_ACCURACY = (
-    "How often a truly closest pLLM is chosen, by the share of style text in the pLLMs' data, with 95 % intervals."
-)
-_PARETO = (
-    "Every run (replicates together) and strategy that chooses: what choosing costs against how often it is right. "
-    "Upper left is better."
-)
+def _crowds(sweep: Sweep) -> list[Crowd]:
+    """The users of the first settings of the sweep; none where the records of some run are not there, or broken."""
+    settings = sweep.settings[:MOST_CROWDS]
+    if not all(is_run(folder) for setting in settings for folder in setting.folders):
+        return []
+    try:
+        return [Crowd(_named(setting), Everyone(setting.runs), setting.summary) for setting in settings]
+    except UserError:
+        return []
+
+
+def _named(setting: Setting) -> str:
+    return ", ".join(f"{key} {value}" for key, value in setting.values.items()) or "all replicates"
 
 
 def _setting(sweep: Sweep) -> str:
@@ -105,21 +109,6 @@ def _differences(sweep: Sweep) -> str:
     )
 
 
-def _counts_along(sweep: Sweep, key: str) -> bool:
-    """Whether a key is the second seed of replicates, which says no more than the first."""
-    first, second = SEEDS
-    if key != second or first not in sweep.keys:
-        return False
-    return len(sweep.rows[[first, second]].drop_duplicates()) == sweep.rows[first].nunique()
-
-
-def _by_key(sweep: Sweep, key: str) -> str:
-    sweep = sweep if key in SEEDS else sweep.pooled
-    others = [k for k in sweep.keys if k != key]
-    note = f" Runs that differ in {listed(others)} are averaged, and a bar spans all their intervals." if others else ""
-    return _figure(lambda: metrics_by_key(sweep, key), f"Means over users with 95 % intervals, by {key}.{note}")
-
-
 def _published(sweep: Sweep) -> str:
     table = beside_published(sweep)
     if table.empty:
@@ -162,7 +151,7 @@ def _published(sweep: Sweep) -> str:
     )
 
 
-def _mixed(sweep: Sweep) -> str:
+def _mixed(sweep: Sweep, chart: str) -> str:
     table = beside_mixed(sweep)
     if table.empty:
         return ""
@@ -178,10 +167,6 @@ def _mixed(sweep: Sweep) -> str:
         for r in records(table)
     ]
     headings = ["styles a user", "strategy", "steps", f"more than {MERGED}", "of scratch, %"]
-    chart = _figure(
-        lambda: mixed_styles(table),
-        "Steps by number of styles, measured and published; the line is scratch.",
-    )
     return (
         chart
         + html_table([*headings, "of scratch, published, %"], rows)
@@ -226,7 +211,6 @@ def _value(value: object) -> Cell | str:
     return str(value)
 
 
-def _figure(draw: Callable[[], Figure | None], caption: str) -> str:
-    with styled():
-        figure = draw()
-    return "" if figure is None else picture(figure, caption)
+def _figure(drawn: Drawn) -> str:
+    figure = drawn.figure()
+    return "" if figure is None else picture(figure, drawn.caption)

@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
-from sim.commands.terminal import console, say_path
+from sim.commands.terminal import Format, console, say_path
 
 
 def explain(
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="a run's folder, or latest")],
     user: Annotated[int, typer.Argument(help="number of the user, from 0")],
     strategy: Annotated[str, typer.Option(help="whose explanation")] = "xpert",
+    kind: Annotated[Format, typer.Option("--format", help="kind of the picture")] = "png",
 ) -> None:
     """What a user's style is made of, which pLLM was chosen and why, what it cost, what it saved.
 
@@ -34,4 +35,4 @@ def explain(
     folder = resolved(folder)
     found = explained(load_run(folder), user, strategy)
     console.print(page(found), highlight=False, markup=False)
-    say_path(save(chart(found), folder / "plots" / f"explain-user-{user}-{file_name(strategy)}.png"))
+    say_path(save(chart(found), folder / "plots" / f"explain-user-{user}-{file_name(strategy)}.{kind}"))

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from sim.analysis.run.plots import draw, draw_all, held
-from sim.analysis.tables import load_run
+from sim.analysis.run.plots import draw, draw_all
+from sim.analysis.tables import held, load_run
 
 
 def test_every_figure_is_drawn(run_folder: Path, tmp_path: Path) -> None:
-    paths = draw_all(load_run(run_folder), tmp_path / "plots", pdf=True)
+    run = load_run(run_folder)
+    paths = [path for kind in ("png", "svg", "pdf") for path in draw_all(run, tmp_path / "plots", kind)]
     names = {"savings", "demanded_loss", "learning_curves", "where_time_goes", "data_ladder", "phones"}
     assert {p.stem for p in paths} == names
     for path in paths:

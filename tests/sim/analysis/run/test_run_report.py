@@ -10,6 +10,9 @@ import pytest
 
 from sim.analysis.explain.explanation import explain
 from sim.analysis.explain.text import page
+from sim.analysis.look import explorer as explorers
+from sim.analysis.look.library import MISSING, library
+from sim.analysis.run import report as reports
 from sim.analysis.run.plots import draw_all
 from sim.analysis.run.report import report
 from sim.analysis.run.verdict import nobody_chose, setting
@@ -74,10 +77,20 @@ def test_report_is_one_file(run_folder: Path) -> None:
     checker.feed(html)
     assert checker.open == []
     assert all(s.startswith(("data:image/png;base64,", "#")) for s in checker.sources)
-    assert not re.search(r"https?://|@import|url\(", html)
+    own = html.replace(library(), "")
+    assert not re.search(r"https?://|@import|url\(", own)
     assert "xpert is best" in html
     assert len(re.findall("<h3>User", html)) == 5
+    assert own.count("<img") == 9
+
+
+def test_report_without_the_library_has_pictures_and_says_so(run_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (explorers, reports):
+        monkeypatch.setattr(module, "library", lambda: "")
+    html = report(run_folder).read_text(encoding="utf-8")
+    assert MISSING.partition(":")[0] in html
     assert html.count("<img") == 11
+    assert html.count("<script") == 1
 
 
 def test_how_good_explanations_are_is_what_the_summary_says(run_folder: Path) -> None:

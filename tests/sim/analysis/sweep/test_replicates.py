@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 from docs.make import results, summaries
 from sim.analysis.everyone import Everyone
 from sim.analysis.summary import SUMMARY_CSV, interval, write_summary
+from sim.analysis.sweep.figures import draw_all
 from sim.analysis.sweep.plots import pareto
 from sim.analysis.sweep.report import report
 from sim.analysis.sweep.table import load_sweep, runs_table, short_table, write_settings
@@ -42,6 +45,27 @@ def made(folder: Path, settings: dict[str, tuple[int, ...]]) -> Path:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made(tmp_path_factory.mktemp("replicates"), SETTINGS)
+
+
+def test_every_setting_can_be_explored(folder: Path) -> None:
+    html = report(folder).read_text(encoding="utf-8")
+    (text,) = re.findall('<script type="application/json" id="explorer-data">(.*?)</script>', html, re.DOTALL)
+    crowds = json.loads(text)["crowds"]
+    assert [crowd["name"] for crowd in crowds] == [f"pool.texts {texts}" for texts in SETTINGS]
+    summary = pd.read_csv(folder / SUMMARY_CSV).set_index(["pool.texts", "strategy", "metric", "rule"])
+    for crowd, (texts, seeds) in zip(crowds, SETTINGS.items(), strict=True):
+        assert crowd["users"] == 20 * len(seeds)
+        row = summary.loc[(texts, "xpert", "compute_saved_total", "restart")]
+        total, users = (sum(cell[3] for cell in crowd[part]["compute_saved_total"]) for part in ("sums", "counts"))
+        assert users == row["users"]
+        assert total / users == pytest.approx(row["mean"])
+        assert crowd["intervals"]["all"]["compute_saved_total"][3] == pytest.approx([row["low"], row["high"]])
+
+
+def test_figures_of_a_sweep_are_written_as_what_is_asked_for(folder: Path, tmp_path: Path) -> None:
+    paths = draw_all(load_sweep(folder), tmp_path, "svg")
+    assert {path.name for path in paths} == {"by_pool.texts.svg", "by_seed.svg", "cost_against_accuracy.svg"}
+    assert all("<svg" in path.read_text(encoding="utf-8") for path in paths)
 
 
 @pytest.mark.parametrize("texts", SETTINGS)
