@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from sim.common.cache import built, cache_dir, digest
+from sim.common.errors import UserError
 
 PACKAGE = "vl-convert-python"
 MISSING = f"Pictures stand in for interactive charts, which need the package {PACKAGE}: pip install '{PACKAGE}>=1.8,<2'"
@@ -31,4 +32,7 @@ def library() -> str:
         (folder / _FILE).write_text(javascript_bundle(_ENTRY), encoding="utf-8")
 
     name = digest({"package": PACKAGE, "version": made_by, "entry": _ENTRY})
-    return (built(cache_dir() / f"charts-{name}", build) / _FILE).read_text(encoding="utf-8")
+    try:
+        return (built(cache_dir() / f"charts-{name}", build) / _FILE).read_text(encoding="utf-8")
+    except (UserError, OSError):  # a cache that cannot be written costs seconds, not the report
+        return str(javascript_bundle(_ENTRY))
