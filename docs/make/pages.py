@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from docs.make import headline, house, memory
+from docs.make import blind, headline, house, memory
 from docs.make.results import FILLED, filled
 from docs.make.summaries import REFERENCE
 from sim.analysis.look.figures import save
@@ -203,7 +203,7 @@ def pages() -> dict[str, str]:
 
 def main(folder: Path = DOCS) -> None:
     rows = compare(paper(), Records(REFERENCE))
-    for name, text in (pages() | {"paper.md": describe_paper(rows)}).items():
+    for name, text in (pages() | {"paper.md": describe_paper(rows), blind.PAGE: blind.blind()}).items():
         (folder / name).write_text(text, encoding="utf-8")
         print(folder / name)
     print(save(chart(rows), folder / paper_page.PICTURE))

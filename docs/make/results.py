@@ -46,6 +46,14 @@ CHOOSING = {
     "loss before the first step, nats": Of("start_loss", 1, 2),
     "loss gap of who misses, nats": Of("loss_gap", 1, 2),
 }
+BILL = {
+    "right pLLM, %": Of("selection_accuracy"),
+    "taught styles, %": Of("accuracy_taught"),
+    "untaught styles, %": Of("accuracy_untaught"),
+    "TFLOP to choose": Of("selection_flops", 1e-12, 1),
+    "minutes": Of("selection_s", 1 / 60, 1),
+    "kJ": Of("selection_j", 1e-3, 2),
+}
 EXPLAINING = {
     "tone named first, taught styles, %": Of("tone_first_taught"),
     "untaught styles, %": Of("tone_first_untaught"),
@@ -125,6 +133,7 @@ def mixed(name: str) -> str:
 
 TABLES: dict[str, Callable[[str], str]] = {
     "table": lambda name: table(MAIN, name),
+    "bill": lambda name: table(BILL, name),
     "choosing": lambda name: table(CHOOSING, name),
     "data": lambda name: table(DATA, name),
     "explaining": explaining,

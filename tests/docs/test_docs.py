@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from docs.make import house, memory
+from docs.make import blind, house, memory
 from docs.make.pages import DOCS, describe_config, pages
 from docs.make.results import BLOCK, FILLED, README, filled
 from docs.make.summaries import read_summary
@@ -20,6 +20,17 @@ from tests.runs import run, small_config
 @pytest.mark.parametrize("name", ["config.md", "records.md"])
 def test_page_is_up_to_date(name: str) -> None:
     assert (DOCS / name).read_text(encoding="utf-8") == pages()[name], "run `python -m docs.make`"
+
+
+def test_page_of_words_without_styles_is_that_of_the_records() -> None:
+    page = (DOCS / blind.PAGE).read_text(encoding="utf-8")
+    assert page == blind.blind(), "run `python -m docs.make`"
+    before, _, key = page.partition("## Key")
+    for line in key.splitlines():
+        if line.startswith("| ") and not line.startswith("| person"):
+            style = line.split(" | ")[1]
+            assert style in before  # as one of all that it could be
+            assert before.count(style) == 1
 
 
 def test_picture_of_the_house_is_that_of_the_code() -> None:

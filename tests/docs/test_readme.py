@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import shlex
+import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from docs.make.results import README
@@ -26,6 +28,7 @@ def test_the_first_experiment(
     (code,), (commands,) = blocks("python"), blocks("bash")
     assert len([line for line in code.splitlines() if line.strip()]) <= 15
     (tmp_path / "mine.py").write_text(code, encoding="utf-8")
+    monkeypatch.delitem(sys.modules, "mine", raising=False)  # another test's
     monkeypatch.chdir(tmp_path)
     smaller = [*tiny_overrides(tiny_llm, Path("results")), "ladder.users=0"]
     for line in commands.splitlines():
@@ -35,4 +38,5 @@ def test_the_first_experiment(
         more = [word for word in smaller if word.partition("=")[0] not in named]
         status, _, err = command(*words[1:], *(more if words[1] in ("run", "sweep") else ()))
         assert status == 0, f"{line}: {err}"
-    assert "mine:FiveTries" in (next((tmp_path / "results" / "tries").glob("*/users.csv"))).read_text(encoding="utf-8")
+    runs = [pd.read_csv(path) for path in (tmp_path / "results" / "tries").glob("*/users.csv")]
+    assert [{*run["strategy"]} for run in runs] == 2 * [{"scratch", "mine:FiveTries"}]
