@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,44 +19,51 @@ from sim.common.disk import no_space
 from sim.common.errors import RunFailed, UserError
 from sim.experiment.config import Config
 from sim.records.folder import discard_unbegun, is_finished, make_folder, new_run_id, reopen_folder
+from sim.tracking import Tracking
 
 
 @dataclass(frozen=True, eq=False)
 class Begun:
-    """A run's folder, and its checked config, which is None where every job is done already.
+    """A run's folder and config, and what was prepared for it: None where every job is done already.
 
     `resumed`: the folder was there before.
     """
 
     folder: Path
+    config: Config
     preparation: Preparation | None
     resumed: bool = False
 
-    def do(self, watcher: Watcher) -> None:
-        """Do the jobs that are not done. Raises RunFailed, UserError, KeyboardInterrupt; what is finished is kept."""
+    def do(self, watcher: Watcher) -> Tracking:
+        """Do the jobs that are not done; returns what `close` is to tell. What is finished is kept, whatever happens.
+
+        Raises RunFailed, UserError, KeyboardInterrupt.
+        """
+        tracking = Tracking(self.config, self.folder, watcher)
         if self.preparation is None:
-            return
+            return tracking
         from sim.engine import start  # Flower and Ray take seconds to import
 
         try:
-            with _disk_is_full_at(self.folder):
-                start(self.preparation, self.folder, watcher)
+            with _disk_is_full_at(self.folder), tracking:
+                start(self.preparation, self.folder, tracking)
         except UserError:
             if not self.resumed:  # another process may be about to begin in a folder that is not ours
                 discard_unbegun(self.folder)
             raise
+        return tracking
 
 
 def begin(config: Config) -> Begun:
     """Check a config, and make the folder of its run. Raises UserError."""
     preparation = prepare(config)
-    return Begun(make_folder(config, new_run_id(config)), preparation)
+    return Begun(make_folder(config, new_run_id(config)), config, preparation)
 
 
 def reopen(folder: Path, config: Config | None = None, overrides: Sequence[str] = ()) -> Begun:
     """Go on with a run, as `sim.records.folder.reopen_folder` lets one. Raises UserError."""
     config = reopen_folder(folder, config, overrides)
-    return Begun(folder, None if is_finished(folder) else prepare(config), resumed=True)
+    return Begun(folder, config, None if is_finished(folder) else prepare(config), resumed=True)
 
 
 def has_all(folder: Path) -> bool:
@@ -64,19 +71,24 @@ def has_all(folder: Path) -> bool:
     return is_finished(folder) and (folder / SUMMARY_CSV).is_file()
 
 
-def close(folder: Path, plots: bool = True) -> tuple[Run, pd.DataFrame]:
+def close(folder: Path, plots: bool = True, tracking: Tracking | None = None) -> tuple[Run, pd.DataFrame]:
     """Write what is made of the records of a run that is done, the summary last: what has it, has all.
 
+    Args:
+        tracking: the run's trackers, which are told.
     Returns its tables and its summary. Raises RunFailed where the disk is full.
     """
-    with _disk_is_full_at(folder):
+    with _disk_is_full_at(folder), tracking or nullcontext():
         done = load_run(folder)
         write_demanded(done)
         if plots:
             from sim.analysis.run.plots import draw_all
 
             draw_all(done, folder / "plots")
-        return done, write_summary(done)
+        summary = write_summary(done)
+        if tracking:
+            tracking.end()
+        return done, summary
 
 
 @contextmanager
