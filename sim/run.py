@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import pandas as pd
 
@@ -21,6 +22,9 @@ from sim.experiment.config import Config
 from sim.records.folder import discard_unbegun, is_finished, make_folder, new_run_id, reopen_folder
 from sim.tracking import Tracking
 
+Start: TypeAlias = Callable[[Preparation, Path, Watcher], object]
+"""Does a run's jobs in its folder."""
+
 
 @dataclass(frozen=True, eq=False)
 class Begun:
@@ -34,24 +38,30 @@ class Begun:
     preparation: Preparation | None
     resumed: bool = False
 
-    def do(self, watcher: Watcher) -> Tracking:
+    def do(self, watcher: Watcher, start: Start | None = None) -> Tracking:
         """Do the jobs that are not done; returns what `close` is to tell. What is finished is kept, whatever happens.
 
+        Args:
+            start: does them; default: the backend of the config.
         Raises RunFailed, UserError, KeyboardInterrupt.
         """
         tracking = Tracking(self.config, self.folder, watcher)
         if self.preparation is None:
             return tracking
-        from sim.engine import start  # Flower and Ray take seconds to import
-
         try:
             with _disk_is_full_at(self.folder), tracking:
-                start(self.preparation, self.folder, tracking)
+                (start or _on_backend)(self.preparation, self.folder, tracking)
         except UserError:
             if not self.resumed:  # another process may be about to begin in a folder that is not ours
                 discard_unbegun(self.folder)
             raise
         return tracking
+
+
+def _on_backend(preparation: Preparation, folder: Path, watcher: Watcher) -> None:
+    from sim.engine import start  # Flower and Ray take seconds to import
+
+    start(preparation, folder, watcher)
 
 
 def begin(config: Config) -> Begun:
