@@ -193,7 +193,7 @@ def llm_names() -> list[str]:
 
 
 VARIANT = re.compile(
-    r"-(instruct|chat|it|pt|hf|base|sft|dpo|gguf|mlx|awq|gptq|spinquant|qlora|v[\d.]+|\d+k|\d{4}|\d-?bit|"
+    r"-(instruct|incite|chat|it|pt|hf|base|sft|dpo|gguf|mlx|awq|gptq|spinquant|qlora|v[\d.]+|\d+k|\d{4}|\d-?bit|"
     r"int[48]|fp16|bf16|q\d(-[k\d](-[sml])?)?)(?=-|$)"
 )
 """Parts of a name that change the weights or their format, not the shape."""
@@ -203,8 +203,8 @@ def llm(name_or_path: str | Path) -> Llm:
     """The shape of an LLM: a name in `llms/`, a config.json, or a folder that holds one.
 
     Case, publisher, spaces and variant do not matter: "meta-llama/Llama-3.2-1B-Instruct" and "Llama 3.2 1B"
-    find "llama-3.2-1b". Raises UnknownName where nothing is found, ValueError naming the file where it is no
-    config that is supported.
+    find "llama-3.2-1b", "microsoft/phi-1_5" finds "phi-1.5". Raises UnknownName where nothing is found, ValueError
+    naming the file where it is no config that is supported.
     """
     path = Path(name_or_path)
     if path.is_dir():
@@ -224,12 +224,14 @@ def llm(name_or_path: str | Path) -> Llm:
 def _shipped(asked: str) -> str:
     """Which of the shipped shapes is meant."""
     known = llm_names()
-    name = re.sub(r"[\s_:]+", "-", asked.strip().lower().rsplit("/", maxsplit=1)[-1]).removeprefix("meta-")
+    name = asked.strip().lower().rsplit("/", maxsplit=1)[-1].removeprefix("meta-")
+    name = re.sub(r"(?<!q)(\d)_(?=\d)", r"\1.", name)  # phi-1_5, as the hub has it; Q4_0 is a format
+    name = re.sub(r"[\s_:]+", "-", name)
     for candidate in (name, VARIANT.sub("", name)):
         for shape in known:
             if _spelt(shape) == _spelt(candidate):
                 return shape
-    raise UnknownName("LLM", asked, known, get_close_matches(name, known, n=3, cutoff=0.3))
+    raise UnknownName("LLM", asked, known, get_close_matches(name, known, n=3, cutoff=0.6))
 
 
 def _spelt(name: str) -> str:

@@ -30,7 +30,7 @@ class UnknownName(ValueError):  # noqa: N818 - it names what is unknown
 
     def __init__(self, kind: str, name: str, known: Iterable[str], nearest: Iterable[str] | None = None) -> None:
         names = list(known)
-        close = list(nearest or get_close_matches(name.lower(), names, n=3, cutoff=0.5))
+        close = list(get_close_matches(name.lower(), names, n=3, cutoff=0.6) if nearest is None else nearest)
         few = names if len(names) <= 8 else []
         hint = f"; nearest: {', '.join(close)}" if close else f"; known: {', '.join(few)}" if few else ""
         super().__init__(f"unknown {kind} {name!r}{hint} ({len(names)} known)")

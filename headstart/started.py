@@ -60,8 +60,8 @@ def run(
         begun = reopen(folder, Config.changed(folder / "config.toml", values) if values else None)
     try:
         with shown(Console(), quiet) as watcher:
-            begun.do(watcher)
-        close(begun.folder, plots)
+            tracking = begun.do(watcher)
+        close(begun.folder, plots, tracking)
     except RunFailed as failure:
         raise RunFailed(f"{failure}; go on with: headstart.run(resume={str(begun.folder)!r})") from failure
     return cast(Run, load(begun.folder))

@@ -38,7 +38,6 @@ INTERRUPTED = 130
 app = typer.Typer(
     help="Simulate phone users who personalise an LLM from a shared pool, and measure what it costs them.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import pandas as pd
 
@@ -20,50 +21,66 @@ from sim.common.disk import no_space
 from sim.common.errors import RunFailed, UserError
 from sim.experiment.config import Config
 from sim.records.folder import discard_unbegun, is_finished, make_folder, new_run_id, reopen_folder
+from sim.tracking import Tracking
+
+Start: TypeAlias = Callable[[Preparation, Path, Watcher], object]
+"""Does a run's jobs in its folder."""
 
 
 @dataclass(frozen=True, eq=False)
 class Begun:
-    """A run's folder, and its checked config, which is None where every job is done already.
+    """A run's folder and config, and what was prepared for it: None where every job is done already.
 
     `resumed`: the folder was there before.
     """
 
     folder: Path
+    config: Config
     preparation: Preparation | None
     resumed: bool = False
 
-    def do(self, watcher: Watcher) -> None:
-        """Rehearse the strategies, then do the jobs that are not done.
+    def do(self, watcher: Watcher, start: Start | None = None) -> Tracking:
+        """Rehearse the strategies, then do the jobs that are not done; returns what `close` is to tell.
 
-        Raises RunFailed, UserError, KeyboardInterrupt; what is finished is kept.
+        What is finished is kept, whatever happens.
+
+        Args:
+            start: does them; default: the backend of the config.
+        Raises RunFailed, UserError, KeyboardInterrupt.
         """
+        tracking = Tracking(self.config, self.folder, watcher)
         if self.preparation is None:
-            return
-        from sim.rehearsal.before import Rehearsal
-
+            return tracking
         try:
             with _disk_is_full_at(self.folder):
-                Rehearsal().of(self.preparation, watcher)
-                from sim.engine import start  # Flower and Ray take seconds to import
+                from sim.rehearsal.before import Rehearsal
 
-                start(self.preparation, self.folder, watcher)
+                Rehearsal().of(self.preparation, watcher)
+                with tracking:
+                    (start or _on_backend)(self.preparation, self.folder, tracking)
         except UserError:
             if not self.resumed:  # another process may be about to begin in a folder that is not ours
                 discard_unbegun(self.folder)
             raise
+        return tracking
+
+
+def _on_backend(preparation: Preparation, folder: Path, watcher: Watcher) -> None:
+    from sim.engine import start  # Flower and Ray take seconds to import
+
+    start(preparation, folder, watcher)
 
 
 def begin(config: Config) -> Begun:
     """Check a config, and make the folder of its run. Raises UserError."""
     preparation = prepare(config)
-    return Begun(make_folder(config, new_run_id(config)), preparation)
+    return Begun(make_folder(config, new_run_id(config)), config, preparation)
 
 
 def reopen(folder: Path, config: Config | None = None, overrides: Sequence[str] = ()) -> Begun:
     """Go on with a run, as `sim.records.folder.reopen_folder` lets one. Raises UserError."""
     config = reopen_folder(folder, config, overrides)
-    return Begun(folder, None if is_finished(folder) else prepare(config), resumed=True)
+    return Begun(folder, config, None if is_finished(folder) else prepare(config), resumed=True)
 
 
 def has_all(folder: Path) -> bool:
@@ -71,12 +88,14 @@ def has_all(folder: Path) -> bool:
     return is_finished(folder) and (folder / SUMMARY_CSV).is_file()
 
 
-def close(folder: Path, plots: bool = True) -> tuple[Run, pd.DataFrame]:
+def close(folder: Path, plots: bool = True, tracking: Tracking | None = None) -> tuple[Run, pd.DataFrame]:
     """Write what is made of the records of a run that is done, the summary last: what has it, has all.
 
+    Args:
+        tracking: the run's trackers, which are told.
     Returns its tables and its summary. Raises RunFailed where the disk is full.
     """
-    with _disk_is_full_at(folder):
+    with _disk_is_full_at(folder), tracking or nullcontext():
         done = load_run(folder)
         write_demanded(done)
         write_waves(done)
@@ -84,7 +103,10 @@ def close(folder: Path, plots: bool = True) -> tuple[Run, pd.DataFrame]:
             from sim.analysis.run.plots import draw_all
 
             draw_all(done, folder / "plots")
-        return done, write_summary(done)
+        summary = write_summary(done)
+        if tracking:
+            tracking.end()
+        return done, summary
 
 
 @contextmanager

@@ -8,15 +8,12 @@ from typing import Any
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
-from sim.cloud.check import prepare
 from sim.cloud.run import serve_run
-from sim.common.errors import UserError
 from sim.display import Log
 from sim.experiment.config import Config
 from sim.experiment.reading import check_values
 from sim.experiment.shipped import ROOT
-from sim.records.folder import discard_unbegun, make_folder, new_run_id
-from sim.rehearsal.before import Rehearsal
+from sim.run import begin, close
 from sim.transport.grid import FlowerNodes
 
 app = ServerApp()
@@ -25,16 +22,10 @@ app = ServerApp()
 @app.main()
 def main(grid: Grid, context: Context) -> None:
     """`flwr run .`: the experiment of the run config, as `headstart run` would do it."""
-    config = config_of(context.run_config).anchored(ROOT)
-    preparation, watcher = prepare(config), Log()
-    Rehearsal().of(preparation, watcher)
-    folder = make_folder(config, new_run_id(config))
-    try:
-        serve_run(preparation, folder, watcher, FlowerNodes(grid))
-    except UserError:
-        discard_unbegun(folder)
-        raise
-    watcher.done(folder)
+    begun, watcher = begin(config_of(context.run_config).anchored(ROOT)), Log()
+    tracking = begun.do(watcher, lambda ready, folder, told: serve_run(ready, folder, told, FlowerNodes(grid)))
+    close(begun.folder, tracking=tracking)
+    watcher.done(begun.folder)
 
 
 def config_of(run_config: Mapping[str, Any]) -> Config:

@@ -19,6 +19,7 @@ from sim.records.journal import progress
 from sim.records.shelf import RUNS
 from sim.rehearsal.before import Rehearsal
 from sim.run import close
+from sim.tracking import Tracking
 from sim.worker.scratch import FOLDER
 
 
@@ -52,8 +53,8 @@ def sweep(points: Sequence[Point], watcher: SweepWatcher) -> list[str]:
         except (RunFailed, UserError) as failure:
             failures.append(f"{point.label}: {failure}")
         else:
-            _write_runs(points)
-    _write_runs(points)
+            _write_runs(points, watcher)
+    _write_runs(points, watcher)
     _write_settings(points[0].folder.parent)
     return failures
 
@@ -70,15 +71,18 @@ def _do(point: Point, watcher: Watcher) -> None:
     except OSError as error:
         reason = no_space(error, point.folder) or error.strerror or error
         raise UserError(f"output: cannot write {str(point.folder)!r}: {reason}.") from error
-    start(prepare(point.config), point.folder, watcher, shared)
+    tracking = Tracking(point.config, point.folder, watcher)
+    with tracking:
+        start(prepare(point.config), point.folder, tracking, shared)
+    close(point.folder, plots=False, tracking=tracking)
 
 
-def _write_runs(points: Sequence[Point]) -> None:
+def _write_runs(points: Sequence[Point], watcher: Watcher) -> None:
     """Summarise what is finished and write runs.csv, in the order of the grid."""
     done = [point for point in points if is_finished(point.folder)]
     for point in done:
         if not is_summarised(point.folder):
-            close(point.folder, plots=False)
+            close(point.folder, plots=False, tracking=Tracking(point.config, point.folder, watcher))
     if done:
         table = runs_table([(point.folder, point.values) for point in done])
         folder = points[0].folder.parent

@@ -10,12 +10,12 @@ from typing import Annotated
 import typer
 
 from sim.common.errors import UserError
-from sim.experiment.shipped import ROOT
+from sim.experiment.shipped import IS_CLONE, ROOT
 
 
 def bench(arguments: Annotated[list[str] | None, typer.Argument(metavar="[OPTIONS]")] = None) -> None:
     """Measure Headstart beside the FlowerTune pattern and a PEFT loop on equal work, lanes, and cost-only runs."""
-    if not (ROOT / "tests" / "benchmarks").is_dir():
+    if not IS_CLONE:
         raise UserError(f"bench: {ROOT} has no tests/benchmarks; install from a clone with pip install -e .")
     # -P: a folder `tests` where the user stands is not ours
     command = [sys.executable, "-P", "-m", "tests.benchmarks", *(arguments or [])]

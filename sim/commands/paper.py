@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from sim.commands.terminal import console, errors, frame, say_path
-from sim.experiment.shipped import ROOT
+from sim.experiment.shipped import IS_CLONE, ROOT
 
 
 def paper(
@@ -53,6 +53,8 @@ def paper(
     from sim.published import paper as published
 
     reference = ROOT / REFERENCE
+    if folder is None and not IS_CLONE:
+        raise UserError(f"paper: there is no {REFERENCE} outside of a clone; name a folder of records, and --output.")
     records = Records(folder or reference)
     if plan:
         table = DataFrame(planned(published(), records), columns=["records", "command", "what is there"])

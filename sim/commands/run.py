@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,9 @@ from sim.commands.checks.plan import show
 from sim.commands.terminal import console, errors, say_path, split_arguments
 from sim.common.errors import RunFailed
 from sim.experiment.shipped import QUICKSTART
+
+if TYPE_CHECKING:
+    from sim.tracking import Tracking
 
 
 def run(
@@ -62,8 +65,8 @@ def run(
         begun = begin(Config.load(path, overrides).anchored(Path.cwd()))
     try:
         with shown(console) as watcher:
-            begun.do(watcher)
-        finish(begun.folder, plots)
+            tracking = begun.do(watcher)
+        finish(begun.folder, plots, tracking)
     except RunFailed as failure:
         _say_resume(f"the run failed: {failure}", begun.folder)
         raise typer.Exit(1) from None
@@ -79,15 +82,15 @@ def _say_resume(what: str, folder: Path) -> None:
     say_path(folder)
 
 
-def finish(folder: Path, plots: bool) -> None:
-    """Plots, summary and table of a run that is done, from its files alone."""
+def finish(folder: Path, plots: bool, tracking: Tracking | None = None) -> None:
+    """Plots, summary and table of a run that is done, from its files alone; its trackers are told."""
     from sim.analysis.run.verdict import nobody_chose
     from sim.analysis.run.waves import sentences, waves
     from sim.analysis.summary import table
     from sim.records.tables import FAILED
     from sim.run import close
 
-    done, summary = close(folder, plots)
+    done, summary = close(folder, plots, tracking)
     console.print(table(summary))
     if said := nobody_chose(done):
         console.print(said)

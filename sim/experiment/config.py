@@ -31,6 +31,7 @@ from sim.experiment.sections import (
     Names,
     PoolSection,
     Population,
+    Records,
     Section,
     Training,
     Waves,
@@ -39,11 +40,17 @@ from sim.experiment.sections import (
 QUICKSTART = "quickstart"
 ELSEWHERE = {"backend", "workers", "address", "deadline_s", "job_deadline_s", "retries", "keep_going", "store"}
 """Keys of `engine` that say where and how long, and change no record."""
-NO_RECORD: dict[str, bool | set[str]] = {"name": True, "output": True, "replicates": True, "engine": ELSEWHERE}
+NO_RECORD: dict[str, bool | set[str]] = {
+    "name": True,
+    "output": True,
+    "replicates": True,
+    "engine": ELSEWHERE,
+    "records": True,
+}
 """Keys that change no record. A replicate is a run like any other: its seeds say which one it is."""
 ADDED = (
     *("replicates", "training.adapter", "training.warm_lr", "pool.evaluate_every", "pool.patience"),
-    *("billing.runtime", "engine.job_deadline_s", "training.scored_answers", "waves"),
+    *("billing.runtime", "engine.job_deadline_s", "training.scored_answers", "waves", "records"),
 )
 """Keys, or whole sections, that runs on people's disks may lack, for they are younger: read, they have their defaults.
 Runs of 0.1.0, which have none of them, trained pLLMs to the last of their steps."""
@@ -84,6 +91,7 @@ class Config(Section):
     ladder: Ladder = Ladder()
     billing: Billing = Billing()
     engine: Engine = Engine()
+    records: Records = Records()
     options: dict[str, dict[str, object]] = Field(
         default_factory=dict, description="a strategy's settings; `use` makes a variant of another strategy"
     )

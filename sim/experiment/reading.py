@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import stat
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date, time
 from pathlib import Path
 
@@ -67,6 +67,15 @@ def parse_override(text: str) -> tuple[str, object]:
     _check_text(key, "a key")
     check_values(found, key)
     return key, found
+
+
+def flat(tree: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
+    """The values of a tree by dotted key; an empty table is a value."""
+    for key, value in tree.items():
+        if isinstance(value, Mapping) and value:
+            yield from flat(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
 
 
 def set_key(tree: Tree, dotted: str, value: object) -> None:

@@ -286,3 +286,13 @@ class Engine(Section):
     store: Annotated[str, PathKey(made=True, url=True, workers="never")] = Field(
         "", description="where workers elsewhere fetch LLMs and pools: folder or fsspec URL; '': the cache, as is"
     )
+
+
+class Records(Section):
+    """`[records]`: who is told of a run, apart from its own files."""
+
+    trackers: Names = Field(
+        [],
+        description="where progress and summary are sent as well: 'tensorboard', 'mlflow', 'wandb', or an import path "
+        "'module:Class' (docs/trackers.md)",
+    )

@@ -178,7 +178,13 @@ def calibrated(config: Config, is_built: bool) -> Pace:
     Raises: RunFailed, UserError.
     """
     users = min(config.population.users, cohort_size(config))
-    small = {"population.users": users, "ladder.users": 0, "engine.backend": "inline", "output": ""}
+    small = {
+        "population.users": users,
+        "ladder.users": 0,
+        "engine.backend": "inline",
+        "records.trackers": [],
+        "output": "",
+    }
     with tempfile.TemporaryDirectory(prefix="headstart-plan-") as output:
         begun, watcher, began = begin(Config.changed(config, (small | {"output": output}).items())), _Started(), 0.0
         began = time.perf_counter()

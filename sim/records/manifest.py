@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sim.common.disk import write_whole
 from sim.experiment.config import Config
+from sim.experiment.shipped import IS_CLONE, ROOT
 
 NAME = "manifest.json"
 PACKAGES = ("headstart", "flwr", "ray", "torch", "transformers", "peft", "numpy", "pandas")
@@ -65,9 +66,10 @@ def version_of(package: str) -> str:
 
 def git_commit() -> str:
     """The commit of the checkout this runs from, '+' when it has changes, or '' outside of one."""
-    root = Path(__file__).resolve().parents[2]
+    if not IS_CLONE:  # an environment may lie in the checkout of something else
+        return ""
     try:
-        run = ["git", "-C", str(root), "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"]
+        run = ["git", "-C", str(ROOT), "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"]
         return subprocess.run(run, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return ""

@@ -60,6 +60,10 @@ def test_every_shipped_shape_has_its_published_size():
         ("Qwen/Qwen3-0.6B-Base", "qwen3-0.6b"),
         ("gemma 2 2b", "gemma-2-2b"),
         ("openllama-3b", "open-llama-3b"),
+        ("openlm-research/open_llama_3b_v2", "open-llama-3b"),
+        ("microsoft/phi-1_5", "phi-1.5"),
+        ("togethercomputer/RedPajama-INCITE-Base-3B-v1", "redpajama-3b"),
+        ("SmolLM2-135M-Instruct-Q4_0", "smollm2-135m"),
     ],
 )
 def test_names_ignore_publisher_case_and_variant(name, shipped):
@@ -91,6 +95,12 @@ def test_names_ignore_publisher_case_and_variant(name, shipped):
 )
 def test_another_size_is_never_taken_for_one_that_is_shipped(name):
     with pytest.raises(UnknownName, match=f"unknown LLM '{name}'; nearest: "):
+        llm(name)
+
+
+@pytest.mark.parametrize("name", ["banana", "foo/bar-xyz", "totally-unknown"])
+def test_nothing_is_called_near_that_is_not(name):
+    with pytest.raises(UnknownName, match=f"^unknown LLM '{name}' \\(\\d+ known\\)$"):
         llm(name)
 
 

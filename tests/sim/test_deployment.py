@@ -18,17 +18,11 @@ import pytest
 from sim.cloud.check import prepare
 from sim.engine import start
 from sim.records.folder import make_folder
-from tests.runs import Silent, processes, small_config, tables
+from tests.runs import Silent, free_port, processes, small_config, tables
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 START_S = 120
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager
@@ -75,6 +69,7 @@ def test_superlink_and_two_supernodes_give_the_records_of_inline(tiny_llm: Path,
         log = (home / "log.txt").read_text()
     folders = list((tmp_path / "out" / "small").glob("*"))
     assert len(folders) == 1, done.stdout + done.stderr + log
-    assert tables(folders[0]) == tables(folder), done.stdout + done.stderr + log
+    # the App summarises as well
+    assert tables(folder).items() <= tables(folders[0]).items(), done.stdout + done.stderr + log
     workers = json.loads((folders[0] / "manifest.json").read_text())["workers"]
     assert len({w["node"] for w in workers}) == 2, workers

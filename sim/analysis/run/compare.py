@@ -5,7 +5,7 @@ Users of both runs who are the same person are compared with themselves; where t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,7 @@ from sim.analysis.measures import SAVINGS, SHARES, TOTALS, per_user
 from sim.analysis.tables import Run
 from sim.experiment.config import NO_RECORD
 from sim.experiment.names import SCRATCH
+from sim.experiment.reading import flat
 from sim.records.manifest import made_by
 
 COMPARED = (*TOTALS, "steps_saved", "selection_accuracy", "reached")
@@ -35,15 +36,8 @@ def settings(a: Run, b: Run) -> pd.DataFrame:
 def _flat(run: Run) -> Iterator[tuple[str, object]]:
     """The settings that records depend on, by dotted key."""
 
-    def walk(tree: Mapping[str, object], prefix: str) -> Iterator[tuple[str, object]]:
-        for key, value in tree.items():
-            if isinstance(value, Mapping) and value:
-                yield from walk(value, f"{prefix}{key}.")
-            else:
-                yield prefix + key, value
-
     yield "version", made_by(run.folder) or None
-    yield from walk(run.config.model_dump(mode="json", exclude=NO_RECORD) if run.config else {}, "")
+    yield from flat(run.config.model_dump(mode="json", exclude=NO_RECORD) if run.config else {})
 
 
 def unpaired_for(a: Run, b: Run) -> str:
