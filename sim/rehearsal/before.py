@@ -17,10 +17,10 @@ SECONDS = 3.0
 
 
 class Rehearsal:
-    """Rehearses the strategies of a run, or of several: what was fine once is not tried again."""
+    """Rehearses the strategies of a run, or of several: what did not end one of them is not tried again."""
 
     def __init__(self) -> None:
-        self._fine: set[str] = set()
+        self._tried: set[str] = set()
 
     def of(self, preparation: Preparation, watcher: Watcher) -> None:
         """Rehearse all strategies of a run.
@@ -32,7 +32,7 @@ class Rehearsal:
         """
         config = preparation.config
         sizes = sizes_of(preparation)
-        todo = {name: key for name in config.strategies if (key := _decided_by(name, config, sizes)) not in self._fine}
+        todo = {name: key for name in config.strategies if (key := _decided_by(name, config, sizes)) not in self._tried}
         if not todo:
             return
         try:
@@ -42,12 +42,11 @@ class Rehearsal:
         with world:
             for name, key in todo.items():
                 fault = fault_in(name, world, sizes, SECONDS)
-                if fault is None:
-                    self._fine.add(key)
-                elif fault.sure and not config.engine.keep_going:
+                if fault is not None and fault.sure and not config.engine.keep_going:
                     raise UserError(f"{fault}.")
-                else:
+                if fault is not None:
                     watcher.remark(f"{fault}: so it was in a rehearsal, and may be in the run.")
+                self._tried.add(key)
 
 
 def _decided_by(name: str, config: Config, sizes: Sizes) -> str:
