@@ -50,8 +50,8 @@ def test_a_benchmark_that_is_killed(clone: Path) -> None:
     assert CliRunner().invoke(app, ["bench"]).exit_code == 128 + 9
 
 
-def test_an_installed_package_has_no_benchmark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sim.commands.bench.ROOT", tmp_path)
+def test_an_installed_package_has_no_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sim.commands.bench.IS_CLONE", False)
     result = CliRunner().invoke(app, ["bench", "--quick"])
     assert isinstance(result.exception, UserError)
     assert "install from a clone" in str(result.exception)
