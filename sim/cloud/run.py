@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from sim.cloud.provider import Provider
 from sim.common.errors import UserError
 from sim.common.memory import peak_mib
 from sim.corpus import Corpus
+from sim.experiment.config import Config
 from sim.experiment.names import SCRATCH
 from sim.ledger.meter import Meter
 from sim.ledger.terms import ENCODER
@@ -59,6 +61,7 @@ def serve_run(
     names = dict.fromkeys([*config.strategies, SCRATCH])
     offers = living.offers if living else make_offers(provider, pool, names, watcher.building)
     meter = _meter(provider, offers, text_tokens)
+    first = living.names() if living else ({name: provider.store.put(path) for name, path in offers.folders.items()},)
     orders: dict[str, object] = {
         **provider.orders,
         "pool": provider.store.put(pool.folder),
@@ -87,7 +90,7 @@ def serve_run(
                 if living:
                     recorder.write({"versions": living.rows(0, meter)["versions"]})
             journal.append(identity)
-        waves = _waves(provider, offers, living, meter, journal)
+        waves = chain([Wave(0, plan(config, *first))], _later(config, living, meter, journal) if living else ())
         Collector(config, waves, meter, journal, living.note if living else nothing).collect(dispatcher, watcher)
         write_manifest(
             folder,
@@ -101,15 +104,8 @@ def serve_run(
         )
 
 
-def _waves(
-    provider: Provider, offers: Offers, living: LivingPools | None, meter: Meter, journal: Journal
-) -> Iterator[Wave]:
-    """The waves of a run, each made when the one before is done."""
-    config = provider.config
-    if living is None:
-        yield Wave(0, plan(config, {name: provider.store.put(path) for name, path in offers.folders.items()}))
-        return
-    yield Wave(0, plan(config, *living.names()))
+def _later(config: Config, living: LivingPools, meter: Meter, journal: Journal) -> Iterator[Wave]:
+    """The waves after the first, each made when the one before is done."""
     for wave in range(1, config.waves.count):
         living.grow(journal, wave - 1)
         yield Wave(job_count(config, wave), plan(config, *living.names(), wave), living.rows(wave, meter))
