@@ -115,3 +115,13 @@ def test_size_of_the_pools() -> None:
     for name in ("headline", "strategies"):
         for path in (REFERENCE / name).rglob("pool.csv"):
             assert len(load_run(path.parent).pool) == 28
+
+
+def test_how_much_owners_wrote() -> None:
+    runs = [load_run(path.parent) for path in (REFERENCE / "headline").rglob("pool.csv")]
+    rich = [run for run in runs if run.config and run.config.pool.texts == "rich"]
+    (owners,) = {int(texts) for run in rich for texts in run.pool["texts"]}
+    (users,) = {int(texts) for run in rich for texts in run.users["texts"]}
+    assert owners == 8 * users
+    assert f"eight times as much, {owners} texts" in prose("docs/results.md")
+    assert "With eight times a user's texts" in prose("README.md")
