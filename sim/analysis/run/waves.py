@@ -87,11 +87,17 @@ def break_even(table: pd.DataFrame, column: str) -> dict[str, int | None]:
 
 
 def sentences(table: pd.DataFrame, what: str = "time_saved_total") -> Iterator[str]:
-    """Of each strategy, from which wave on it pays: for the wave's own users, and for all users up to then together."""
-    own, together = break_even(table, what), break_even(table, f"{what}_so_far")
+    """Of each strategy, from which wave on it pays: for the wave's own users, and for all users up to then together.
+
+    The mean of a wave is uncertain, so it is also said from when on its whole 95 % interval is above 0.
+    """
+    own, sure, together = (break_even(table, column) for column in (what, f"{what}_low", f"{what}_so_far"))
     for strategy in own:
         a, b = ("never save" if at is None else f"save from wave {at} on" for at in (own[strategy], together[strategy]))
-        yield f"{strategy}: on average a wave's users {a}; all users so far together {b}."
+        clear = "" if own[strategy] is None else " (clearly: never)"
+        if (at := sure[strategy]) is not None:
+            clear = f" (clearly: from wave {at} on)"
+        yield f"{strategy}: on average a wave's users {a}{clear}; all users so far together {b}."
 
 
 def write_waves(run: Run) -> None:

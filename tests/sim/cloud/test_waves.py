@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sim.analysis.run.waves import break_even
+from sim.analysis.run.waves import break_even, sentences
 from sim.analysis.run.waves import waves as waves_of
 from sim.analysis.tables import load_run
 from sim.cloud.check import prepare
@@ -239,6 +239,21 @@ def test_break_even_is_where_savings_begin_to_last() -> None:
     saved = {"a": [-1, 1, -1, 1, 1], "b": [1, 1, 1, 1, 1], "c": [1, 1, 1, 1, -1]}
     rows = [{"wave": w, "strategy": s, "saved": v} for s, values in saved.items() for w, v in enumerate(values)]
     assert break_even(pd.DataFrame(rows), "saved") == {"a": 3, "b": 0, "c": None}
+
+
+def test_what_is_said_of_waves_is_as_sure_as_their_intervals() -> None:
+    saved, low = {"a": [0, 0.1, 0.3], "b": [0, 0.1, 0.1], "c": [0, -1, -1]}, {"a": [0, -0.1, 0.2], "b": [0, -1, -1]}
+    rows = [
+        {"wave": w, "strategy": s, "x": v, "x_low": low.get(s, values)[w], "x_so_far": -1.0}
+        for s, values in saved.items()
+        for w, v in enumerate(values)
+    ]
+    assert list(sentences(pd.DataFrame(rows), "x")) == [
+        "a: on average a wave's users save from wave 1 on (clearly: from wave 2 on); all users so far together never "
+        "save.",
+        "b: on average a wave's users save from wave 1 on (clearly: never); all users so far together never save.",
+        "c: on average a wave's users never save; all users so far together never save.",
+    ]
 
 
 @pytest.mark.cluster
