@@ -6,9 +6,9 @@ import json
 import math
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Self
@@ -17,7 +17,7 @@ from sim.analysis.rules import ANY
 from sim.analysis.run.running import SAVED, Savings
 from sim.analysis.summary import SUMMARY_CSV, summary_of
 from sim.analysis.tables import records
-from sim.cloud.cohorts import job_count, plan
+from sim.cloud.cohorts import job_count, jobs
 from sim.cloud.collect import Watcher
 from sim.common.disk import write_whole
 from sim.common.errors import UserError
@@ -178,13 +178,9 @@ class Tracking:
         self._apart = [apart for apart in self._apart if not apart.failed]
 
 
-def _users_of(config: Config, jobs: int) -> int:
+def _users_of(config: Config, done: int) -> int:
     """The users of a run's first jobs, which were done before this process."""
-    if not jobs:
-        return 0
-    cohorts = plan(config, defaultdict(str))
-    every = (job for cohort in cohorts for job in (cohort.reference, *cohort.followers))
-    return sum(len(job.users) for job in every if job.index < jobs)
+    return sum(len(job.users) for job in islice(jobs(config, range(config.waves.count)), done))
 
 
 def _read(folder: Path) -> dict[str, str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sim.experiment.config import Config
@@ -23,9 +24,14 @@ class CohortPlan:
     followers: tuple[Job, ...]
 
     @property
+    def jobs(self) -> tuple[Job, ...]:
+        """All of them, in the order of the records."""
+        return (self.reference, *self.followers)
+
+    @property
     def last(self) -> int:
         """Index of the cohort's last job."""
-        return (self.followers or (self.reference,))[-1].index
+        return self.jobs[-1].index
 
 
 @dataclass(frozen=True)
@@ -45,10 +51,10 @@ def cohort_size(config: Config) -> int:
     return max(1, size)
 
 
-def cohorts(config: Config, wave: int = 0) -> list[range]:
+def cohorts(config: Config, wave: int = 0) -> Iterator[range]:
     """The users of a wave's cohorts; none has users of two waves."""
     users, size = config.wave(wave), cohort_size(config)
-    return [users[at : at + size] for at in range(0, len(users), size)]
+    return (users[at : at + size] for at in range(0, len(users), size))
 
 
 def plan(
@@ -78,12 +84,17 @@ def plan(
 
 def job_count(config: Config, waves: int | None = None) -> int:
     """How many jobs there are in the first so many waves, or in all."""
-    some = [
-        cohort for wave in range(config.waves.count if waves is None else waves) for cohort in cohorts(config, wave)
-    ]
-    climbing = sum(cohort[0] < config.ladder.users for cohort in some)
-    others = len(set(config.strategies) - {SCRATCH})
-    return len(some) * (1 + others) + climbing * len(rungs(config)) * len(config.strategies)
+    each = 1 + len(set(config.strategies) - {SCRATCH})
+    climbing = len(rungs(config)) * len(config.strategies)
+    count = config.waves.count if waves is None else waves
+    some = (cohort for wave in range(count) for cohort in cohorts(config, wave))
+    return sum(each + (climbing if cohort[0] < config.ladder.users else 0) for cohort in some)
+
+
+def jobs(config: Config, waves: Iterable[int]) -> Iterator[Job]:
+    """The jobs of some waves in the order of the records, of whom and what alone: no offer is named."""
+    nothing: Mapping[str, str] = defaultdict(str)
+    return (job for wave in waves for cohort in plan(config, nothing, wave=wave) for job in cohort.jobs)
 
 
 def rungs(config: Config) -> list[float]:

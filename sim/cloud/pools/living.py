@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
 
-from sim.cloud.cohorts import job_count, plan
+from sim.cloud.cohorts import job_count, jobs
 from sim.cloud.pools.line import Given, Line
 from sim.cloud.pools.offers import Offers
 from sim.cloud.provider import Provider
@@ -38,8 +38,8 @@ class LivingPools:
     def grow(self, journal: Journal, wave: int) -> None:
         """Make the versions that follow a wave, all of whose jobs the journal has."""
         config = self._provider.config
-        jobs = [job for cohort in plan(config, *self.names(), wave) for job in (cohort.reference, *cohort.followers)]
-        notes = list(zip(jobs, journal.notes(job_count(config, wave), len(jobs)), strict=True))
+        done = list(jobs(config, [wave]))
+        notes = list(zip(done, journal.notes(job_count(config, wave), len(done)), strict=True))
         growing = [name for name, line in self.lines.items() if line.grows]
         for at, name in enumerate(growing):
             self._progress(f"pools after wave {wave}", at, len(growing))

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from sim.cloud.cohorts import CohortPlan, job_count, plan, with_targets
+from sim.cloud.cohorts import CohortPlan, job_count, jobs, plan, with_targets
 from sim.experiment.config import Config
 from sim.messages import Job
 
@@ -14,7 +14,7 @@ from sim.messages import Job
 def planned(*overrides: str) -> tuple[Config, list[CohortPlan], list[Job]]:
     config = Config.load(None, ["population.users=10", "engine.cohort=4", "ladder.users=6", *overrides])
     plans = list(plan(config, {name: f"offer of {name}" for name in ["scratch", *config.strategies]}))
-    return config, plans, [job for p in plans for job in (p.reference, *p.followers)]
+    return config, plans, [job for p in plans for job in p.jobs]
 
 
 def test_indices_count_the_jobs_in_order() -> None:
@@ -23,6 +23,15 @@ def test_indices_count_the_jobs_in_order() -> None:
         assert [job.index for job in jobs] == list(range(len(jobs)))
         assert job_count(config) == len(jobs)
         assert [p.last for p in plans[:-1]] == [p.reference.index - 1 for p in plans[1:]]
+
+
+def test_jobs_of_all_waves_follow_each_other() -> None:
+    config = Config.load(None, ["population.users=10", "engine.cohort=2", "ladder.users=6", "waves.count=3"])
+    every = list(jobs(config, range(3)))
+    assert [job.index for job in every] == list(range(job_count(config)))
+    assert [job.wave for job in every] == sorted(job.wave for job in every)
+    assert {user for job in every if job.wave == 1 for user in job.users} == set(config.wave(1))
+    assert next(jobs(config, [2])).index == job_count(config, 2)
 
 
 def test_every_user_and_strategy_comes_once_with_all_texts() -> None:
