@@ -83,7 +83,7 @@ class Medoids(Policy):
     it. The clusters are those of k-medoids by cosine: each medoid is the farthest from those before it, to begin with.
     """
 
-    probes, answer_tokens, rounds = 8, 32, 20
+    probes, answer_tokens = 8, 32
 
     def apply(self, members: Members, cloud: Cloud, given: Contributions) -> Members:
         if not self.keep or len(members.names) <= self.keep:

@@ -8,13 +8,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from sim.common.errors import UserError
-from sim.corpus.base import Corpus, Need
+from sim.corpus.base import ENDLESS, Corpus, Need
 from sim.experiment.config import Config
 from sim.pool import plan
 from sim.population import users
-
-ENOUGH = 1_000_000
-"""Texts that nobody runs out of: a corpus without end says that it has as many."""
 
 
 def check_texts(config: Config, corpus: Corpus, styles: Sequence[str]) -> None:
@@ -74,7 +71,7 @@ def _advice(config: Config, corpus: Corpus, styles: Sequence[str], short: Mappin
 class Limit:
     """The largest value of a key with which there are enough texts, all other keys as they are.
 
-    `binds` is what there would be too little of with one more, None up to `ENOUGH`. A `largest` of 0: no value works.
+    `binds` is what there would be too little of with one more, None up to `ENDLESS`. A `largest` of 0: no value works.
     """
 
     key: str
@@ -99,9 +96,9 @@ def _limit(key: str, config: Config, corpus: Corpus, styles: Sequence[str]) -> L
         return {name: need for name, need in short.items() if name == key or name not in always}
 
     always = _short(_with(config, {key: 1}), corpus, styles)
-    largest = bisect_left(range(1, ENOUGH), True, key=lambda value: bool(lacking(value)))
-    if largest == ENOUGH - 1:
-        return Limit(key, _value(config, key), ENOUGH, None)
+    largest = bisect_left(range(1, ENDLESS), True, key=lambda value: bool(lacking(value)))
+    if largest == ENDLESS - 1:
+        return Limit(key, _value(config, key), ENDLESS, None)
     return Limit(key, _value(config, key), largest, next(iter(lacking(largest + 1).values())))
 
 

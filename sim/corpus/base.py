@@ -16,6 +16,8 @@ from strategies.base import Text
 
 Part = Literal["pool", "user", "test"]
 """Texts that pLLMs were fine-tuned on, that users own, and that users are evaluated on: disjoint prompts."""
+ENDLESS = 1_000_000
+"""Texts that nobody runs out of: a corpus without end says that it has as many."""
 WANTED_BY: Mapping[Part, str] = {
     "pool": "pool.texts or pool.similarity",
     "user": "population.texts",
@@ -95,7 +97,7 @@ class Corpus(ABC):
 
     @abstractmethod
     def available(self, style: str, part: Part) -> int:
-        """How many texts `draw` can give at most (a large number where text has no end)."""
+        """How many texts `draw` can give at most (`ENDLESS` where text has no end)."""
 
     def dropped(self, style: str) -> Mapping[str, int]:
         """How many rows of a style were read and are not used, by why not: "repeat others"."""

@@ -10,15 +10,13 @@ import numpy as np
 import pandas as pd
 
 from sim.common.streams import stream
-from sim.corpus.base import Corpus, Part
+from sim.corpus.base import ENDLESS, Corpus, Part
 from sim.llm.model import Reader
 from strategies.base import Text
 
 PARTS: tuple[Part, ...] = ("pool", "user", "test")
-MOST, MOST_LENGTHS, ENDLESS = 20_000, 300, 100
+MOST, MOST_LENGTHS, SOME = 20_000, 300, 100
 """Texts of a style and part that are compared, that are tokenised, and that are drawn of what has no end."""
-NO_END = 1_000_000
-"""What a corpus without end says that it has."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +32,7 @@ class Texts:
         available = {(style, part): corpus.available(style, part) for style in styles for part in PARTS}
         rng = stream(0, "survey")
         drawn = {
-            (style, part): corpus.draw(style, part, ENDLESS if count >= NO_END else min(count, MOST), rng)
+            (style, part): corpus.draw(style, part, SOME if count >= ENDLESS else min(count, MOST), rng)
             for (style, part), count in available.items()
             if count
         }
@@ -43,7 +41,7 @@ class Texts:
     @property
     def endless(self) -> bool:
         """Whether nobody runs out of them."""
-        return all(count >= NO_END for count in self.available.values())
+        return all(count >= ENDLESS for count in self.available.values())
 
     @property
     def sampled(self) -> bool:
@@ -133,12 +131,3 @@ class Lengths:
                 )
             )
         return cls(pd.concat(rows, ignore_index=True))
-
-    def quantiles(self) -> pd.DataFrame:
-        """How long prompts, answers and whole texts are."""
-        shares = {"5 %": 0.05, "half": 0.5, "95 %": 0.95, "longest": 1.0}
-        found = [{"tokens": name, **{k: self.table[name].quantile(q) for k, q in shares.items()}} for name in LENGTHS]
-        return pd.DataFrame(found)
-
-
-LENGTHS = ("prompt", "answer", "whole")

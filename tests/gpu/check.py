@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,14 +17,10 @@ import pandas as pd
 import torch
 import transformers
 
-from sim.cloud.preparation import open_texts
-from sim.cloud.run import serve_run
 from sim.experiment.config import Config
-from sim.records.folder import make_folder
 from sim.transport.nodes import InlineNodes
 from sim.worker.orders import answer
 from tests.benchmarks import ours, peft_loop
-from tests.benchmarks.ours import Clock
 from tests.benchmarks.workload import POCKET, Workload
 
 TOLERANCE = 1e-3
@@ -123,12 +118,10 @@ def quickstart(size: Size, device: str, output: Path) -> dict[str, Any]:
 
 
 def run(overrides: list[str], output: Path) -> tuple[pd.DataFrame, float]:
-    """The quickstart's config with overrides, in this process; its users.csv and the seconds it took."""
+    """The quickstart's config with overrides, in this process; its users.csv, and the seconds from the first job on."""
     config = Config.load(None, [*overrides, "engine.backend=inline", f"output={output}"])
-    folder = make_folder(config, "run")
-    began = time.perf_counter()
-    serve_run(open_texts(config), folder, Clock(), InlineNodes(answer))
-    return pd.read_csv(folder / "users.csv"), time.perf_counter() - began
+    seconds, folder = ours.timed(config, InlineNodes(answer), "run")
+    return pd.read_csv(folder / "users.csv"), seconds
 
 
 def machine(device: str) -> dict[str, str]:

@@ -41,7 +41,7 @@ def check_strategy(
     asks for and what that would cost the phone does. What is wrong is said in one line, with the line of your code.
     Every run does the same before it builds anything.
 
-    A module of your own is found on PYTHONPATH.
+    A module of your own is found in the current folder, and on PYTHONPATH.
 
     Examples:
 
@@ -49,7 +49,7 @@ def check_strategy(
 
         headstart strategy check exhaustive options.texts=8 population.phones=oneplus-12r --each
 
-        PYTHONPATH=. headstart strategy check shortlist:Shortlist options.most=5 --config configs/headline.toml
+        headstart strategy check shortlist:Shortlist options.most=5 --config configs/headline.toml
     """
     from sim.cloud.check import prepare
     from sim.experiment.config import Config

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from sim.corpus.base import Corpus, Part, Style, bucket
+from sim.corpus.base import ENDLESS, Corpus, Part, Style, bucket
 from sim.corpus.persona.grammar import LEVELS, Grammar, Topic
 from sim.corpus.persona.practice import Practice
 from strategies.base import Text
@@ -100,7 +100,7 @@ class PersonaCorpus(Corpus):
         return Text(self.grammar.prompt(form, topic), self.grammar.answer(topic, self._axes[style], rng))
 
     def available(self, style: str, part: Part) -> int:
-        return 1_000_000
+        return ENDLESS
 
     def lesson(self, rng: np.random.Generator) -> Style:
         """In most a single tone, level or length, so that it is known what each sounds like; else all of them crossed.
