@@ -192,7 +192,9 @@ strategy    | str   |       | strategy; all savings are against scratch, and by 
 users       | int   |       | users who came in that wave
 pllms       | int   | pLLMs | pLLMs in the pool that they found
 contributed | int   | adapters | adapters that the users of the wave before gave
-selection_accuracy | float | share | the chosen pLLM is one of those truly closest in style; of users who chose one
+style_there | float | share | users whose own style some pLLM of the pool has; of the rest even the closest has another
+style_chosen | float | share | users who started from a pLLM of their own style
+selection_accuracy | float | share | the chosen pLLM is one of the closest in style there; of users who chose one
 reached     | float | share | users that reach the target
 compute_saved_total      | float | share | FLOPs saved, selection included; mean over users
 compute_saved_total_low  | float | share | lower end of the 95 % interval of the mean

@@ -16,6 +16,7 @@ from sim.analysis.rules import MEANING, RESTART
 from sim.analysis.tables import Run, records
 from sim.common.disk import write_whole
 from sim.experiment.names import SCRATCH
+from sim.pool.contributed import pllm_of
 from sim.records.savings import share_saved
 from sim.records.tables import WAVES
 
@@ -35,6 +36,7 @@ def waves(run: Run) -> pd.DataFrame:
     up, down = (run.wide(column)[names] for column in ("bytes_up", "bytes_down"))
     versions = {(r["wave"], r["strategy"]): r for r in records(run.versions)}
     flops = run.cloud.groupby(["wave", "strategy"])["flops"].sum()
+    own = {column: _own_style(run, column) for column in ("oracle", "chosen")}
     so_far = {saving: _so_far(metrics[SAVINGS[saving]][[SCRATCH, *names]], wave) for saving in TOTALS}
     rows: list[dict[str, object]] = []
     for number in np.unique(wave):
@@ -49,6 +51,8 @@ def waves(run: Run) -> pd.DataFrame:
                 "users": int(mine.sum()),
                 "pllms": version.get("pllms"),
                 "contributed": version.get("contributed"),
+                "style_there": own["oracle"][strategy][mine].mean(),
+                "style_chosen": own["chosen"][strategy][mine].mean(),
                 "selection_accuracy": metrics["selection_accuracy"][strategy][mine].mean(),
                 "reached": metrics["reached"][strategy][mine].mean(),
                 "cloud_flops": float(flops.get((number, strategy), 0.0)),
@@ -60,6 +64,16 @@ def waves(run: Run) -> pd.DataFrame:
                 row |= {f"{what}_high": found[what].high[at], f"{what}_so_far": so_far[what][strategy][number]}
             rows.append(row)
     return pd.DataFrame(rows)[[column.name for column in WAVES]]
+
+
+def _own_style(run: Run, column: str) -> pd.DataFrame:
+    """1 where a pLLM named in a column of users.csv has its user's style, else 0, by user (rows) and strategy.
+
+    A pLLM has the style of the user who gave it; adapters that the cloud made have none.
+    """
+    given = {pllm_of(user): style for user, style in zip(run.user_ids, run.styles, strict=True)}
+    styles = {**dict(zip(run.pool["pllm"], run.pool["style"], strict=True)), **given}
+    return run.wide((run.users[column].map(styles) == run.users["style"]).astype(float))
 
 
 def _so_far(cost: pd.DataFrame, wave: np.ndarray) -> pd.DataFrame:
@@ -89,7 +103,8 @@ def break_even(table: pd.DataFrame, column: str) -> dict[str, int | None]:
 def sentences(table: pd.DataFrame, what: str = "time_saved_total") -> Iterator[str]:
     """Of each strategy, from which wave on it pays: for the wave's own users, and for all users up to then together.
 
-    The mean of a wave is uncertain, so it is also said from when on its whole 95 % interval is above 0.
+    The mean of a wave is uncertain, so it is also said from when on its whole 95 % interval is above 0. And after the
+    first wave, how many users had a chance: a pool may have no pLLM of their style, and the closest is then another's.
     """
     own, sure, together = (break_even(table, column) for column in (what, f"{what}_low", f"{what}_so_far"))
     for strategy in own:
@@ -97,7 +112,15 @@ def sentences(table: pd.DataFrame, what: str = "time_saved_total") -> Iterator[s
         clear = "" if own[strategy] is None else " (clearly: never)"
         if (at := sure[strategy]) is not None:
             clear = f" (clearly: from wave {at} on)"
-        yield f"{strategy}: on average a wave's users {a}{clear}; all users so far together {b}."
+        found = _styles(table, strategy)
+        yield f"{strategy}: on average a wave's users {a}{clear}; all users so far together {b}.{found}"
+
+
+def _styles(table: pd.DataFrame, strategy: str) -> str:
+    """For how many users the pool had a pLLM of their own style, and how many found it; "" where it never had."""
+    later = table[(table["strategy"] == strategy) & (table["wave"] > 0)]
+    there, chosen = (np.average(later[of], weights=later["users"]) for of in ("style_there", "style_chosen"))
+    return f" {there:.0%} found a pLLM of their own style there, {chosen:.0%} started from one." if there else ""
 
 
 def write_waves(run: Run) -> None:

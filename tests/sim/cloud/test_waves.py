@@ -233,6 +233,17 @@ def test_waves_are_summed_up(whole: Path) -> None:
     assert (first["time_saved_total"] < 0).all()  # nothing is saved yet, and the uploads are paid
     assert (table["bytes_up"] > 0).all()
     assert table["cloud_flops"].eq(0).all()  # neither of the two asks the cloud for anything
+    assert (first[["style_there", "style_chosen"]] == 0).all(axis=None)
+
+
+def test_a_closest_pllm_of_another_style_is_not_ones_own(whole: Path) -> None:
+    users = read(whole, "users").query("strategy == 'oracle'")
+    styles = {f"user-{user}": style for user, style in zip(users["user_id"], users["style"], strict=True)}
+    own = users["chosen"].map(styles) == users["style"]
+    table = waves_of(load_run(whole)).query("strategy == 'oracle'").set_index("wave")
+    assert table["style_chosen"].tolist() == own.groupby(users["wave"]).mean().tolist()
+    assert (table["selection_accuracy"].dropna() == 1).all()
+    assert table["style_chosen"].max() < 1  # closest always, and yet for some of another style
 
 
 def test_break_even_is_where_savings_begin_to_last() -> None:
@@ -245,12 +256,13 @@ def test_what_is_said_of_waves_is_as_sure_as_their_intervals() -> None:
     saved, low = {"a": [0, 0.1, 0.3], "b": [0, 0.1, 0.1], "c": [0, -1, -1]}, {"a": [0, -0.1, 0.2], "b": [0, -1, -1]}
     rows = [
         {"wave": w, "strategy": s, "x": v, "x_low": low.get(s, values)[w], "x_so_far": -1.0}
+        | {"users": w, "style_there": w * (s == "a") / 2, "style_chosen": w * (s == "a") / 10}
         for s, values in saved.items()
         for w, v in enumerate(values)
     ]
     assert list(sentences(pd.DataFrame(rows), "x")) == [
         "a: on average a wave's users save from wave 1 on (clearly: from wave 2 on); all users so far together never "
-        "save.",
+        "save. 83% found a pLLM of their own style there, 17% started from one.",
         "b: on average a wave's users save from wave 1 on (clearly: never); all users so far together never save.",
         "c: on average a wave's users never save; all users so far together never save.",
     ]
