@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import sys
 import threading
 import time
@@ -41,6 +42,7 @@ from sim.records.folder import is_finished  # noqa: E402
 from sim.records.journal import progress  # noqa: E402
 from sim.transport.nodes import InlineNodes, Nodes  # noqa: E402
 from sim.worker.orders import answer  # noqa: E402
+from sim.worker.trained import FOLDER  # noqa: E402
 
 if TYPE_CHECKING:
     from flwr.app import Context
@@ -51,14 +53,15 @@ def start(preparation: Preparation, folder: Path, watcher: Watcher, shared: Path
     """Do a run on its config's backend. What was finished is kept, whatever happens.
 
     Args:
-        shared: folder of what runs of a sweep share (`sim.worker.scratch`).
+        shared: folder of what runs of a sweep share (`sim.worker.trained`); None: the run's own, until it is done.
 
     Raises RunFailed, also where a disk is full or a job is missing in the end; UserError; KeyboardInterrupt.
     """
-    config = preparation.config
+    config, trained = preparation.config, shared or folder / FOLDER
     tasks = max(job_count(config), preparation.groups)
     try:
-        _on_nodes(config, tasks, lambda nodes: serve_run(preparation, folder, watcher, nodes, shared))
+        trained.mkdir(exist_ok=True)
+        _on_nodes(config, tasks, lambda nodes: serve_run(preparation, folder, watcher, nodes, trained))
     except UserError:
         raise
     except Exception as error:
@@ -67,6 +70,8 @@ def start(preparation: Preparation, folder: Path, watcher: Watcher, shared: Path
         raise
     if not is_finished(folder):
         raise RunFailed(f"it ended with {progress(folder)[1]} of {job_count(config)} jobs done")
+    if trained != shared:
+        shutil.rmtree(trained, ignore_errors=True)
 
 
 def build_pool(preparation: Preparation, watcher: Watcher) -> tuple[Provider, Pool]:

@@ -20,7 +20,7 @@ from sim.records.shelf import RUNS
 from sim.rehearsal.before import Rehearsal
 from sim.run import close
 from sim.tracking import Tracking
-from sim.worker.scratch import FOLDER
+from sim.worker.trained import FOLDER
 
 
 class SweepWatcher(Watcher, Protocol):

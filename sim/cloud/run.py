@@ -45,7 +45,7 @@ def serve_run(
     """Do a run in its folder, on nodes. Raises RunFailed; finished cohorts are kept then.
 
     Args:
-        shared: folder of what the runs of a sweep share (`sim.worker.scratch`).
+        shared: folder of what the runs of a sweep share (`sim.worker.trained`).
     """
     config = preparation.config
     began, ends = time.perf_counter(), time.monotonic() + config.engine.deadline_s

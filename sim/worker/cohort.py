@@ -27,7 +27,7 @@ from sim.worker.choosing import Driver, Participant
 from sim.worker.failures import UserFailed, of_the_machine, trace
 from sim.worker.giving import give
 from sim.worker.phone import PhoneView
-from sim.worker.scratch import from_scratch
+from sim.worker.trained import trained
 from sim.worker.workplace import Task, Workplace
 from strategies.base import Choice, Offer, Strategy
 
@@ -91,13 +91,13 @@ class Batch:
         engine, training = self._work.config.engine, self._work.config.training
         driver = Driver(self._job.strategy, self._strategy, self._desk, engine.keep_going, not training.cost_only)
         choices = driver.choices(offer, self.participants)
-        trained = self._finetuned(choices)
+        results = self._finetuned(choices)
         share = (time.perf_counter() - self._began) / len(self.users)
         out = [
             _failed(self.users[u], self._amount, self._nearest[self.users[u].styles], failure)
             for u, failure in {**self._failures, **driver.failures}.items()
         ]
-        for result in trained:
+        for result in results:
             user, choice, account = self.users[result.key], choices[result.key], self.participants[result.key].account
             out.append(
                 replace(
@@ -164,18 +164,18 @@ class Batch:
                 )
             )
 
-        def train_all() -> list[LaneResult[int]]:
+        def train(lanes: Sequence[Lane[int]]) -> list[LaneResult[int]]:
             plan = desk.plan if job.amount else replace(desk.plan, steps=0)
             done = {r.key: r for r in finetune(desk.lm, desk.lanes, lanes, plan)}
-            for user in self.givers & set(choices):
+            for user in self.givers & set(done):
                 participant = self.participants[user]
                 start = participant.account.origin(choices[user].start)
                 self._given[user] = give(self._work, self._task, self.users[user], participant, start, done[user])
-            return [replace(done[user], adapter=None, overlap=self._overlap(done[user])) for user in choices]
+            return [replace(done[lane.key], adapter=None, overlap=self._overlap(done[lane.key])) for lane in lanes]
 
-        if self.givers or any(choice.start.weights for choice in choices.values()):
-            return train_all()
-        return from_scratch(self._work, self._task.shared, job, train_all)
+        if self.givers:  # whose adapters are wanted
+            return train(lanes)
+        return trained(self._work, self._task.shared, job, lanes, train)
 
     def _overlap(self, trained: LaneResult[int]) -> dict[str, float]:
         """Scores of what the user's kept adapter answers to some held-out prompts, where the config asks for them.

@@ -23,8 +23,9 @@ from sim.display import Log
 from sim.engine import start
 from sim.experiment.grid import grid
 from sim.llm.training.finetune import finetune
+from sim.records.folder import make_folder
 from sim.sweep import sweep
-from tests.runs import same_tables, tiny_overrides
+from tests.runs import same_tables, serve, tiny_overrides
 
 ROOT = Path(__file__).resolve().parents[2]
 QUICKSTART = ROOT / "configs" / "quickstart.toml"
@@ -87,22 +88,32 @@ def test_a_run_that_fails_does_not_stop_the_others(tiny_llm: Path, tmp_path: Pat
     assert result.output.splitlines()[-1] == str(tmp_path / "s")
 
 
-def test_runs_share_what_is_trained_from_scratch(
-    tiny_llm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("lanes", [1, 4])
+def test_who_starts_alike_is_trained_once(
+    lanes: int, tiny_llm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two runs that differ in their pools: the second one trains nobody from scratch, and records the same."""
+    """Two runs that differ in their pools: nobody is trained from scratch again, nor by a strategy that is another's
+    twin, and the records are those of a run that trains everybody."""
     trained: list[int] = []
     monkeypatch.setattr("sim.worker.cohort.finetune", lambda *a: trained.append(len(a[2])) or finetune(*a))
-    points = grid(QUICKSTART, [*tiny_overrides(tiny_llm, tmp_path), "pool.steps=1,2", "ladder.users=0", "name=s"])
+    twins = ['strategies=["scratch","oracle","twin"]', 'options={twin = {use = "oracle"}}']
+    twins += ["pool.steps=1,2", "ladder.users=0", "name=s"]
+    points = grid(QUICKSTART, [*tiny_overrides(tiny_llm, tmp_path), f"engine.lanes={lanes}", *twins])
     assert sweep(points, Log()) == []
-    cohorts, strategies = 2, 3
-    assert len(trained) == 2 * cohorts * strategies - cohorts
-    assert len(list((tmp_path / "s" / "scratch").iterdir())) == cohorts
-    alone = tmp_path / "alone"
-    alone.mkdir()
+    users, runs = 4, 2
+    assert sum(trained) == users * (1 + runs)  # from scratch once, and from a run's pool once in each
+    assert len(list((tmp_path / "s" / "trained").iterdir())) == len(trained)
+    trained.clear()
+    alone = make_folder(points[1].config, "alone")
     start(prepare(points[1].config), alone, Log())
-    assert len(trained) == 3 * cohorts * strategies - cohorts
+    assert sum(trained) == users * 2
+    assert not (alone / "trained").exists()
+    trained.clear()
+    whole = make_folder(points[1].config, "whole")
+    serve(points[1].config, whole)
+    assert sum(trained) == users * 3
     same_tables(points[1].folder, alone)
+    same_tables(points[1].folder, whole)
 
 
 def test_time_left_covers_the_whole_sweep(tiny_llm: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -242,6 +242,7 @@ def test_many_users_take_seconds(row) -> None:
     frame["user_id"] = np.repeat(np.arange(users), len(names))
     frame["finetune_flops"] = np.random.default_rng(0).random(len(frame)) + 1
     frame["correct"] = frame["correct"].astype("boolean")
+    frame[["upload_s", "upload_j"]] = 0.0
     empty = {name: pd.DataFrame(columns=[c.name for c in TABLES[name]]) for name in
              ("ladder", "curves", "choices", "words", "pool", "cloud", "versions")}  # fmt: skip
     run = Run(folder=Path(), config=None, users=frame, **empty)
