@@ -235,7 +235,7 @@ def test_interval() -> None:
 
 @pytest.mark.benchmark
 def test_many_users_take_seconds(row) -> None:
-    """20,000 users and 12 strategies; 50,000 took 7 s on the machine this was written on."""
+    """20,000 users and 12 strategies; 50,000 took 7 s of CPU on the machine this was written on."""
     users, names = 20_000, ["scratch", *(f"s{i}" for i in range(11))]
     frame = pd.DataFrame([row(0, s) for s in names])
     frame = pd.concat([frame] * users, ignore_index=True)
@@ -243,10 +243,12 @@ def test_many_users_take_seconds(row) -> None:
     frame["finetune_flops"] = np.random.default_rng(0).random(len(frame)) + 1
     frame["correct"] = frame["correct"].astype("boolean")
     frame[["upload_s", "upload_j"]] = 0.0
+    frame["taught"] = frame["correct"]
+    frame[[c.name for c in TABLES["users"] if c.name not in frame and c.type is float]] = np.nan
     empty = {name: pd.DataFrame(columns=[c.name for c in TABLES[name]]) for name in
              ("ladder", "curves", "choices", "words", "pool", "cloud", "versions")}  # fmt: skip
     run = Run(folder=Path(), config=None, users=frame, **empty)
-    began = time.perf_counter()
+    began = time.process_time()
     summary = summarise(run)
-    assert time.perf_counter() - began < 30
+    assert time.process_time() - began < 30
     assert value(summary, "s3", "compute_saved", "users") == users
