@@ -61,6 +61,7 @@ def _llm(name: str, params_b: float) -> Llm:
 def predict(rows: pd.DataFrame, constants: Constants) -> pd.Series[float]:
     """The model's figure for each row, in the row's unit.
 
+    A row's `phone` (a `Phone`) counts before its `phone_id`, where it has one.
     Times are compared also where the memory rule says that training does not fit; `fits` rows compare the
     rule.
     """
@@ -83,7 +84,7 @@ def _predict(group: pd.DataFrame, constants: Constants) -> Floats:
         return memory.training_bytes(_llm(row.llm, row.params_b), tokens, row.precision, constants,
                                      adapter=EVERY) / 1e9  # fmt: skip
     power = row.operation.endswith("_power")
-    device = Device.of(row.phone_id, backend=row.backend, screen_on=power, constants=constants,
+    device = Device.of(row.get("phone", row.phone_id), backend=row.backend, screen_on=power, constants=constants,
                        threads=int(row.threads) if np.isfinite(row.threads) else None,
                        ram_gb="smallest" if row.operation == "fits" else PLENTY_GB)  # fmt: skip
     if row.operation == "train_flops":
