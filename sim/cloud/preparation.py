@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sim.cloud.enough import check_texts
@@ -24,7 +25,13 @@ class Preparation:
     @property
     def remarks(self) -> tuple[str, ...]:
         """What was dropped or put right in what was read, and what else should be known of it, in sentences."""
-        return (*self.corpus.remarks, *Hours(self.config).remarks)
+        return (*self.corpus.remarks, *self._repeated_people, *Hours(self.config).remarks)
+
+    @property
+    def _repeated_people(self) -> Iterator[str]:
+        users, people = self.config.population.users, len(self.user_styles)
+        if set(self.user_styles) <= set(self.corpus.people) and users > people:
+            yield f"population.users = {users:,}, but there are {people:,} people: some are several users."
 
     def pool_plan(self, lm_digest: str) -> PoolPlan:
         """The pool that the config asks for, on a base LLM of that content."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sim.common.errors import UserError
 from sim.corpus.base import Corpus, Style
+from sim.corpus.people import with_people
 from sim.experiment.registry import Registry
 from sim.experiment.sections import CorpusSection
 
@@ -31,4 +32,4 @@ def open_corpus(section: CorpusSection) -> Corpus:
     for name in ("styles", "default"):
         if not hasattr(corpus, name):
             raise UserError(f"corpus.source = {section.source!r}: what it opens has no {name!r}.")
-    return corpus
+    return with_people(corpus, section) if section.people else corpus

@@ -58,7 +58,7 @@ class Corpus(ABC):
 
     needs_path: ClassVar[bool] = False
     """Whether `corpus.path` must not be empty."""
-    built_in: ClassVar[bool] = False
+    built_in: bool = False
     """Whether the LLMs that are shipped learnt from it; for any other corpus they are built."""
     styles: Mapping[str, Style]
     default: str
@@ -83,6 +83,11 @@ class Corpus(ABC):
     def usual(self) -> Sequence[str]:
         """The styles that a pool has unless a config names others."""
         return list(self.styles)
+
+    @property
+    def people(self) -> Sequence[str]:
+        """Styles that are real people, who are the users one after another (`corpus.people`): here none."""
+        return ()
 
     @property
     def taught(self) -> list[str]:
@@ -132,6 +137,10 @@ class Corpus(ABC):
     @abstractmethod
     def fingerprint(self) -> str:
         """A hash of everything that decides what `draw` returns."""
+
+    def pool_fingerprint(self) -> str:
+        """A hash of what LLMs and pLLMs are made of, a part of that: here all."""
+        return self.fingerprint()
 
     def key(self, style: str) -> str:
         """What the random streams of a style's pLLMs are called: here its name. The same of two that are one style."""

@@ -32,7 +32,7 @@ def json_lines(path: Path, required: tuple[str, ...], name: str = "", optional: 
     Raises: UserError with file and line number for anything that is not as it should.
     """
     empty = True
-    for number, line in enumerate(re.split("\r\n|\r|\n", _text(path)), start=1):
+    for number, line in enumerate(re.split("\r\n|\r|\n", read_text(path)), start=1):
         if not line.strip():
             continue
         try:
@@ -88,7 +88,7 @@ def _described(value: object) -> str:
     return f"it is {value}" if isinstance(value, float) else f"it is a {type(value).__name__}"
 
 
-def _text(path: Path) -> str:
+def read_text(path: Path) -> str:
     """The text of a file in UTF-8, with or without byte order mark. Raises UserError that says what it is instead."""
     try:
         data = path.read_bytes()

@@ -50,12 +50,12 @@ NO_RECORD: dict[str, bool | set[str]] = {
 """Keys that change no record. A replicate is a run like any other: its seeds say which one it is."""
 ADDED = (
     *("replicates", "training.adapter", "training.warm_lr", "pool.evaluate_every", "pool.patience"),
-    *("billing.runtime", "engine.job_deadline_s", "training.scored_answers", "waves", "records"),
+    *("billing.runtime", "engine.job_deadline_s", "training.scored_answers", "waves", "records", "corpus.people"),
 )
 """Keys, or whole sections, that runs on people's disks may lack, for they are younger: read, they have their defaults.
 Runs of 0.1.0, which have none of them, trained pLLMs to the last of their steps."""
 
-YOUNGER = ("training.scored_answers", *(f"waves.{key}" for key in Waves.model_fields))
+YOUNGER = ("training.scored_answers", "corpus.people", *(f"waves.{key}" for key in Waves.model_fields))
 """Keys that came between two versions: at their defaults they are no part of a run's hash, so runs keep their names."""
 
 TUNED = {"pool": ("lr",), "training": ("lr", "warm_lr")}
@@ -117,6 +117,8 @@ class Config(Section):
                 "is no text at all; raise one of them"
             )
         self._check_waves()
+        if self.corpus.people and self.population.styles_per_user > 1:
+            raise ValueError("corpus.people: a person writes as one; population.styles_per_user must be 1")
         if self.training.cost_only:
             for key in ("scratch_steps", "tokens_per_step"):
                 if not getattr(self.billing, key):

@@ -119,7 +119,15 @@ class CorpusSection(Section):
     prompt: str = Field("prompt", description="column of prompts (jsonl, hf)")
     answer: str = Field("answer", description="column of answers (jsonl, hf)")
     style: str = Field("style", description="column of style names (jsonl, hf)")
-    held_out: float = Field(0.2, gt=0, lt=1, description="share of prompts held out (jsonl, hf)")
+    held_out: float = Field(
+        0.2,
+        gt=0,
+        lt=1,
+        description="share of prompts held out (jsonl, hf), or of what a person wrote (people)",
+    )
+    people: File = Field(
+        "", description="folder of files, one for each real person: they are the users (docs/corpora.md); empty: none"
+    )
 
 
 class PoolSection(Section):

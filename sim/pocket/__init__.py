@@ -30,4 +30,4 @@ def pocket_digest(corpus: Corpus) -> str:
     """A hash of what the pocket LLMs of a corpus are made of, or of the shipped ones; known before they are built."""
     if corpus.built_in:
         return "".join(known_digest(DATA / part) for part in PARTS)
-    return digest({"corpus": corpus.fingerprint(), "recipe": asdict(QUICK)})
+    return digest({"corpus": corpus.pool_fingerprint(), "recipe": asdict(QUICK)})

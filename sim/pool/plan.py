@@ -164,7 +164,7 @@ def plan_pool(config: Config, corpus: Corpus, lm_digest: str) -> PoolPlan:
     made_of = {
         "version": VERSION,
         "llm": lm_digest,
-        "corpus": corpus.fingerprint(),
+        "corpus": corpus.pool_fingerprint(),
         "pool": config.pool.model_dump(exclude={"size", "ship", "path"}) | {"texts": config.owner_texts},
         "training": {
             **kind_of(config.training).settings(),

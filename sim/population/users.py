@@ -57,9 +57,9 @@ class User:
 
 
 def possible_styles(config: Config, corpus: Corpus) -> list[str]:
-    """The styles that users can have: named, or those of the pool, or (an empty pool) the corpus's."""
+    """The styles that users can have: named, or people, or those of the pool, or (an empty pool) the corpus's."""
     styles = [corpus.style(s).id for s in config.population.styles]
-    return styles or styles_in_pool(config, corpus) or pool_styles(config.corpus, corpus)
+    return styles or list(corpus.people) or styles_in_pool(config, corpus) or pool_styles(config.corpus, corpus)
 
 
 def check_mixture(config: Config, styles: Sequence[str]) -> None:
@@ -84,7 +84,7 @@ def draw_users(config: Config, corpus: Corpus, styles: Sequence[str], user_ids: 
     users = []
     phone_ids, networks = draw_devices(config, user_ids)
     for at, (user_id, phone) in enumerate(zip(user_ids, phone_ids, strict=True)):
-        own = _styles(config, styles, user_id)
+        own = _styles(config, corpus, styles, user_id)
         write = partial(_write, config, corpus, own, user_id)
         users.append(User(user_id, own, corpus.all_taught(own), str(phone), networks[at], write))
     return users
@@ -116,9 +116,11 @@ def draw_devices(config: Config, user_ids: Sequence[int]) -> tuple[np.ndarray, N
     return ids, draw_networks(count, rng, population.network, phone_ids=ids, known=known)
 
 
-def _styles(config: Config, styles: Sequence[str], user_id: int) -> tuple[str, ...]:
+def _styles(config: Config, corpus: Corpus, styles: Sequence[str], user_id: int) -> tuple[str, ...]:
     count = config.population.styles_per_user
     check_mixture(config, styles)
+    if set(styles) <= set(corpus.people):  # each is a user once before anybody is twice
+        return (styles[user_id % len(styles)],)
     rng = stream(config.seed, user_id, "style")
     return tuple(styles[i] for i in rng.choice(len(styles), count, replace=False))
 
