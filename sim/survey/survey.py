@@ -10,6 +10,7 @@ import pandas as pd
 from sim.cloud.enough import Limit, limits
 from sim.common.cache import cache_dir, damage
 from sim.corpus import Corpus, open_corpus
+from sim.corpus.base import ENDLESS
 from sim.experiment.config import Config
 from sim.llm.model import Reader
 from sim.llm.named import folder_or_name
@@ -45,10 +46,10 @@ class Survey:
             rows.append(
                 {
                     "style": style + ("*" if style == self.corpus.default else ""),
-                    "rows": pool + user + test + texts.dropped[style],
-                    "pool": pool,
-                    "users": user,
-                    "held out": test,
+                    "rows": _count(pool + user + test + texts.dropped[style]),
+                    "pool": _count(pool),
+                    "users": _count(user),
+                    "held out": _count(test),
                     "dropped": texts.dropped[style],
                     "tokens": own["whole"].median(),
                     "95 %": own["whole"].quantile(0.95),
@@ -111,6 +112,10 @@ class Survey:
             f"population.users = {population.users:,}: about {each:,.3g} of each of {styles} styles. Of style "
             f"{style!r} {apart:,} can have no text in common; where there are more, they share some."
         )
+
+
+def _count(texts: int) -> int | str:
+    return "no end" if texts >= ENDLESS else texts
 
 
 NAMES = {"pool": "pool", "user": "users'", "test": "held-out"}
