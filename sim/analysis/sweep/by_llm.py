@@ -21,6 +21,7 @@ from sim.analysis.look.figures import label, looks, new_figure
 from sim.analysis.sweep.rebilled import can_be_rebilled, rebilled
 from sim.analysis.sweep.table import Sweep
 from sim.analysis.tables import Run
+from sim.common.errors import UserError
 from sim.experiment.names import ORACLE
 
 
@@ -41,6 +42,8 @@ BILLED = (
 """One LLM is base and summarizer, from small to large."""
 COSTS = {"tflop": "TFLOP", "minutes": "minutes", "kilojoules": "kJ"}
 """Costs of the table, and their units in figures; minutes and kilojoules with downloads."""
+LEAST = 0.5
+"""Share of users whose phone must be able to do it for a mean to stand beside those of other strategies."""
 PARTS = {"": "value", "_low": "low", "_high": "high"}
 
 
@@ -49,7 +52,8 @@ def accuracy_and_cost(runs: Sequence[Run], billed: Sequence[Billed] = BILLED) ->
 
     Columns: llm, strategy, users, accuracy (percent), tflop, minutes, kilojoules (a user), each with its 95 %
     interval `_low` and `_high`; and for each cost `_best`: no other strategy with that LLM is right as often for less
-    of it, or more often for as much. The oracle, which is told the style, takes no part in that.
+    of it, or more often for as much. The oracle, which is told the style, takes no part in that, nor does what
+    the phones of few users (`LEAST`) can do.
     """
     tables = []
     for one in billed:
@@ -67,7 +71,8 @@ def accuracy_and_cost(runs: Sequence[Run], billed: Sequence[Billed] = BILLED) ->
             mean = mean_intervals(values[names].to_numpy(dtype=float), everyone.sample, everyone.seed)
             rows |= {f"{name}{end}": getattr(mean, part) for end, part in PARTS.items()}
         table = pd.DataFrame(rows)
-        accuracy = table["accuracy"].where(table["strategy"] != ORACLE).to_numpy()
+        some = table["users"] >= LEAST * len(able)
+        accuracy = table["accuracy"].where(some & (table["strategy"] != ORACLE)).to_numpy()
         tables.append(table.assign(**{f"{c}_best": unbeaten(table[c].to_numpy(), accuracy) for c in COSTS}))
     return pd.concat(tables, ignore_index=True)
 
@@ -88,7 +93,10 @@ def table_of(sweep: Sweep) -> pd.DataFrame:
     runs = sweep.settings[0].runs
     if not all(run.config and run.config.training.cost_only and can_be_rebilled(run) for run in runs):
         return pd.DataFrame()
-    return accuracy_and_cost(runs)
+    try:
+        return accuracy_and_cost(runs)
+    except UserError:  # work.csv is broken, or a file of the config is gone: the rest of the report stands
+        return pd.DataFrame()
 
 
 def by_llm(sweep: Sweep) -> Figure | None:
@@ -97,8 +105,14 @@ def by_llm(sweep: Sweep) -> Figure | None:
 
 
 def chart(table: pd.DataFrame) -> Figure | None:
-    """Accuracy over each cost: a strategy is a marker, an LLM its size; filled where nothing beats it."""
-    if table.empty or (table := table.dropna(subset=["accuracy", "tflop"])).empty:
+    """Accuracy over each cost: a strategy is a marker, an LLM its size; filled where nothing beats it.
+
+    What the phones of few users (`LEAST`) can do is left out.
+    """
+    if table.empty:
+        return None
+    shown = table[table["users"] >= LEAST * table["users"].max()]
+    if (table := shown.dropna(subset=["accuracy", "tflop"])).empty:
         return None
     strategies, llms = (list(dict.fromkeys(table[column])) for column in ("strategy", "llm"))
     sizes = dict(zip(llms, np.linspace(3.2, 8.0, len(llms)) if len(llms) > 1 else [6.0], strict=True))

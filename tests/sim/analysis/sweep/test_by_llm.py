@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 
+from docs.make import results
 from sim.analysis.everyone import Everyone
 from sim.analysis.summary import write_summary
 from sim.analysis.sweep.by_llm import BILLED, COSTS, Billed, accuracy_and_cost, chart, table_of, unbeaten
@@ -101,6 +105,11 @@ def test_accuracy_is_that_of_the_records_and_costs_grow_with_the_llm(folder: Pat
     assert own.loc["xpert", "minutes"] == pytest.approx(minutes)
 
 
+def marked(axes: Axes) -> list[Line2D]:
+    """The points of a panel; bars, and the line that joins a strategy's points, have no marker."""
+    return [line for line in axes.lines if len(line.get_xdata()) == 1 and line.get_marker() not in ("", "None")]
+
+
 def test_chart_fills_what_nothing_beats_and_has_a_place_for_what_is_free(folder: Path) -> None:
     table = table_of(load_sweep(folder))
     figure = chart(table)
@@ -108,20 +117,47 @@ def test_chart_fills_what_nothing_beats_and_has_a_place_for_what_is_free(folder:
     assert len(figure.axes) == len(COSTS)
     flops = figure.axes[0]
     assert flops.get_xlim()[0] < 0 < flops.get_xlim()[1]  # random computes nothing
-    points = [line for line in flops.lines if len(line.get_xdata()) == 1 and line.get_marker() not in ("", "None")]
+    points = marked(flops)
     filled = sum(line.get_markerfacecolor() != "white" for line in points)
     assert len(points) == len(table)
     assert filled == table["tflop_best"].sum()
     assert chart(pd.DataFrame()) is None
 
 
+def test_chart_leaves_out_what_few_phones_can_do(folder: Path) -> None:
+    table = table_of(load_sweep(folder)).query("llm == '8 B'")
+    few = table.assign(users=table["users"].where(table["strategy"] != "exhaustive", 1))
+    for shown, strategies in ((table, 7), (few, 6)):
+        figure = chart(shown)
+        assert figure is not None
+        assert len(marked(figure.axes[0])) == strategies
+
+
+def test_table_of_a_page(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(results, "REFERENCE", folder.parent)
+    lines = results.by_llm(folder.name).splitlines()
+    assert lines[0].count("|") == 11  # strategy, accuracy, two costs of four LLMs
+    assert [line.split("`")[1] for line in lines[2:9]] == CHOOSING.partition("=")[2].split(",")
+    random = next(line for line in lines if line.startswith("| `random` |"))
+    assert "| 0.0" in random
+    assert " *" in lines[4] + random
+
+
 def test_report_of_a_sweep_of_bills_has_the_chart_and_its_numbers(folder: Path, tmp_path: Path) -> None:
     html = report(folder).read_text(encoding="utf-8")
-    assert "Cost against accuracy, by LLM" in html
+    assert "Cost against accuracy by LLM" in html
     written = pd.read_csv(folder / "by_llm.csv")
     assert set(written["llm"]) == {one.name for one in BILLED}
     names = {path.name for path in draw_all(load_sweep(folder), tmp_path, "svg")}
     assert any("by_llm" in name for name in names)
+
+
+def test_a_report_stands_without_it_where_the_work_is_broken(folder: Path, tmp_path: Path) -> None:
+    sweep = Path(shutil.copytree(folder, tmp_path / "copy"))
+    (sweep / "by_llm.csv").unlink(missing_ok=True)
+    (sweep / "9001" / "work.csv").write_text("user_id,strategy\n0,random\n")
+    assert "Cost against accuracy by LLM" not in report(sweep).read_text(encoding="utf-8")
+    assert not (sweep / "by_llm.csv").exists()
 
 
 def test_other_sweeps_have_none(folder: Path, tmp_path: Path) -> None:
