@@ -9,6 +9,7 @@ from docs.make.headline import regimes
 from docs.make.learning import learning
 from docs.make.summaries import REFERENCE, ROOT, Of, bounds, bounds_of, markdown, read_summary
 from sim.analysis.rules import ANY
+from sim.analysis.sweep.by_llm import LEAST, table_of
 from sim.analysis.sweep.mixed import beside_mixed
 from sim.analysis.sweep.published import ACCURACY_BY_SIMILARITY, TIME_SAVED_BY_SIMILARITY
 from sim.analysis.sweep.table import load_sweep
@@ -131,8 +132,34 @@ def mixed(name: str) -> str:
     return markdown(["styles a user", *(f"`{s}`" for s in names), "more with `xpert` than with `xpert_merge`"], lines)
 
 
+def by_llm(name: str) -> str:
+    """Accuracy, and what choosing costs with each LLM that could be on the phone, of a sweep in which nobody trains."""
+    table = table_of(load_sweep(REFERENCE / name))
+    llms, most = list(dict.fromkeys(table["llm"])), table["users"].max()
+    lines = []
+    for strategy in dict.fromkeys(table["strategy"]):
+        by = {row["llm"]: row for row in records(table[table["strategy"] == strategy])}
+        right = bounds(*(by[llms[0]][f"accuracy{end}"] for end in ("_low", "", "_high")), 0)
+        costs = [
+            f"{by[llm]['users']} can"
+            if by[llm]["users"] < LEAST * most
+            else bounds(*(by[llm][f"{cost}{end}"] for end in ("_low", "", "_high")), digits)
+            + " *" * by[llm][f"{cost}_best"]
+            for cost, digits in (("tflop", 1), ("minutes", 1))
+            for llm in llms
+        ]
+        lines.append([f"`{strategy}`", right, *costs])
+    headings = [f"{unit}, {llm}" for unit in ("TFLOP", "minutes") for llm in llms]
+    said = (
+        "Where a * stands, no other strategy, the oracle apart, is right as often for less of that cost with that LLM; "
+        "where few phones can do it, how many."
+    )
+    return f"{markdown(['strategy', 'right pLLM, %', *headings], lines)}\n{said}\n"
+
+
 TABLES: dict[str, Callable[[str], str]] = {
     "table": lambda name: table(MAIN, name),
+    "by_llm": by_llm,
     "bill": lambda name: table(BILL, name),
     "choosing": lambda name: table(CHOOSING, name),
     "data": lambda name: table(DATA, name),

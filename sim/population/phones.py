@@ -95,4 +95,9 @@ def drawn_devices(
         np.array([c.up_mbps for c in connections]),
         np.array([c.latency_ms for c in connections]),
     )
+    return drawn_on(seed, user_ids, models, network, backend)
+
+
+def drawn_on(seed: int, user_ids: Sequence[int], models: Sequence[Phone], network: Network, backend: str) -> Device:
+    """The same, where the networks are arrays already."""
     return Device.of(models, network, backend=backend, rng=Streams(seed, user_ids, "device"))

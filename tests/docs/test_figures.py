@@ -1,10 +1,33 @@
-"""Every figure in the prose of README.md and of the pages of results is held by figures.toml beside this file."""
+"""Every figure in README.md and docs/ is held: by figures/PAGE.toml and counted/PAGE.py beside this file.
+
+Not on pages that are made from code and records, which have tests that they are up to date, nor in the log, whose
+entries are dated and stay as they were.
+
+figures/PAGE.toml says in tables of three kinds what the page `says` (a text, or a list of texts) and where that is
+from:
+
+[[measured]]  a cell of committed results. `of` is a run or sweep of results/reference/ as pages' tables name it,
+              then strategy and metric of its summary.csv (rule: restart where there are rules). Either `between`, the
+              range in which the sentence is true (times `factor`, 100 where it is not given), or `zero = true`: the
+              interval holds 0, or false: it does not.
+[[set]]       what a config sets: `of` is a folder of results/reference/ or a file of configs/; `key`, or `sweep` for a
+              key that is swept there, and `value`.
+[[stated]]    what no record holds, and `because`: a published value and where, a definition and where in the code, a
+              duration or a trial and the entry of docs/log.md.
+
+counted/PAGE.py gives pieces of the page that take more than a cell: they are made anew from records, code and shipped
+files, and compared word for word.
+"""
 
 from __future__ import annotations
 
 import re
+import shlex
 import tomllib
+from collections.abc import Callable
 from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -12,35 +35,59 @@ import pytest
 
 from docs.make.summaries import REFERENCE, ROOT, read_summary
 from sim.analysis.rules import ANY, RESTART
-from sim.analysis.run.latent import latent_space
-from sim.analysis.sweep.published import TIME_SAVED_BY_SIMILARITY
-from sim.analysis.tables import load_run
 from sim.experiment.config import Config
 
-ENTRIES: dict[str, list[dict[str, Any]]] = tomllib.loads(
-    (Path(__file__).parent / "figures.toml").read_text(encoding="utf-8")
-)
-PAGES = ("README.md", "docs/results.md", "docs/published.md")
-NOT_PROSE = re.compile(r"```.*?```|<!-- \w+ of.*?<!-- end -->|^\|.*?$|\]\([^)]*\)", re.DOTALL | re.MULTILINE)
-CODE = re.compile(r"`[^`]*`")
+FIGURES = Path(__file__).parent / "figures"
+MADE = {"bench", "blind", "config", "paper", "records"}
+"""Pages that are made as a whole: tests/docs/test_docs.py, test_paper.py and tests/benchmarks hold them."""
+DATED = {"log"}
+PAGES = [
+    "README.md",
+    *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")) if path.stem not in MADE | DATED),
+]
+NOT_PROSE = re.compile(r"```.*?```|<!-- [^>]* -->\n\n.*?<!-- end -->|\]\([^)]*\)|^ *\d+\. ", re.DOTALL | re.MULTILINE)
+"""Code, tables that are made, addresses of links, the numbers of a list."""
+NO_FIGURE = re.compile(r"`[^`]*`|\[\d+\]|95 % (?:confidence )?intervals?|exit status \(?\d+")
+"""Code, references to sources, the level of all intervals, and exit statuses, which tests of commands hold."""
 FIGURE = re.compile(r"(?<![\w.-])-?\d[\d,.]*")
 
 
 @cache
 def prose(page: str) -> str:
-    """A page on one line, without its tables, code blocks and links' addresses."""
+    """A page on one line, without what is not prose; tables written by hand are."""
     return " ".join(NOT_PROSE.sub(" ", (ROOT / page).read_text(encoding="utf-8")).split())
 
 
-def fragments(entry: dict[str, Any]) -> list[str]:
+def _entries() -> list[dict[str, Any]]:
+    """All tables, each with its page and kind."""
+    found = []
+    for page in PAGES:
+        path = FIGURES / f"{Path(page).stem}.toml"
+        kinds = tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        found += [{"page": page, "kind": kind, **entry} for kind, entries in kinds.items() for entry in entries]
+    return found
+
+
+ENTRIES = _entries()
+
+
+@cache
+def counted(page: str) -> tuple[str, ...]:
+    """What counted/PAGE.py makes of the records."""
+    module = f"tests.docs.counted.{Path(page).stem.lower()}"
+    return tuple(import_module(module).said()) if find_spec(module) else ()
+
+
+def pieces(entry: dict[str, Any]) -> list[str]:
     return [entry["says"]] if isinstance(entry["says"], str) else entry["says"]
 
 
-def identify(entry: dict[str, Any]) -> str:
-    return f"{entry['page']}: {fragments(entry)[0]}"
+def of_kind(kind: str) -> list[Any]:
+    found = [entry for entry in ENTRIES if entry["kind"] == kind]
+    return [pytest.param(entry, id=f"{entry['page']}: {pieces(entry)[0]}") for entry in found]
 
 
-@pytest.mark.parametrize("entry", ENTRIES["measured"], ids=identify)
+@pytest.mark.parametrize("entry", of_kind("measured"))
 def test_what_is_said_is_what_was_measured(entry: dict[str, Any]) -> None:
     summary = read_summary(entry["of"])
     strategies = [entry["strategy"]] if isinstance(entry["strategy"], str) else entry["strategy"]
@@ -54,74 +101,59 @@ def test_what_is_said_is_what_was_measured(entry: dict[str, Any]) -> None:
             assert low <= row[entry.get("column", "mean")] * entry.get("factor", 100) <= high
 
 
-@pytest.mark.parametrize("entry", ENTRIES["set"], ids=identify)
+@pytest.mark.parametrize("entry", of_kind("set"))
 def test_what_is_said_was_set(entry: dict[str, Any]) -> None:
-    for path in sorted((REFERENCE / entry["of"]).rglob("config.toml")):
-        value: Any = Config.load(path, []).model_dump()
-        for part in entry["key"].split("."):
-            value = value[part]
-        assert value == entry["value"], path
+    name, found = entry["of"], []
+    if name.endswith(".toml"):
+        written = tomllib.loads((ROOT / name).read_text(encoding="utf-8"))
+        found = [written["sweep"][entry["sweep"]] if "sweep" in entry else _at(written, entry["key"])]
+    else:
+        paths = sorted((REFERENCE / name).rglob("config.toml"))
+        found = [_at(Config.load(path, []).model_dump(), entry["key"]) for path in paths]
+    assert found
+    assert all(value == entry["value"] for value in found)
 
 
-@pytest.mark.parametrize("entry", [one for kind in ENTRIES.values() for one in kind], ids=identify)
-def test_it_is_said(entry: dict[str, Any]) -> None:
-    """So that no entry outlives its sentence."""
-    for fragment in fragments(entry):
-        assert fragment in prose(entry["page"])
+def _at(tree: Any, key: str) -> Any:
+    for part in key.split("."):
+        tree = tree[part]
+    return tree
+
+
+@pytest.mark.parametrize("entry", of_kind("stated"))
+def test_what_is_stated_says_where_from(entry: dict[str, Any]) -> None:
+    assert len(entry["because"].split()) >= 2
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_it_is_said(page: str) -> None:
+    """What is counted, word for word; and no entry outlives its sentence."""
+    listed = [piece for entry in ENTRIES if entry["page"] == page for piece in pieces(entry)]
+    assert [piece for piece in (*counted(page), *listed) if " ".join(piece.split()) not in prose(page)] == []
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_no_figure_without_an_entry(page: str) -> None:
     text = prose(page)
-    held: set[int] = set()
-    for entry in (one for kind in ENTRIES.values() for one in kind if one["page"] == page):
-        for fragment in fragments(entry):
-            for found in re.finditer(re.escape(fragment), text):
-                held |= {*range(*found.span())}
-    for code in CODE.finditer(text):
-        held |= {*range(*code.span())}
+    held = {at for found in NO_FIGURE.finditer(text) for at in range(*found.span())}
+    for piece in (*counted(page), *(piece for entry in ENTRIES if entry["page"] == page for piece in pieces(entry))):
+        for found in re.finditer(re.escape(" ".join(piece.split())), text):
+            held |= {*range(*found.span())}
     loose = [text[max(0, m.start() - 40) : m.end() + 20] for m in FIGURE.finditer(text) if m.start() not in held]
     assert loose == []
 
 
-def test_phones_that_cannot_hold_the_summarizer() -> None:
-    users = load_run(REFERENCE / "quickstart").users
-    streamed = users[users["strategy"] == "xpert"]["fits"].ne("yes").sum()
-    assert f"({streamed} of {users['user_id'].nunique()} in the quickstart)" in prose("README.md")
+def test_cost_that_is_shown_is_that_of_the_command(command: Callable[..., tuple[int, str, str]]) -> None:
+    page = (ROOT / "docs" / "devices.md").read_text(encoding="utf-8")
+    line = next(line for line in page.splitlines() if line.startswith("headstart devices cost") and "--answer" in line)
+    _, said, _ = command(*shlex.split(line)[1:])
+    rows = [row.split() for row in said.splitlines() if row.split()[:1] in (["prefill"], ["decode"], ["total"])]
+    assert len(rows) == 3
+    assert [row for row in rows if row not in [shown.split() for shown in page.splitlines()]] == []
 
 
-def test_steps_that_are_billed_in_the_quickstart() -> None:
-    mean = float(read_summary("quickstart").loc[("scratch", "steps_to_target", ANY), "mean"])
-    assert f"that mean is {mean:.1f}, so one measured step is billed as {1000 / mean:.1f}" in prose("README.md")
-
-
-def test_what_the_oracle_saves_beyond_what_is_published() -> None:
-    means = {
-        share: read_summary(f"similarity where pool.similarity={share}")["mean"] for share in TIME_SAVED_BY_SIMILARITY
-    }
-    middle = [100 * means[s]["oracle", "time_saved", RESTART] - TIME_SAVED_BY_SIMILARITY[s] for s in (0.5, 0.7, 0.8)]
-    assert f"from 50 to 80 % it saves {min(middle):.0f} to {max(middle):.0f} points more" in prose("docs/published.md")
-    cards = [100 * mean["xpert_cards", "selection_accuracy", ANY] for mean in means.values()]
-    assert f"is right for {min(cards):.0f} to {max(cards):.0f} %" in prose("docs/published.md")
-
-
-def test_how_levels_are_ordered() -> None:
-    found = {space.axis: space.spearman for space in latent_space(load_run(REFERENCE / "latent_space"))}
-    said = f"(Spearman {found['expertise']:.2f}) and hardly for formality ({found['formality']:.2f})"
-    assert said in prose("docs/published.md")
-
-
-def test_size_of_the_pools() -> None:
-    for name in ("headline", "strategies"):
-        for path in (REFERENCE / name).rglob("pool.csv"):
-            assert len(load_run(path.parent).pool) == 28
-
-
-def test_how_much_owners_wrote() -> None:
-    runs = [load_run(path.parent) for path in (REFERENCE / "headline").rglob("pool.csv")]
-    rich = [run for run in runs if run.config and run.config.pool.texts == "rich"]
-    (owners,) = {int(texts) for run in rich for texts in run.pool["texts"]}
-    (users,) = {int(texts) for run in rich for texts in run.users["texts"]}
-    assert owners == 8 * users
-    assert f"eight times as much, {owners} texts" in prose("docs/results.md")
-    assert "With eight times a user's texts" in prose("README.md")
+def test_entries_are_of_pages_that_are_there() -> None:
+    stems = {Path(page).stem for page in PAGES}
+    assert {path.stem for path in FIGURES.iterdir()} <= stems
+    counting = {path.stem for path in (Path(__file__).parent / "counted").glob("[a-z]*.py")}
+    assert counting <= {stem.lower() for stem in stems}

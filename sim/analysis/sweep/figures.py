@@ -9,6 +9,7 @@ from typing import NamedTuple
 from matplotlib.figure import Figure
 
 from sim.analysis.look.figures import save, styled
+from sim.analysis.sweep.by_llm import by_llm
 from sim.analysis.sweep.mixed import beside_mixed, mixed_styles
 from sim.analysis.sweep.plots import accuracy_by_similarity, cost_by_pool, metrics_by_key, pareto
 from sim.analysis.sweep.table import Sweep, listed
@@ -37,6 +38,7 @@ def figures(sweep: Sweep) -> list[Drawn]:
         Drawn("Cost by pool size", _COST, lambda: cost_by_pool(pooled)),
         Drawn("Accuracy by similarity", _ACCURACY, lambda: accuracy_by_similarity(pooled)),
         Drawn("Cost against accuracy", _PARETO, lambda: pareto(pooled)),
+        Drawn("Cost against accuracy by LLM", _BY_LLM, lambda: by_llm(sweep)),
         Drawn(MIXED, _MIXED, lambda: mixed_styles(beside_mixed(sweep))),
     ]
 
@@ -64,6 +66,13 @@ _ACCURACY = (
 _PARETO = (
     "Every run (replicates together) and strategy that chooses: what choosing costs against how often it is right. "
     "Upper left is better."
+)
+_BY_LLM = (
+    "What choosing would cost with other LLMs on the phone, each base and summarizer, against how often it is right. "
+    "Only costs are of these LLMs: who is right comes from the LLM that was really run, and is the same for all. "
+    "FLOPs are of choosing, minutes and joules of choosing and downloads. 95 % intervals; filled: no other strategy "
+    "with that LLM, the oracle apart, is right as often for less of that cost. What fewer than half of the phones can "
+    "do is left out."
 )
 _MIXED = "Steps by number of styles, measured and published; the line is scratch."
 

@@ -14,6 +14,7 @@ from sim.analysis.measures import COSTS, METRICS
 from sim.analysis.rules import MEANING, RESTART
 from sim.analysis.run.verdict import WHAT
 from sim.analysis.summary import COLUMNS, DASH, by_key, interval, number
+from sim.analysis.sweep.by_llm import table_of
 from sim.analysis.sweep.figures import MIXED, Drawn, figures
 from sim.analysis.sweep.mixed import MERGED, MIXED_SOURCE, beside_mixed
 from sim.analysis.sweep.published import SOURCE, beside_published
@@ -29,6 +30,8 @@ def report(folder: Path | str) -> Path:
     """Write report.html into a sweep's folder and return its path. Raises UserError when the folder is no sweep."""
     sweep = load_sweep(Path(folder))
     path = sweep.folder / "report.html"
+    if not (table := table_of(sweep)).empty:
+        write_whole(sweep.folder / "by_llm.csv", table.to_csv(index=False))
     html, scripts = explorer(_crowds(sweep), max(0, len(sweep.settings) - MOST_CROWDS))
     write_whole(path, document(f"Headstart: sweep {sweep.name}", verdict(sweep), _sections(sweep, html), scripts))
     return path
