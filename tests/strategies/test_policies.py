@@ -9,7 +9,7 @@ import pytest
 
 from strategies.base import Cloud, Contributions, Members, Policy, Start, Tensors
 from strategies.deltas import cosines, norms
-from strategies.policies import Chosen, Freshest, Medoids, Merge, Reject, medoids
+from strategies.policies import Chosen, Freshest, Krum, Medoids, Merge, Reject, medoids
 
 A, B = "layer.lora_A.weight", "layer.lora_B.weight"
 
@@ -79,6 +79,26 @@ def test_what_is_far_longer_or_shorter_is_rejected() -> None:
     given.adapters["user-8"], given.adapters["user-9"] = lora(8, 100.0), lora(9, 1e-4)
     found = applied(Reject(), Asked(Shown({"old": lora(20, 1000.0)})), given)
     assert found.pllms == ("old", *(f"user-{i}" for i in range(8)))
+
+
+def test_krum_drops_a_third_the_farthest_from_all_others() -> None:
+    alike = {f"user-{i}": {A: lora(1)[A] + 0.01 * lora(i)[A], B: lora(1)[B]} for i in range(2, 8)}
+    given = Shown(
+        {**alike, "user-8": {A: lora(1)[A], B: -np.asarray(lora(1)[B])}, "user-9": lora(30), "user-10": lora(31)}
+    )
+    found = applied(Krum(), Asked(Shown({"old": lora(20)})), given)
+    assert found.pllms == ("old", *alike)
+    few = Shown({f"user-{i}": lora(i) for i in range(4)})
+    assert applied(Krum(), Asked(Shown()), few).pllms == few.ids
+
+
+def test_krum_is_that_of_changes_written_out() -> None:
+    given = Shown({f"user-{i}": lora(i) for i in range(9)})
+    flat = np.stack([change(given.adapter(name)).ravel() for name in given.ids])
+    apart = np.sort(((flat[:, None] - flat) ** 2).sum(axis=2), axis=1)
+    scores = apart[:, 1 : 9 - 3 - 2 + 1].sum(axis=1)  # of the n - f - 2 nearest others
+    kept = sorted(np.argsort(scores)[:6])
+    assert applied(Krum(), Asked(Shown()), given).pllms == tuple(given.ids[at] for at in kept)
 
 
 def test_duplicates_are_merged_exactly_and_others_left() -> None:
