@@ -10,7 +10,7 @@ from sim.experiment.config import Config
 from sim.pool.plan import PoolPlan, plan_pool
 from sim.pool.pool import styles_in_pool
 from sim.population.hours import Hours
-from sim.population.users import check_mixture, possible_styles
+from sim.population.users import attacks, check_mixture, possible_styles
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +24,17 @@ class Preparation:
     @property
     def remarks(self) -> tuple[str, ...]:
         """What was dropped or put right in what was read, and what else should be known of it, in sentences."""
-        return (*self.corpus.remarks, *Hours(self.config).remarks)
+        return (*self.corpus.remarks, *Hours(self.config).remarks, *self._attackers)
+
+    @property
+    def _attackers(self) -> tuple[str, ...]:
+        """How many users attack."""
+        config = self.config
+        if not config.attackers.share:
+            return ()
+        count = sum(attacks(config, user) for user in range(config.population.users))
+        said = f"attackers: {count} of {config.population.users} users attack ({config.attackers.kind})"
+        return (f"{said}; they are left out of savings and accuracy.",)
 
     def pool_plan(self, lm_digest: str) -> PoolPlan:
         """The pool that the config asks for, on a base LLM of that content."""

@@ -25,7 +25,8 @@ Written = tuple[list[Text], list[Text]]
 class User:
     """One simulated person. `write` makes the own and the held-out texts; it is called when one is first read.
 
-    `taught`: the built-in LLMs learnt from all of the user's styles; None: not known.
+    `taught`: the built-in LLMs learnt from all of the user's styles; None: not known. `attacker`: see
+    `sim.population.attacks`.
     """
 
     id: int
@@ -34,6 +35,7 @@ class User:
     phone: str
     network: Network
     write: Callable[[], Written] = field(repr=False, compare=False)
+    attacker: bool = False
 
     @property
     def connection(self) -> Connection:
@@ -86,14 +88,23 @@ def draw_users(config: Config, corpus: Corpus, styles: Sequence[str], user_ids: 
     for at, (user_id, phone) in enumerate(zip(user_ids, phone_ids, strict=True)):
         own = _styles(config, styles, user_id)
         write = partial(_write, config, corpus, own, user_id)
-        users.append(User(user_id, own, corpus.all_taught(own), str(phone), networks[at], write))
+        users.append(
+            User(user_id, own, corpus.all_taught(own), str(phone), networks[at], write, attacks(config, user_id))
+        )
     return users
 
 
 def contributes(config: Config, user_id: int) -> bool:
-    """Whether a user gives what fine-tuning made to the cloud, where users come in waves."""
+    """Whether a user gives what fine-tuning made to the cloud, where users come in waves. Attackers always do."""
     waves = config.waves
-    return waves.count > 1 and float(stream(config.seed, user_id, "contribute").random()) < waves.contribute
+    drawn = float(stream(config.seed, user_id, "contribute").random()) < waves.contribute
+    return waves.count > 1 and (drawn or attacks(config, user_id))
+
+
+def attacks(config: Config, user_id: int) -> bool:
+    """Whether a user attacks: the same do for all strategies, policies and attacks, and for a larger share more."""
+    share = config.attackers.share
+    return share > 0 and float(stream(config.seed, user_id, "attacker").random()) < share
 
 
 def draw_user(config: Config, corpus: Corpus, styles: Sequence[str], user_id: int) -> User:

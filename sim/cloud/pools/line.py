@@ -24,11 +24,13 @@ from sim.pool.contributed import kept, pllm_of
 from sim.pool.offers import OfferCost, foreign_code, identity_of, offer_cost
 from sim.pool.pool import Pool, card_of
 from sim.pool.versions import POOL, write_version
+from sim.population.attacks import attack_of
+from sim.population.users import attacks
 from sim.serving.account import Account
 from sim.serving.desk import Desk
 from strategies.base import Start
 
-VERSION = 1
+VERSION = 2
 """Part of the hash of versions: bump it when they come out differently for equal contributions."""
 COST = "cost.json"
 
@@ -46,7 +48,8 @@ class Given:
 class Version:
     """A version of a pool: what it is called by its content, its offer's folder, and what both cost the cloud.
 
-    `contributed` adapters were given by the wave before, `joined` of its pLLMs the version before did not have.
+    `contributed` adapters were given by the wave before, `by_attackers` of them by attackers; `joined` of its pLLMs the
+    version before did not have.
     """
 
     pool: Pool
@@ -55,6 +58,7 @@ class Version:
     cost: OfferCost
     contributed: int = 0
     joined: int = 0
+    by_attackers: int = 0
 
 
 class Line:
@@ -110,16 +114,18 @@ class Line:
         new = resident.open_pool(folder / POOL)
         joined = len(set(new.ids) - set(pool.ids))
         cost = json.loads((folder / COST).read_text(encoding="utf-8"))
-        self.version = self._offered(new, cost, len(given.names), joined)
+        hostile = sum(attacks(config, user) for user in given.names)
+        self.version = self._offered(new, cost, len(given.names), joined, hostile)
 
-    def _offered(self, pool: Pool, cost: Counts, contributed: int, joined: int) -> Version:
+    def _offered(self, pool: Pool, cost: Counts, contributed: int, joined: int, hostile: int = 0) -> Version:
         """A version with its offer, which is made now unless it is there."""
         folder = self._folder("offers", pool=known_digest(pool.folder), chosen=dict(self._chosen))
         make_offer(folder, self._strategy, self._provider, pool, self._memory, self._chosen)
         self._memory.take(folder)
         name = known_digest(pool.folder)[:16]
         offered = offer_cost(folder)
-        return Version(pool, name, folder, replace(offered, cloud=_sum(cost, offered.cloud)), contributed, joined)
+        cost_of_both = replace(offered, cloud=_sum(cost, offered.cloud))
+        return Version(pool, name, folder, cost_of_both, contributed, joined, hostile)
 
     def _folder(self, kind: str, **made_of: object) -> Path:
         """Where something lies that is made of this, and of all that was made before."""
@@ -134,6 +140,9 @@ class Line:
             "corpus": resident.corpus.fingerprint(),
             "seed": config.pool.seed,
         }
+        if config.attackers.share:  # it decides what is published, if nothing else
+            attack = foreign_code(type(attack_of(config)))
+            common["attackers"] = [config.attackers.model_dump(), attack]
         return cache_dir().resolve() / "living" / digest({**common, **made_of})
 
 

@@ -12,8 +12,9 @@ from sim.cloud.provider import Provider
 from sim.experiment.names import SCRATCH
 from sim.ledger.meter import Meter
 from sim.messages import Job, Outcome
-from sim.pool.contributed import keep
+from sim.pool.contributed import keep, user_of
 from sim.pool.pool import Pool
+from sim.population.users import attacks
 from sim.records.journal import Journal, Note
 from sim.records.tables import Row, Rows
 from sim.serving.resident import Progress
@@ -75,11 +76,21 @@ class LivingPools:
         for name, line in self.lines.items():
             version = line.version
             if line.grows:
-                counts: Row = {"contributed": version.contributed, "joined": version.joined}
+                counts: Row = {
+                    "contributed": version.contributed,
+                    "joined": version.joined,
+                    "by_attackers": version.by_attackers,
+                    "poisoned": self._poisoned(version.pool),
+                }
                 what: Row = {"version": version.name, "pllms": len(version.pool.ids)}
                 versions.append({"wave": wave, "strategy": name, **what, **counts})
             cloud += meter.offer_rows(name, version.cost, wave)
         return {"versions": versions, "cloud": cloud}
+
+    def _poisoned(self, pool: Pool) -> int:
+        """How many of a pool's pLLMs attackers gave."""
+        owners = map(user_of, pool.ids)
+        return sum(owner is not None and attacks(self._provider.config, owner) for owner in owners)
 
 
 def _given(noted: Iterable[tuple[Job, Note]]) -> Given:
