@@ -9,6 +9,7 @@ from typing import NamedTuple
 from matplotlib.figure import Figure
 
 from sim.analysis.look.figures import save, styled
+from sim.analysis.sweep.attacked import by_share, lost
 from sim.analysis.sweep.mixed import beside_mixed, mixed_styles
 from sim.analysis.sweep.plots import accuracy_by_similarity, cost_by_pool, metrics_by_key, pareto
 from sim.analysis.sweep.table import Sweep, listed
@@ -37,6 +38,7 @@ def figures(sweep: Sweep) -> list[Drawn]:
         Drawn("Cost by pool size", _COST, lambda: cost_by_pool(pooled)),
         Drawn("Accuracy by similarity", _ACCURACY, lambda: accuracy_by_similarity(pooled)),
         Drawn("Cost against accuracy", _PARETO, lambda: pareto(pooled)),
+        Drawn(ATTACKED, _ATTACKED, lambda: by_share(lost(sweep))),
         Drawn(MIXED, _MIXED, lambda: mixed_styles(beside_mixed(sweep))),
     ]
 
@@ -56,7 +58,7 @@ def draw_all(sweep: Sweep, folder: Path, kind: str = "png") -> list[Path]:
     return written
 
 
-MIXED = "Users who mix styles"
+ATTACKED, MIXED = "What attackers cost honest users", "Users who mix styles"
 _COST = "What choosing costs the phone, by size of the pool, with 95 % intervals."
 _ACCURACY = (
     "How often a truly closest pLLM is chosen, by the share of style text in the pLLMs' data, with 95 % intervals."
@@ -64,6 +66,9 @@ _ACCURACY = (
 _PARETO = (
     "Every run (replicates together) and strategy that chooses: what choosing costs against how often it is right. "
     "Upper left is better."
+)
+_ATTACKED = (
+    "By how many percentage points less compute is saved than by the same users where nobody attacks; 95 % intervals."
 )
 _MIXED = "Steps by number of styles, measured and published; the line is scratch."
 
