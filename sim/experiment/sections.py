@@ -177,6 +177,12 @@ class Waves(Section):
         "'medoids', 'chosen', 'freshest' or an import path 'module:Class'; empty: all join the pool",
     )
     keep: int = Field(0, ge=0, le=MOST_PLLMS, description="pLLMs that 'medoids', 'chosen' and 'freshest' keep; 0: all")
+    hours: float = Field(
+        0,
+        ge=0,
+        description="hours from one wave to the next, whoever is done by then: what phones give later joins a later "
+        "version; 0: a wave begins when all of the one before are done",
+    )
 
 
 class Attackers(Section):

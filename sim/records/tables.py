@@ -153,8 +153,9 @@ wave        | int | | wave whose users were offered this version of the pool, fr
 strategy    | str | | strategy whose users' adapters it grew from
 version     | str | | hash of all that is in it
 pllms       | int | pLLMs | pLLMs in it
-contributed | int | adapters | adapters that the users of the wave before gave
+contributed | int | adapters | adapters that came in since the version before (of the wave before, or late)
 joined      | int | pLLMs | pLLMs in it that the version before did not have
+late        | float | versions | mean, of those contributed, of the versions made while they were made; empty: none
 by_attackers | int | adapters | of those contributed: adapters that attackers gave
 poisoned    | int | pLLMs | pLLMs in it that attackers gave; what was made of several is not counted
 """)
@@ -241,7 +242,7 @@ ADDED = (
     "billed", "memory_gb", "app_ram_gb",
     "battery_charges", "down_mbps", "up_mbps", "train_gflop_s", "prefill_gflop_s", "prefill_float_gflop_s",
     "by", "bytes_up", "wave", "upload_s", "upload_j",
-    "attacker", "poisoned_start", "backdoored_start", "backdoored", "by_attackers", "poisoned",
+    "attacker", "poisoned_start", "backdoored_start", "backdoored", "by_attackers", "poisoned", "late",
 )  # fmt: skip
 """Columns that runs on people's disks may lack, for 0.1.0 had none of them: read, they are empty."""
 DERIVED = ("summary", "demanded", "waves")
