@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from sim.analysis.run.report import report
 from sim.analysis.run.verdict import setting
 from sim.analysis.run.waves import waves as waves_of
 from sim.analysis.summary import by_key, summarise
@@ -71,6 +72,9 @@ def test_it_is_said_how_many_were_left_out(whole: Path) -> None:
     assert f"{12 - count} users, 3 strategies: scratch, random, oracle. {count} more attack" in setting(loaded)[0]
     (said,) = prepare(Config.of_run(whole / "config.toml")).remarks
     assert said.startswith(f"attackers: {count} of 12 users attack (backdoor)")
+    html = report(whole).read_text(encoding="utf-8")
+    assert f"{count} more attack, and are left out of all that follows" in html
+    assert "pLLMs of attackers, %" in html
 
 
 def test_waves_say_what_attackers_gave(whole: Path) -> None:
