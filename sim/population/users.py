@@ -18,6 +18,8 @@ from sim.pool.pool import pool_styles, styles_in_pool
 from sim.population.phones import known_phones, phone_mix
 from strategies.base import Text
 
+TEN = 10
+"""Users in a row of whom as many attack as the share says."""
 Written = tuple[list[Text], list[Text]]
 
 
@@ -102,9 +104,15 @@ def contributes(config: Config, user_id: int) -> bool:
 
 
 def attacks(config: Config, user_id: int) -> bool:
-    """Whether a user attacks: the same do for all strategies, policies and attacks, and for a larger share more."""
-    share = config.attackers.share
-    return share > 0 and float(stream(config.seed, user_id, "attacker").random()) < share
+    """Whether a user attacks: the same do for all strategies, policies and attacks, and for a larger share more.
+
+    Of every ten users in a row it is the share, to within one: small runs have what they ask for.
+    """
+    if not (share := config.attackers.share):
+        return False
+    ten, place = divmod(user_id, TEN)
+    turns, within = stream(config.seed, ten, "attackers").permutation(TEN), stream(config.seed, user_id, "attacker")
+    return (int(turns[place]) + float(within.random())) / TEN < share
 
 
 def draw_user(config: Config, corpus: Corpus, styles: Sequence[str], user_id: int) -> User:

@@ -13,7 +13,6 @@ from sim.analysis.run.waves import waves as waves_of
 from sim.analysis.summary import by_key, summarise
 from sim.analysis.tables import load_run
 from sim.cloud.check import prepare
-from sim.common.cache import cache_dir
 from sim.common.errors import UserError
 from sim.engine import start
 from sim.experiment.config import Config
@@ -21,7 +20,7 @@ from sim.population.users import attacks
 from sim.records.folder import make_folder
 from tests.runs import Silent, run, serve, small_config, tables
 
-SEED = 9003
+SEED = 9008
 WAVES = ["waves.count=3", "waves.contribute=1", "pool.size=0", "ladder.users=0", "population.phones=oneplus-12"]
 ATTACKED = ["attackers.share=0.4", f"seed={SEED}", "population.users=12", "engine.cohort=3"]
 
@@ -54,7 +53,7 @@ def test_attackers_are_recorded_and_left_out(whole: Path) -> None:
     loaded, users = load_run(whole), read(whole, "users")
     assert loaded.config is not None
     enemies = hostile(loaded.config)
-    assert 2 <= len(enemies) <= 8
+    assert 3 <= len(enemies) <= 6
     for _, mine in users.groupby("strategy"):
         assert set(mine.loc[mine["attacker"], "user_id"]) == enemies
     assert set(loaded.user_ids) == set(range(12)) - enemies
@@ -162,23 +161,6 @@ def test_without_attackers_a_run_is_called_what_it_was(
     assert config.digest() != with_all  # the section is no part of the hash
     assert config.digest() != attacked(tiny_llm, tmp_path).digest()
     assert attacked(tiny_llm, tmp_path).digest() != attacked(tiny_llm, tmp_path, "attackers.kind=random").digest()
-
-
-def test_averaged_rivals_ask_policies_that_judge(
-    tiny_llm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """`federated` with reject averages only what is of the usual length; medoids, which choose, are not asked."""
-    monkeypatch.setenv("HEADSTART_CACHE", str(tmp_path / "cache"))
-    scaled = ["attackers.kind=scaled", "attackers.scale=1000", "attackers.share=0.2", "population.users=24"]
-    sizes = {}
-    for policies in ("[]", '["medoids"]', '["reject"]', '["krum"]'):
-        config = attacked(tiny_llm, tmp_path, *scaled, "strategies=scratch,federated", f"waves.policies={policies}")
-        users = run(config, policies.strip('[]"') or "none")["users"]
-        sizes[policies] = users.query("strategy == 'federated' and wave == 2 and not attacker")["start_loss"].mean()
-    assert sizes["[]"] == sizes['["medoids"]']
-    assert sizes['["reject"]'] < sizes["[]"]
-    assert sizes['["krum"]'] < sizes["[]"]
-    assert (cache_dir() / "living").is_dir()
 
 
 @pytest.mark.cluster
