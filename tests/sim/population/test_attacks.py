@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -136,19 +137,10 @@ def test_an_attack_that_nobody_knows_is_refused() -> None:
 
 
 def test_an_attack_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """That of docs/robustness.md."""
-    (tmp_path / "mine.py").write_text(
-        """
-from sim.population.attacks import Attack
-
-
-class Lazy(Attack):
-    keeps_style = False
-
-    def given(self, adapter, layout, rng):
-        return layout.neutral()
-"""
-    )
+    page = Path(__file__).parents[3] / "docs" / "robustness.md"
+    code = re.search(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    assert code is not None
+    (tmp_path / "mine.py").write_text(code[1])
     monkeypatch.syspath_prepend(tmp_path)
     layout = LAYOUTS["lora"]
     assert not change(layout, given("mine:Lazy", layout)).any()
