@@ -94,7 +94,8 @@ def by_share(table: pd.DataFrame) -> Figure | None:
             x, y = 100 * mine[KEY].to_numpy(dtype=float), 100 * mine[LOST[0]].to_numpy()
             low, high = (100 * mine[f"{LOST[0]}_{end}"].to_numpy() for end in ("low", "high"))
             axes.plot([0, *x], [0, *y], label=label(strategy), **look.plot)
-            axes.errorbar(x, y, yerr=np.nan_to_num([y - low, high - y]), fmt="none", **ERROR_BARS)
+            bars = ERROR_BARS | {"ecolor": look.colour}  # they lie over each other
+            axes.errorbar(x, y, yerr=np.nan_to_num([y - low, high - y]), fmt="none", **bars)
         axes.set_title(", ".join(f"{key} {value}" for key, value in zip(keys, values, strict=True)), fontsize=8)
         axes.set_xlabel("attackers (% of users)")
         axes.axhline(0, color="#222222", linewidth=0.8)
