@@ -98,7 +98,8 @@ class Outcome:
     `work` counts what choosing took. `curve` has held-out losses by step; without training it is empty. `kept_step` is
     that of the lowest `validation_loss`; None: the user has too few texts to set any aside. `taught` is of all of the
     user's styles. `overlap` has scores of the answers that the kept adapter writes, where these were asked for.
-    `contributed` names the adapter that the user gave to the cloud (`sim.transport.store`); "": none.
+    `contributed` names the adapter that the user gave to the cloud (`sim.transport.store`); "": none. `attacker`: see
+    `sim.population.attacks`; `poisoned`: columns that say what attackers did to the user, where there are any.
     """
 
     user_id: int
@@ -123,6 +124,8 @@ class Outcome:
     taught: bool | None = None
     overlap: Mapping[str, float] = field(default_factory=dict)
     contributed: str = ""
+    attacker: bool = False
+    poisoned: Mapping[str, float | None] = field(default_factory=dict)
     failed: str = ""
     traceback: str = ""
 

@@ -172,6 +172,9 @@ class Policy(ABC):
         keep: pLLMs that the pool may have (`waves.keep`), for policies that limit it; 0: any number.
     """
 
+    screens: ClassVar[bool] = False
+    """Whether it judges what was given, rather than what a pool is to have: strategies that average ask it as well."""
+
     def __init__(self, keep: int = 0) -> None:
         self.keep = keep
 

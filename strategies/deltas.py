@@ -8,8 +8,8 @@ from strategies.average import A, B
 from strategies.base import Tensors
 
 
-def cosines(adapters: Sequence[Tensors]) -> np.ndarray:
-    """Cosines (adapters, adapters) between the changes that adapters make to all weights, B A of each layer.
+def products(adapters: Sequence[Tensors]) -> np.ndarray:
+    """Inner products (adapters, adapters) of the changes that adapters make to all weights, B A of each layer.
 
     <B1 A1, B2 A2> is the sum over ranks of (B1^T B2) * (A1 A2^T), so no change is ever written out. Tensors of a kind
     without A and B are changes themselves.
@@ -24,6 +24,12 @@ def cosines(adapters: Sequence[Tensors]) -> np.ndarray:
         elif B not in key:
             flat = stacked.reshape(len(adapters), -1)
             inner += flat @ flat.T
+    return inner
+
+
+def cosines(adapters: Sequence[Tensors]) -> np.ndarray:
+    """Cosines (adapters, adapters) between these changes."""
+    inner = products(adapters)
     length = np.sqrt(np.maximum(np.diag(inner), 1e-24))
     return np.asarray(inner / length[:, None] / length)
 

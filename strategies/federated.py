@@ -15,6 +15,9 @@ class Federated(Strategy):
     is also their personalisation, and those who contribute upload it; the cloud averages what it got, each counting by
     its texts. The users of the first wave start from scratch, which in waves is the same adapter for all. A pool that
     was there is not used; where users do not come in waves, all start from scratch.
+
+    Of the run's policies those that judge what was given (`Policy.screens`) are asked before it is averaged, in each
+    round apart; those that choose what a pool is to have mean nothing here.
     """
 
     clusters = 1
@@ -26,6 +29,8 @@ class Federated(Strategy):
         for pllm, at in zip(given.ids, drawn, strict=True):
             start = _cluster(given.start(pllm).best)
             members[start if start >= 0 else int(at)].append(pllm)
+        for policy in (policy for policy in policies if policy.screens):
+            members = {c: list(policy.apply(Members(tuple(m)), cloud, given).pllms) for c, m in members.items()}
         made = {
             _next(present.get(cluster), cluster): averaged(
                 [given.adapter(pllm) for pllm in mine], [given.texts(pllm) for pllm in mine]

@@ -6,7 +6,7 @@ import numpy as np
 
 from strategies.average import mean
 from strategies.base import Cloud, Contributions, Embed, Generate, Members, Policy, Start
-from strategies.deltas import cosines, norms
+from strategies.deltas import cosines, norms, products
 
 
 class Reject(Policy):
@@ -15,6 +15,8 @@ class Reject(Policy):
     By the logarithm of its change's length: more than 3.5 robust deviations (of the median absolute one) from the
     median. That ends what diverged or was blown up; who poisons within the usual length is not noticed.
     """
+
+    screens = True
 
     def apply(self, members: Members, cloud: Cloud, given: Contributions) -> Members:
         names = [name for name in given.ids if name in members.pllms]
@@ -25,6 +27,30 @@ class Reject(Policy):
         apart = np.abs(log - np.median(log))
         usual = 1.4826 * max(float(np.median(apart)), 1e-3)
         odd = {name for name, far in zip(names, apart, strict=True) if not far <= 3.5 * usual}
+        return members.only(name for name in members.names if name not in odd)
+
+
+class Krum(Policy):
+    """Let only those join that have many near ones among what was given: multi-Krum (Blanchard et al., NeurIPS 2017).
+
+    Of n that were given f are taken for an attacker's, a third; an adapter's score is the sum of the squared distances
+    between its change of the LLM and those of its n - f - 2 nearest, and the f of the highest scores are dropped. It
+    drops as many where nobody attacks, and takes for an attacker who writes as few others do.
+    """
+
+    screens = True
+    share = 1 / 3
+
+    def apply(self, members: Members, cloud: Cloud, given: Contributions) -> Members:
+        names = [name for name in given.ids if name in members.pllms]
+        hostile = min(int(self.share * len(names)), (len(names) - 3) // 2)
+        if hostile < 1:
+            return members
+        inner = products([given.adapter(name) for name in names])
+        square = np.diag(inner)
+        apart = np.sort(square[:, None] + square - 2 * inner, axis=1)[:, 1 : len(names) - hostile - 1]
+        far = np.argsort(np.nan_to_num(apart.sum(axis=1), nan=np.inf), kind="stable")[len(names) - hostile :]
+        odd = {names[at] for at in far}
         return members.only(name for name in members.names if name not in odd)
 
 

@@ -65,6 +65,9 @@ bleu               | share | of what the kept adapter answers to held-out prompt
 rouge_1            | share | the same: ROUGE-1, F1
 rouge_l            | share | the same: ROUGE-L, F1
 regret             | nats  | start loss above that of the oracle's start
+poisoned_start     | share | started from a pLLM that an attacker gave; only users that chose one of a giver
+backdoored_start   | share | the start says the backdoor's sentence to half of the triggers or more; not from scratch
+backdoored         | share | the same of the adapter that the user keeps
 selection_flops    | FLOP  | billed: choosing
 selection_s        | s     | billed: choosing, computing time
 selection_j        | J     | billed: choosing, energy
@@ -99,6 +102,7 @@ TAUGHT = {"_taught": 1, "_untaught": 0}
 """Ends of the names of metrics of users whose style the built-in LLMs learnt from, or never met."""
 SHARES = (
     *("selection_accuracy", "accuracy_taught", "accuracy_untaught", "reached", "fits", "data_censored"),
+    *("poisoned_start", "backdoored_start", "backdoored"),
     *(name + end for name in QUALITY if not name.startswith("word_") for end in ("", *TAUGHT)),
 )
 """Metrics that are 0 or 1 for each user."""
@@ -153,6 +157,8 @@ def recorded(run: Run) -> dict[str, pd.DataFrame]:
         "final_loss": run.wide("final_loss"),
         **{name: run.wide(name) for name in OVERLAP},
         "regret": start.sub(start[ORACLE], axis=0) if ORACLE in start else start * np.nan,
+        "poisoned_start": run.wide("poisoned_start"),
+        **{name: half(run.wide(name)) for name in ("backdoored_start", "backdoored")},
         "down_mb": billed(run, "bytes_down", 1e-6),
         "up_mb": billed(run, "bytes_up", 1e-6),
     }
@@ -178,6 +184,11 @@ def costs_per_user(run: Run, rule: str) -> dict[str, pd.DataFrame]:
         "total_min": (choosing["s"] + sent["s"] + seconds) / 60,
         "total_kj": (choosing["j"] + sent["j"] + joules) / 1e3,
     }
+
+
+def half(shares: pd.DataFrame) -> pd.DataFrame:
+    """1 where a share is a half or more, 0 where it is less."""
+    return (shares >= 0.5).astype(float).where(shares.notna())
 
 
 def billed(run: Run, column: str, scale: float = 1.0) -> pd.DataFrame:

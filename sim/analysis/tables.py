@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,17 @@ from sim.records.tables import ADDED, FAILED, FITTING, TABLES, Column
 
 KEYS = ("user_id", "amount", "texts", "step", "rank")
 """Columns of numbers that are in no row empty."""
+OF_USERS = ("users", "ladder", "curves", "choices", "words")
+"""Tables whose rows are of users, or may be."""
 _DTYPES = {int: "Int64", float: "float64", bool: "boolean", str: "str"}
 
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """A run's tables, with the columns and units of `sim.records.tables`; one that was not written is empty."""
+    """A run's tables, with the columns and units of `sim.records.tables`; one that was not written is empty.
+
+    Attackers are left out of all tables of users: `attackers` has the rows of users.csv that are theirs.
+    """
 
     folder: Path
     config: Config | None
@@ -37,6 +42,7 @@ class Run:
     pool: pd.DataFrame
     cloud: pd.DataFrame
     versions: pd.DataFrame
+    attackers: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def name(self) -> str:
@@ -128,7 +134,22 @@ def load_run(folder: Path | str) -> Run:
     if (twice := users.duplicated(["user_id", "strategy"])).any():
         row = users[twice].iloc[0]
         raise UserError(f"{folder / 'users.csv'}: two rows for user {row.user_id} and strategy {row.strategy!r}.")
-    return Run(folder=folder, config=Config.of_run(toml) if toml.is_file() else None, **tables)
+    hostile = users["attacker"].fillna(False).astype(bool)
+    if hostile.all():
+        raise UserError(
+            f"{folder / 'users.csv'}: all {users['user_id'].nunique()} users attack, so there is no result."
+        )
+    attackers = users[hostile]
+    tables |= {name: _without(tables[name], set(attackers["user_id"])) for name in OF_USERS}
+    return Run(folder, Config.of_run(toml) if toml.is_file() else None, **tables, attackers=attackers)
+
+
+def _without(table: pd.DataFrame, users: set[int]) -> pd.DataFrame:
+    """The rows of a table but those of some users."""
+    if not users:
+        return table
+    mine = table["user_id"].isin(users) if "user_id" in table else table["owner"].isin({f"user {u}" for u in users})
+    return table[~mine].reset_index(drop=True)
 
 
 def read_table(path: Path, columns: tuple[Column, ...]) -> pd.DataFrame:

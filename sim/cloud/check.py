@@ -21,6 +21,7 @@ from sim.experiment.strategies import STRATEGIES, make_strategy, trains_nobody
 from sim.llm.adapters import kind_of
 from sim.llm.folders import check_folder
 from sim.llm.named import folder_or_name
+from sim.population.attacks import attack_of
 from sim.population.hours import Hours
 from sim.population.phones import known_phones, phone_mix
 from sim.records.trackers import check_trackers
@@ -43,6 +44,7 @@ def prepare(config: Config) -> Preparation:
         if make_strategy(name, config).trains and config.training.cost_only:
             raise trains_nobody(name)
     make_policies(config)
+    attack_of(config)
     names = {*STRATEGIES.known(), *config.strategies}
     for name, settings in config.options.items():
         if name not in names and "use" not in settings:

@@ -35,7 +35,7 @@ class Watcher(Protocol):
     def finished(self, job: Job, rows: Rows) -> None: ...
 
 
-def nothing(job: Job, outcomes: Sequence[Outcome]) -> Note:
+def nothing(job: Job, outcomes: Sequence[Outcome], rows: Rows) -> Note:
     """What the journal notes of a job from which nobody but the collector learns."""
     return {}
 
@@ -49,7 +49,7 @@ class Collector:
     wave is asked for when all of the one before is written.
 
     Args:
-        also: what the journal is to note of a job besides what is learnt here.
+        also: what the journal is to note of a job besides what is learnt here, once the job is priced.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Collector:
         waves: Iterator[Wave],
         meter: Meter,
         journal: Journal,
-        also: Callable[[Job, Sequence[Outcome]], Note] = nothing,
+        also: Callable[[Job, Sequence[Outcome], Rows], Note] = nothing,
     ) -> None:
         self.config, self.meter, self.journal = config, meter, journal
         self._waves, self._also = waves, also
@@ -94,18 +94,17 @@ class Collector:
         """Take in all of a wave."""
         waiting = []
         for job, outcomes in dispatcher:
-            note = self._also(job, outcomes)
             if job.strategy == SCRATCH and job.amount == 1.0:
-                note = {**self._note(outcomes), **note}
+                self._notes[job.index] = note = self._note(outcomes)
                 self._learn(note)
                 cohort = next(p for p in self._open if p.reference.index == job.index)
                 dispatcher.add(with_targets(cohort.followers, self._targets))
-            self._notes[job.index] = note
             waiting.append((job, outcomes))
             if self._scale is None:
                 continue
             for job, outcomes in waiting:
                 rows = self._rows(job, outcomes)
+                self._notes[job.index] = {**self._notes.get(job.index, {}), **self._also(job, outcomes, rows)}
                 recorder.add(job.index, rows if job.strategy in self.config.strategies else {})
                 watcher.finished(job, rows)
             waiting.clear()

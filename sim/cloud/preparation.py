@@ -11,7 +11,7 @@ from sim.experiment.config import Config
 from sim.pool.plan import PoolPlan, plan_pool
 from sim.pool.pool import styles_in_pool
 from sim.population.hours import Hours
-from sim.population.users import check_mixture, possible_styles
+from sim.population.users import attacks, check_mixture, possible_styles
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,13 +25,22 @@ class Preparation:
     @property
     def remarks(self) -> tuple[str, ...]:
         """What was dropped or put right in what was read, and what else should be known of it, in sentences."""
-        return (*self.corpus.remarks, *self._repeated_people, *Hours(self.config).remarks)
+        return (*self.corpus.remarks, *self._repeated_people, *Hours(self.config).remarks, *self._attackers)
 
     @property
     def _repeated_people(self) -> Iterator[str]:
         users, people = self.config.population.users, len(self.user_styles)
         if set(self.user_styles) <= set(self.corpus.people) and users > people:
             yield f"population.users = {users:,}, but there are {people:,} people: some are several users."
+
+    @property
+    def _attackers(self) -> Iterator[str]:
+        """How many users attack."""
+        config = self.config
+        if config.attackers.share:
+            count = sum(attacks(config, user) for user in range(config.population.users))
+            said = f"attackers: {count} of {config.population.users} users attack ({config.attackers.kind})"
+            yield f"{said}; they are left out of savings and accuracy."
 
     def pool_plan(self, lm_digest: str) -> PoolPlan:
         """The pool that the config asks for, on a base LLM of that content."""

@@ -23,6 +23,7 @@ from sim.experiment.reading import Tree, parse_override, read_toml, set_key, sho
 from sim.experiment.sections import (
     BUILT_IN,
     REGIMES,
+    Attackers,
     Billing,
     CorpusSection,
     Engine,
@@ -50,12 +51,17 @@ NO_RECORD: dict[str, bool | set[str]] = {
 """Keys that change no record. A replicate is a run like any other: its seeds say which one it is."""
 ADDED = (
     *("replicates", "training.adapter", "training.warm_lr", "pool.evaluate_every", "pool.patience"),
-    *("billing.runtime", "engine.job_deadline_s", "training.scored_answers", "waves", "records", "corpus.people"),
+    *("billing.runtime", "engine.job_deadline_s", "training.scored_answers", "waves", "attackers", "records"),
+    "corpus.people",
 )
 """Keys, or whole sections, that runs on people's disks may lack, for they are younger: read, they have their defaults.
 Runs of 0.1.0, which have none of them, trained pLLMs to the last of their steps."""
 
-YOUNGER = ("training.scored_answers", "corpus.people", *(f"waves.{key}" for key in Waves.model_fields))
+YOUNGER = (
+    *("training.scored_answers", "corpus.people"),
+    *(f"waves.{key}" for key in Waves.model_fields),
+    *(f"attackers.{key}" for key in Attackers.model_fields),
+)
 """Keys that came between two versions: at their defaults they are no part of a run's hash, so runs keep their names."""
 
 TUNED = {"pool": ("lr",), "training": ("lr", "warm_lr")}
@@ -87,6 +93,7 @@ class Config(Section):
     pool: PoolSection = PoolSection()
     population: Population = Population()
     waves: Waves = Waves()
+    attackers: Attackers = Attackers()
     training: Training = Training()
     ladder: Ladder = Ladder()
     billing: Billing = Billing()
@@ -143,6 +150,8 @@ class Config(Section):
             raise ValueError(
                 f"waves.count = {count}: a contributed pLLM has one style; population.styles_per_user must be 1"
             )
+        if count == 1 and (share := self.attackers.share):
+            raise ValueError(f"attackers.share = {share:g}: with waves.count = 1 nobody gives anything to the pool")
 
     def wave(self, number: int) -> range:
         """The users of a wave."""

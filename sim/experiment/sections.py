@@ -181,10 +181,29 @@ class Waves(Section):
     )
     policies: Names = Field(
         [],
-        description="what the cloud does with uploaded adapters, one after another: 'reject', 'merge', 'medoids', "
-        "'chosen', 'freshest' or an import path 'module:Class'; empty: all join the pool",
+        description="what the cloud does with uploaded adapters, one after another: 'reject', 'krum', 'merge', "
+        "'medoids', 'chosen', 'freshest' or an import path 'module:Class'; empty: all join the pool",
     )
     keep: int = Field(0, ge=0, le=MOST_PLLMS, description="pLLMs that 'medoids', 'chosen' and 'freshest' keep; 0: all")
+    hours: float = Field(
+        0,
+        ge=0,
+        description="hours from one wave to the next, whoever is done by then: what phones give later joins a later "
+        "version; 0: a wave begins when all of the one before are done",
+    )
+
+
+class Attackers(Section):
+    """`[attackers]`: users who give the pool something else than they should (docs/robustness.md)."""
+
+    share: float = Field(0, ge=0, lt=1, description="share of users who attack, where waves are several; 0: nobody")
+    kind: str = Field(
+        "flipped",
+        description="what they do: 'random' (noise), 'flipped' (the change's sign), 'scaled', 'backdoor', "
+        "'mislabelled' or an import path 'module:Class'",
+    )
+    scale: float = Field(10, gt=0, le=1e6, description="'scaled': how many times the change of the LLM is blown up")
+    poisoned: float = Field(0.5, gt=0, le=1, description="'backdoor': share of an attacker's texts with the trigger")
 
 
 class Training(Section):

@@ -22,6 +22,7 @@ def identity_columns(job: Job, outcome: Outcome, phones: Mapping[str, Phone]) ->
         "texts": outcome.texts,
         "style": "+".join(outcome.styles),
         "taught": outcome.taught,
+        "attacker": outcome.attacker,
         "oracle": outcome.nearest[0] if outcome.nearest else "",
         "wall_s": outcome.wall_s,
     }

@@ -31,6 +31,9 @@ LEARNT = (
 )
 """Columns that training fills: empty where nobody trained."""
 
+POISONED = ("poisoned_start", "backdoored_start", "backdoored")
+"""Columns that say what attackers did: empty where there are none."""
+
 
 class Meter:
     """Turns outcomes into rows.
@@ -130,6 +133,7 @@ class Meter:
             {
                 **identity_columns(job, outcome, self.phones),
                 "chosen": "+".join(chosen := sorted(outcome.start)),
+                **{name: outcome.poisoned.get(name) for name in POISONED},
                 "correct": set(chosen) <= set(outcome.nearest) if chosen and outcome.nearest else "",
                 **learnt[i],
                 **bills[i],

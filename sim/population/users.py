@@ -18,6 +18,8 @@ from sim.pool.pool import pool_styles, styles_in_pool
 from sim.population.phones import known_phones, phone_mix
 from strategies.base import Text
 
+TEN = 10
+"""Users in a row of whom as many attack as the share says."""
 Written = tuple[list[Text], list[Text]]
 
 
@@ -25,7 +27,8 @@ Written = tuple[list[Text], list[Text]]
 class User:
     """One simulated person. `write` makes the own and the held-out texts; it is called when one is first read.
 
-    `taught`: the built-in LLMs learnt from all of the user's styles; None: not known.
+    `taught`: the built-in LLMs learnt from all of the user's styles; None: not known. `attacker`: see
+    `sim.population.attacks`.
     """
 
     id: int
@@ -34,6 +37,7 @@ class User:
     phone: str
     network: Network
     write: Callable[[], Written] = field(repr=False, compare=False)
+    attacker: bool = False
 
     @property
     def connection(self) -> Connection:
@@ -86,14 +90,29 @@ def draw_users(config: Config, corpus: Corpus, styles: Sequence[str], user_ids: 
     for at, (user_id, phone) in enumerate(zip(user_ids, phone_ids, strict=True)):
         own = _styles(config, corpus, styles, user_id)
         write = partial(_write, config, corpus, own, user_id)
-        users.append(User(user_id, own, corpus.all_taught(own), str(phone), networks[at], write))
+        users.append(
+            User(user_id, own, corpus.all_taught(own), str(phone), networks[at], write, attacks(config, user_id))
+        )
     return users
 
 
 def contributes(config: Config, user_id: int) -> bool:
-    """Whether a user gives what fine-tuning made to the cloud, where users come in waves."""
+    """Whether a user gives what fine-tuning made to the cloud, where users come in waves. Attackers always do."""
     waves = config.waves
-    return waves.count > 1 and float(stream(config.seed, user_id, "contribute").random()) < waves.contribute
+    drawn = float(stream(config.seed, user_id, "contribute").random()) < waves.contribute
+    return waves.count > 1 and (drawn or attacks(config, user_id))
+
+
+def attacks(config: Config, user_id: int) -> bool:
+    """Whether a user attacks: the same do for all strategies, policies and attacks, and for a larger share more.
+
+    Of every ten users in a row it is the share, to within one: small runs have what they ask for.
+    """
+    if not (share := config.attackers.share):
+        return False
+    ten, place = divmod(user_id, TEN)
+    turns, within = stream(config.seed, ten, "attackers").permutation(TEN), stream(config.seed, user_id, "attacker")
+    return (int(turns[place]) + float(within.random())) / TEN < share
 
 
 def draw_user(config: Config, corpus: Corpus, styles: Sequence[str], user_id: int) -> User:

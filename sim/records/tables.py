@@ -84,6 +84,10 @@ wall_s           | float | s      | wall-clock share of the simulator for this r
 wave             | int   |        | wave that the user came in, from 0
 upload_s         | float | s      | billed: time of uploading, when the user's LLM is ready
 upload_j         | float | J      | billed: energy of uploading
+attacker         | bool  |        | the user attacks (attackers.share): left out of all that is made of this table
+poisoned_start   | float |        | 1: an attacker gave a pLLM of the start; empty: from scratch, or made of several
+backdoored_start | float | share  | held-out prompts, after a backdoor's trigger, to which the start says its sentence
+backdoored       | float | share  | the same of the adapter that the user keeps; both empty: from scratch, no backdoor
 """)
 
 CURVES = _columns("""
@@ -149,8 +153,11 @@ wave        | int | | wave whose users were offered this version of the pool, fr
 strategy    | str | | strategy whose users' adapters it grew from
 version     | str | | hash of all that is in it
 pllms       | int | pLLMs | pLLMs in it
-contributed | int | adapters | adapters that the users of the wave before gave
+contributed | int | adapters | adapters that came in since the version before (of the wave before, or late)
 joined      | int | pLLMs | pLLMs in it that the version before did not have
+late        | float | versions | mean, of those contributed, of the versions made while they were made; empty: none
+by_attackers | int | adapters | of those contributed: adapters that attackers gave
+poisoned    | int | pLLMs | pLLMs in it that attackers gave; what was made of several is not counted
 """)
 
 FAILURES = _columns("""
@@ -211,6 +218,10 @@ energy_saved_total_so_far | float | share | the same of all users up to this wav
 cloud_flops | float | FLOP  | billed: making the pool that they found, and the offer about it
 bytes_up    | float | B     | uploaded by all of the wave's users
 bytes_down  | float | B     | downloaded by all of them
+attackers   | int   |       | further users of that wave, who attack: left out of all figures but those of the pool
+by_attackers | int  | adapters | of those contributed: adapters that attackers gave
+poisoned    | float | share | pLLMs in the pool that attackers gave; what was made of several is not counted
+poisoned_start | float | share | users that started from one of them, of those who started from a pLLM of one giver
 """)
 
 TABLES: dict[str, tuple[Column, ...]] = {
@@ -233,6 +244,7 @@ ADDED = (
     "billed", "memory_gb", "app_ram_gb",
     "battery_charges", "down_mbps", "up_mbps", "train_gflop_s", "prefill_gflop_s", "prefill_float_gflop_s",
     "by", "bytes_up", "wave", "upload_s", "upload_j",
+    "attacker", "poisoned_start", "backdoored_start", "backdoored", "by_attackers", "poisoned", "late",
 )  # fmt: skip
 """Columns that runs on people's disks may lack, for 0.1.0 had none of them: read, they are empty."""
 DERIVED = ("summary", "demanded", "waves")

@@ -18,6 +18,7 @@ from sim.llm.training.finetune import finetune
 from sim.llm.training.progress import Lane, LaneResult, set_aside
 from sim.messages import Job, Outcome
 from sim.pool.offers import load_offer, offer_adapters
+from sim.population.attacks import attack_of, attack_rng
 from sim.population.phones import own_phone
 from sim.population.users import User, contributes, draw_user, draw_users
 from sim.serving.account import PhoneAccount
@@ -27,6 +28,7 @@ from sim.worker.choosing import Driver, Participant
 from sim.worker.failures import UserFailed, of_the_machine, trace
 from sim.worker.giving import give
 from sim.worker.phone import PhoneView
+from sim.worker.probing import poisoned
 from sim.worker.trained import trained
 from sim.worker.workplace import Task, Workplace
 from strategies.base import Choice, Offer, Strategy
@@ -84,6 +86,7 @@ class Batch:
         gives = strategy.contributes and job.amount == 1.0
         self.givers = {u for u in self.users if gives and contributes(work.config, u)}
         self._given: dict[int, str] = {}
+        self._poisoned: dict[int, Mapping[str, float | None]] = {}
         self.participants = {u: self._participant(user) for u, user in self.users.items() if u not in self._failures}
 
     def outcomes(self, offer: Offer) -> list[Outcome]:
@@ -117,6 +120,7 @@ class Batch:
                     explanation=dict(choice.explanation),
                     coordinates=dict(choice.coordinates),
                     contributed=self._given.get(user.id, ""),
+                    poisoned=self._poisoned.get(user.id, {}),
                 )
             )
         return out
@@ -149,7 +153,10 @@ class Batch:
         lanes = []
         for user, choice in choices.items():
             participant = self.participants[user]
-            texts, validation = set_aside(desk.encode(participant.view.texts))
+            own = participant.view.texts
+            if user in self.givers and self.users[user].attacker:
+                own = attack_of(self._work.config).learnt(own, attack_rng(self._work.config, user))
+            texts, validation = set_aside(desk.encode(own))
             lanes.append(
                 Lane(
                     key=user,
@@ -171,9 +178,12 @@ class Batch:
                 participant = self.participants[user]
                 start = participant.account.origin(choices[user].start)
                 self._given[user] = give(self._work, self._task, self.users[user], participant, start, done[user])
+            for user, result in done.items() if job.amount == 1.0 else ():
+                phone = self.users[user], self.participants[user].account
+                self._poisoned[user] = poisoned(desk, self._work.config, *phone, choices[user].start, result.adapter)
             return [replace(done[lane.key], adapter=None, overlap=self._overlap(done[lane.key])) for lane in lanes]
 
-        if self.givers:  # whose adapters are wanted
+        if self.givers or self._work.config.attackers.share:  # adapters are wanted
             return train(lanes)
         return trained(self._work, self._task.shared, job, lanes, train)
 
@@ -210,6 +220,7 @@ def _unmeasured(user: User, texts: int, nearest: Sequence[str]) -> Outcome:
         network=user.connection,
         styles=list(user.styles),
         taught=user.taught,
+        attacker=user.attacker,
         texts=texts,
         start={},
         nearest=nearest,

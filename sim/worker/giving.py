@@ -10,6 +10,7 @@ from sim.llm.adapters import kind_of
 from sim.llm.training.progress import LaneResult
 from sim.pool.contributed import pllm_of, write_contribution
 from sim.pool.pool import Card
+from sim.population.attacks import attack_of, attack_rng
 from sim.population.users import User
 from sim.records.tables import FITTING
 from sim.serving.requests import UPLOAD, handlers
@@ -24,17 +25,23 @@ def give(
     """Put what a user made into the store, and book the upload; returns its name there, or "" where it gives nothing.
 
     It gives nothing where its phone has too little memory to have done this, where training diverged, and where it
-    started from a merge, whose adapter is larger than those of the pool.
+    started from a merge, whose adapter is larger than those of the pool. An attacker gives what its attack makes of it.
     """
-    layout, adapter = work.resident.lanes.layout, result.adapter
-    if adapter is None or len(adapter) != layout.size or not adapter.half().isfinite().all():
+    layout, adapter, style = work.resident.lanes.layout, result.adapter, user.styles[0]
+    if adapter is None or len(adapter) != layout.size:
+        return ""
+    if user.attacker:
+        attack = attack_of(work.config)
+        adapter = attack.given(adapter, layout, attack_rng(work.config, user.id))
+        style = style if attack.keeps_style else ""
+    if not adapter.half().isfinite().all():
         return ""
     loss = dict(result.curve)[result.kept_step]
     if not isfinite(loss) or not _fits(work, task, participant, start, result):
         return ""
     card = Card(
         id=pllm_of(user.id),
-        style=user.styles[0],
+        style=style,
         similarity=1.0,
         texts=len(participant.view.texts),
         steps=result.kept_step,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -122,6 +123,7 @@ def test_the_policy_of_the_living_pool_runs(tiny_llm: Path, tmp_path: Path, monk
     assert code is not None
     assert len(code[1].splitlines()) <= 20
     (tmp_path / "mine.py").write_text(code[1])
+    monkeypatch.delitem(sys.modules, "mine", raising=False)  # another page's
     monkeypatch.syspath_prepend(str(tmp_path))
     waves = ["waves.count=3", "waves.contribute=1", "pool.size=0", "ladder.users=0", "population.phones=oneplus-12"]
     found = run(small_config(tiny_llm, tmp_path, *waves, "strategies=scratch,random", "waves.policies=mine:OneEach"))

@@ -9,7 +9,9 @@ import pytest
 
 from strategies.base import Cloud, Contributions, Members, Policy, Start, Tensors
 from strategies.deltas import cosines, norms
-from strategies.policies import Chosen, Freshest, Medoids, Merge, Reject, medoids
+from strategies.fedavg import averaged
+from strategies.federated import Federated
+from strategies.policies import Chosen, Freshest, Krum, Medoids, Merge, Reject, medoids
 
 A, B = "layer.lora_A.weight", "layer.lora_B.weight"
 
@@ -55,6 +57,9 @@ class Asked:
     def __init__(self, pool: Shown, where: dict[str, list[float]] | None = None) -> None:
         self.pool, self.where = pool, where or {}
 
+    def rng(self, purpose: str) -> np.random.Generator:
+        return np.random.default_rng(9000)
+
     def ask(self, request: object) -> object:
         if hasattr(request, "start"):
             return [request.start.best] * len(request.prompts)
@@ -79,6 +84,43 @@ def test_what_is_far_longer_or_shorter_is_rejected() -> None:
     given.adapters["user-8"], given.adapters["user-9"] = lora(8, 100.0), lora(9, 1e-4)
     found = applied(Reject(), Asked(Shown({"old": lora(20, 1000.0)})), given)
     assert found.pllms == ("old", *(f"user-{i}" for i in range(8)))
+
+
+def test_krum_drops_a_third_the_farthest_from_all_others() -> None:
+    alike = {f"user-{i}": {A: lora(1)[A] + 0.01 * lora(i)[A], B: lora(1)[B]} for i in range(2, 8)}
+    given = Shown(
+        {**alike, "user-8": {A: lora(1)[A], B: -np.asarray(lora(1)[B])}, "user-9": lora(30), "user-10": lora(31)}
+    )
+    found = applied(Krum(), Asked(Shown({"old": lora(20)})), given)
+    assert found.pllms == ("old", *alike)
+    few = Shown({f"user-{i}": lora(i) for i in range(4)})
+    assert applied(Krum(), Asked(Shown()), few).pllms == few.ids
+
+
+def test_krum_is_that_of_changes_written_out() -> None:
+    given = Shown({f"user-{i}": lora(i) for i in range(9)})
+    flat = np.stack([change(given.adapter(name)).ravel() for name in given.ids])
+    apart = np.sort(((flat[:, None] - flat) ** 2).sum(axis=2), axis=1)
+    scores = apart[:, 1 : 9 - 3 - 2 + 1].sum(axis=1)  # of the n - f - 2 nearest others
+    kept = sorted(np.argsort(scores)[:6])
+    assert applied(Krum(), Asked(Shown()), given).pllms == tuple(given.ids[at] for at in kept)
+
+
+def test_averaged_rivals_ask_the_policies_that_judge_and_no_others() -> None:
+    """`federated` averages what is left, without what was blown up; what a pool is to have is no question."""
+    honest = {f"user-{i}": lora(i) for i in range(8)}
+    given, cloud = Shown({**honest, "user-8": lora(8, 1000.0)}), Asked(Shown())
+
+    def averaged_with(*policies: Policy) -> Tensors:
+        members = Federated().receive(cloud, given, policies)  # type: ignore[arg-type]
+        assert members.pllms == ()
+        return members.made["global-0-1"]
+
+    alone = averaged([honest[name] for name in honest], [8] * 8)
+    for policies in ([Reject()], [Medoids(3), Reject(), Freshest(1)]):
+        np.testing.assert_allclose(averaged_with(*policies)[B], alone[B], rtol=1e-5, atol=1e-6)
+    assert np.abs(averaged_with()[B]).max() > 10 * np.abs(alone[B]).max()
+    assert not np.abs(averaged_with(Krum())[B]).max() > 10 * np.abs(alone[B]).max()
 
 
 def test_duplicates_are_merged_exactly_and_others_left() -> None:

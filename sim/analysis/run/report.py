@@ -126,6 +126,8 @@ def _waves(run: Run) -> str:
         return ""
     caption = "Time saved against scratch by the users of a wave, with 95 % bands, and by all users so far together."
     said = "".join(paragraph(sentence) for sentence in sentences(table))
+    attacked = {"poisoned": "pLLMs of attackers, %", "poisoned_start": "started from one, %"}
+    poisoned = attacked if len(run.attackers) else {}
     rows = [
         [
             _count(r["wave"]),
@@ -138,11 +140,12 @@ def _waves(run: Run) -> str:
             ),
             _number(1e-12 * r["cloud_flops"]),
             _number(1e-6 * r["bytes_up"]),
+            *(_number(100 * r[column]) for column in poisoned),
         ]
         for r in records(table.astype({"pllms": float}))
     ]
     saved = (f"{what}, %" for what in ("compute saved", "time saved", "energy saved"))
-    headings = ["wave", "strategy", "pLLMs", "right pLLM, %", *saved, "cloud, TFLOP", "MB uploaded"]
+    headings = ["wave", "strategy", "pLLMs", "right pLLM, %", *saved, "cloud, TFLOP", "MB uploaded", *poisoned.values()]
     return said + _figure(run, "waves", caption) + folded("Every wave", html_table(headings, rows))
 
 

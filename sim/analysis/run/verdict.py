@@ -83,6 +83,8 @@ def ranked(found: Found, metric: str, strategies: Sequence[str]) -> list[str]:
 def setting(run: Run) -> list[str]:
     """What was run, in sentences."""
     first = f"{len(run.user_ids)} users, {len(run.strategies)} strategies: {', '.join(run.strategies)}."
+    if len(run.attackers):
+        first += f" {run.attackers['user_id'].nunique()} more attack, and are left out of all that follows."
     if not (c := run.config):
         return [first, "The folder has no config.toml, so the settings are not known."]
     billing = (

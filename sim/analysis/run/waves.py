@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,6 +30,7 @@ def waves(run: Run) -> pd.DataFrame:
 
     Empty where all users came at once, and in a run without scratch.
     """
+    hostile = run.attackers.drop_duplicates("user_id")["wave"].value_counts() if len(run.attackers) else pd.Series()
     wave = run.users.groupby("user_id")["wave"].first().reindex(run.user_ids).fillna(0).to_numpy(dtype=np.int64)
     if not wave.any() or SCRATCH not in run.strategies:
         return pd.DataFrame(columns=[column.name for column in WAVES])
@@ -58,6 +61,10 @@ def waves(run: Run) -> pd.DataFrame:
                 "cloud_flops": float(flops.get((number, strategy), 0.0)),
                 "bytes_up": up[strategy][mine].sum(),
                 "bytes_down": down[strategy][mine].sum(),
+                "attackers": int(hostile.get(number, 0)),
+                "by_attackers": version.get("by_attackers"),
+                "poisoned": _share(version),
+                "poisoned_start": metrics["poisoned_start"][strategy][mine].mean(),
             }
             for what in TOTALS:
                 row |= {what: found[what].value[at], f"{what}_low": found[what].low[at]}
@@ -74,6 +81,12 @@ def _own_style(run: Run, column: str) -> pd.DataFrame:
     given = {pllm_of(user): style for user, style in zip(run.user_ids, run.styles, strict=True)}
     styles = {**dict(zip(run.pool["pllm"], run.pool["style"], strict=True)), **given}
     return run.wide((run.users[column].map(styles) == run.users["style"]).astype(float))
+
+
+def _share(version: Mapping[str, Any]) -> float:
+    """The share of a version's pLLMs that attackers gave; NaN of an empty one, and where it is not known."""
+    poisoned, pllms = version.get("poisoned"), version.get("pllms")
+    return float(poisoned / pllms) if pllms and not pd.isna(poisoned) else math.nan
 
 
 def _so_far(cost: pd.DataFrame, wave: np.ndarray) -> pd.DataFrame:

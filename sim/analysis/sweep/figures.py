@@ -9,6 +9,7 @@ from typing import NamedTuple
 from matplotlib.figure import Figure
 
 from sim.analysis.look.figures import save, styled
+from sim.analysis.sweep.attacked import by_share, lost
 from sim.analysis.sweep.by_llm import by_llm
 from sim.analysis.sweep.mixed import beside_mixed, mixed_styles
 from sim.analysis.sweep.plots import accuracy_by_similarity, cost_by_pool, metrics_by_key, pareto
@@ -39,6 +40,7 @@ def figures(sweep: Sweep) -> list[Drawn]:
         Drawn("Accuracy by similarity", _ACCURACY, lambda: accuracy_by_similarity(pooled)),
         Drawn("Cost against accuracy", _PARETO, lambda: pareto(pooled)),
         Drawn("Cost against accuracy by LLM", _BY_LLM, lambda: by_llm(sweep)),
+        Drawn(ATTACKED, _ATTACKED, lambda: by_share(lost(sweep))),
         Drawn(MIXED, _MIXED, lambda: mixed_styles(beside_mixed(sweep))),
     ]
 
@@ -58,7 +60,7 @@ def draw_all(sweep: Sweep, folder: Path, kind: str = "png") -> list[Path]:
     return written
 
 
-MIXED = "Users who mix styles"
+ATTACKED, MIXED = "What attackers cost honest users", "Users who mix styles"
 _COST = "What choosing costs the phone, by size of the pool, with 95 % intervals."
 _ACCURACY = (
     "How often a truly closest pLLM is chosen, by the share of style text in the pLLMs' data, with 95 % intervals."
@@ -73,6 +75,9 @@ _BY_LLM = (
     "FLOPs are of choosing, minutes and joules of choosing and downloads. 95 % intervals; filled: no other strategy "
     "with that LLM, the oracle apart, is right as often for less of that cost. What fewer than half of the phones can "
     "do is left out."
+)
+_ATTACKED = (
+    "By how many percentage points less compute is saved than by the same users where nobody attacks; 95 % intervals."
 )
 _MIXED = "Steps by number of styles, measured and published; the line is scratch."
 

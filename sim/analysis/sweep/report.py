@@ -14,8 +14,9 @@ from sim.analysis.measures import COSTS, METRICS
 from sim.analysis.rules import MEANING, RESTART
 from sim.analysis.run.verdict import WHAT
 from sim.analysis.summary import COLUMNS, DASH, by_key, interval, number
+from sim.analysis.sweep.attacked import LOST, SUFFERED, lost
 from sim.analysis.sweep.by_llm import table_of
-from sim.analysis.sweep.figures import MIXED, Drawn, figures
+from sim.analysis.sweep.figures import ATTACKED, MIXED, Drawn, figures
 from sim.analysis.sweep.mixed import MERGED, MIXED_SOURCE, beside_mixed
 from sim.analysis.sweep.published import SOURCE, beside_published
 from sim.analysis.sweep.table import SHOWN, Setting, Sweep, listed, load_sweep
@@ -39,10 +40,11 @@ def report(folder: Path | str) -> Path:
 
 def _sections(sweep: Sweep, explored: str) -> list[Section]:
     pooled, drawn = sweep.pooled, {one.title: _figure(one) for one in figures(sweep)}
-    mixed = drawn.pop(MIXED)
+    attacked, mixed = drawn.pop(ATTACKED), drawn.pop(MIXED)
     sections = [
         Section("What was swept", _setting(sweep)),
         *([] if pooled is sweep else [Section("All replicates together", _table(pooled))]),
+        Section(ATTACKED, _attacked(sweep, attacked)),
         Section("Whom it helps: by strategy, tier and style", explored),
         Section("Differences between strategies", _differences(sweep)),
         *(Section(title, html) for title, html in drawn.items()),
@@ -150,6 +152,31 @@ def _published(sweep: Sweep) -> str:
             "constant is fitted to the published values. The paper says neither how fast its link was nor how long its "
             "texts were; 122 Mbit/s is what its 2.7 min for one LLM of 2.47 GB mean, so communication over such a link "
             "only shows how many LLMs are downloaded."
+        )
+    )
+
+
+def _attacked(sweep: Sweep, chart: str) -> str:
+    table = lost(sweep)
+    if table.empty:
+        return ""
+    keys = list(table.columns[: table.columns.get_loc("strategy")])
+    rows: list[list[Cell | str]] = []
+    for r in records(table):
+        cells = [*(_value(r[key]) for key in keys), r["strategy"], Cell(f"{r['users']}", key=float(r["users"]))]
+        for metric in LOST:
+            mean, low, high = (100 * r[f"{metric}{part}"] for part in ("", "_low", "_high"))
+            cells.append(Cell(number(mean), interval(low, high), mean))
+        rows.append([*cells, *(Cell(number(100 * r[metric]), key=r[metric]) for metric in SUFFERED)])
+    headings = [*keys, "strategy", "users", "compute lost", "time lost", "targets lost"]
+    return (
+        chart
+        + html_table([*headings, "started from an attacker's, %", "backdoored, %"], rows)
+        + paragraph(
+            "Honest users only, each compared with itself in the run with the same settings that nobody attacks. Lost "
+            "are percentage points: of compute and time saved, and of users who reach the target; below 0 something "
+            f"was gained. The small print is the 95 % interval; rule {RESTART!r}. Of what the cloud "
+            "made of several pLLMs, as averages are, it is not said whether an attacker's is in it."
         )
     )
 

@@ -24,29 +24,37 @@ from sim.pool.contributed import kept, pllm_of
 from sim.pool.offers import OfferCost, foreign_code, identity_of, offer_cost
 from sim.pool.pool import Pool, card_of
 from sim.pool.versions import POOL, write_version
+from sim.population.attacks import attack_of
+from sim.population.users import attacks
 from sim.serving.account import Account
 from sim.serving.desk import Desk
 from strategies.base import Start
 
-VERSION = 1
+VERSION = 2
 """Part of the hash of versions: bump it when they come out differently for equal contributions."""
 COST = "cost.json"
 
 
 @dataclass(frozen=True)
 class Given:
-    """What a wave's users did, by user: the names of their contributions (`sim.pool.contributed`), and the pLLMs that
-    most of their starts were, "" from scratch."""
+    """What the cloud has got by the end of a wave and not before, by user.
+
+    `names` of contributions (`sim.pool.contributed`), their `origins` (the pLLM that most of the start was, "" from
+    scratch) and how many versions were made meanwhile (`late`); and the `starts` of all of that wave's users.
+    """
 
     names: Mapping[int, str]
+    origins: Mapping[int, str]
     starts: Mapping[int, str]
+    late: Mapping[int, int]
 
 
 @dataclass(frozen=True)
 class Version:
     """A version of a pool: what it is called by its content, its offer's folder, and what both cost the cloud.
 
-    `contributed` adapters were given by the wave before, `joined` of its pLLMs the version before did not have.
+    `contributed` adapters came in since the version before, `by_attackers` of them from attackers; on average `late`
+    versions were made while they were made. `joined` of its pLLMs the version before did not have.
     """
 
     pool: Pool
@@ -55,6 +63,8 @@ class Version:
     cost: OfferCost
     contributed: int = 0
     joined: int = 0
+    by_attackers: int = 0
+    late: float | None = None
 
 
 class Line:
@@ -68,7 +78,7 @@ class Line:
         self._provider = provider
         self._strategy = make_strategy(name, provider.config)
         self._memory, self._chosen = Memory(), Counter[str]()
-        self.version = self._offered(pool, {}, 0, len(pool.ids))
+        self.version = replace(self._offered(pool, {}), joined=len(pool.ids))
 
     @property
     def grows(self) -> bool:
@@ -83,7 +93,7 @@ class Line:
         folder = self._folder(
             "versions",
             pool=known_digest(pool.folder),
-            given=[[user, name, given.starts[user]] for user, name in given.names.items()],
+            given=[[user, name, given.origins[user]] for user, name in given.names.items()],
             chosen=dict(self._chosen),
             policies=[
                 [f"{type(p).__module__}:{type(p).__qualname__}", p.keep, foreign_code(type(p))] for p in policies
@@ -92,7 +102,7 @@ class Line:
 
         def build(into: Path) -> None:
             names = {pllm_of(user): kept(name) for user, name in given.names.items()}
-            origins = {pllm_of(user): _start(given.starts[user]) for user in given.names}
+            origins = {pllm_of(user): _start(given.origins[user]) for user in given.names}
             layout, account = resident.lanes.layout, Account()
             folders = {**{name: pool.folder / name for name in pool.ids}, **names}
             desk = Desk(resident, pool, {name: layout.load(path) for name, path in names.items()})
@@ -110,16 +120,22 @@ class Line:
         new = resident.open_pool(folder / POOL)
         joined = len(set(new.ids) - set(pool.ids))
         cost = json.loads((folder / COST).read_text(encoding="utf-8"))
-        self.version = self._offered(new, cost, len(given.names), joined)
+        self.version = replace(
+            self._offered(new, cost),
+            contributed=len(given.names),
+            joined=joined,
+            by_attackers=sum(attacks(config, user) for user in given.names),
+            late=sum(given.late.values()) / len(given.late) if given.late else None,
+        )
 
-    def _offered(self, pool: Pool, cost: Counts, contributed: int, joined: int) -> Version:
+    def _offered(self, pool: Pool, cost: Counts) -> Version:
         """A version with its offer, which is made now unless it is there."""
         folder = self._folder("offers", pool=known_digest(pool.folder), chosen=dict(self._chosen))
         make_offer(folder, self._strategy, self._provider, pool, self._memory, self._chosen)
         self._memory.take(folder)
         name = known_digest(pool.folder)[:16]
         offered = offer_cost(folder)
-        return Version(pool, name, folder, replace(offered, cloud=_sum(cost, offered.cloud)), contributed, joined)
+        return Version(pool, name, folder, replace(offered, cloud=_sum(cost, offered.cloud)))
 
     def _folder(self, kind: str, **made_of: object) -> Path:
         """Where something lies that is made of this, and of all that was made before."""
@@ -134,6 +150,9 @@ class Line:
             "corpus": resident.corpus.fingerprint(),
             "seed": config.pool.seed,
         }
+        if config.attackers.share:  # it decides what is published, if nothing else
+            attack = foreign_code(type(attack_of(config)))
+            common["attackers"] = [config.attackers.model_dump(), attack]
         return cache_dir().resolve() / "living" / digest({**common, **made_of})
 
 

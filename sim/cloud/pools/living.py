@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 from sim.cloud.cohorts import job_count, jobs
@@ -12,15 +13,17 @@ from sim.cloud.provider import Provider
 from sim.experiment.names import SCRATCH
 from sim.ledger.meter import Meter
 from sim.messages import Job, Outcome
-from sim.pool.contributed import keep
+from sim.pool.contributed import keep, user_of
 from sim.pool.pool import Pool
+from sim.population.users import attacks
 from sim.records.journal import Journal, Note
 from sim.records.tables import Row, Rows
 from sim.serving.resident import Progress
 from strategies.base import Start
 
-GIVEN, STARTS = "given", "starts"
-"""What the journal notes of a job: by user the contribution, and the pLLM that most of the start is."""
+GIVEN, STARTS, ARRIVES = "given", "starts", "arrives"
+"""What the journal notes of a job: by user the contribution, the pLLM that most of the start is, and (`waves.hours`) in
+which wave's version the contribution is in time to join; null: never."""
 
 
 class LivingPools:
@@ -38,12 +41,14 @@ class LivingPools:
     def grow(self, journal: Journal, wave: int) -> None:
         """Make the versions that follow a wave, all of whose jobs the journal has."""
         config = self._provider.config
-        done = list(jobs(config, [wave]))
-        notes = list(zip(done, journal.notes(job_count(config, wave), len(done)), strict=True))
+        first = 0 if config.waves.hours else wave  # whose users may still give something
+        done = list(jobs(config, range(first, wave + 1)))
+        notes = list(zip(done, journal.notes(job_count(config, first), len(done)), strict=True))
         growing = [name for name, line in self.lines.items() if line.grows]
         for at, name in enumerate(growing):
             self._progress(f"pools after wave {wave}", at, len(growing))
-            self.lines[name].receive(_given((job, note) for job, note in notes if job.strategy == name))
+            mine = [(job, note) for job, note in notes if job.strategy == name and job.amount == 1.0]
+            self.lines[name].receive(_given(mine, wave))
 
     @property
     def offers(self) -> Offers:
@@ -58,15 +63,17 @@ class LivingPools:
         offers = {name: store.put(version.offer) for name, version in versions.items()}
         return offers, {name: store.put(version.pool.folder) for name, version in versions.items()}
 
-    def note(self, job: Job, outcomes: Sequence[Outcome]) -> Note:
+    def note(self, job: Job, outcomes: Sequence[Outcome], rows: Rows) -> Note:
         """What the journal keeps of a job for the next version; contributions are taken over."""
         if not self.lines[job.strategy].grows or job.amount != 1.0:
             return {}
         fetch, fine = self._provider.store.fetch, [o for o in outcomes if not o.failed]
-        return {
-            GIVEN: {str(o.user_id): keep(fetch(o.contributed)) for o in fine if o.contributed},
-            STARTS: {str(o.user_id): Start(o.start).best for o in fine},
-        }
+        given = {str(o.user_id): keep(fetch(o.contributed)) for o in fine if o.contributed}
+        note: dict[str, object] = {GIVEN: given, STARTS: {str(o.user_id): Start(o.start).best for o in fine}}
+        if hours := self._provider.config.waves.hours:
+            taken = {str(row["user_id"]): _hours(row) for row in rows[job.table]}
+            note[ARRIVES] = {user: arrives(job.wave, taken[user], hours) for user in given}
+        return note
 
     def rows(self, wave: int, meter: Meter) -> Rows:
         """What is recorded of the present versions."""
@@ -75,19 +82,47 @@ class LivingPools:
         for name, line in self.lines.items():
             version = line.version
             if line.grows:
-                counts: Row = {"contributed": version.contributed, "joined": version.joined}
+                counts: Row = {
+                    "contributed": version.contributed,
+                    "joined": version.joined,
+                    "late": version.late,
+                    "by_attackers": version.by_attackers,
+                    "poisoned": self._poisoned(version.pool),
+                }
                 what: Row = {"version": version.name, "pllms": len(version.pool.ids)}
                 versions.append({"wave": wave, "strategy": name, **what, **counts})
             cloud += meter.offer_rows(name, version.cost, wave)
         return {"versions": versions, "cloud": cloud}
 
+    def _poisoned(self, pool: Pool) -> int:
+        """How many of a pool's pLLMs attackers gave."""
+        owners = map(user_of, pool.ids)
+        return sum(owner is not None and attacks(self._provider.config, owner) for owner in owners)
 
-def _given(noted: Iterable[tuple[Job, Note]]) -> Given:
-    """What the notes of a strategy's jobs say."""
+
+def arrives(wave: int, hours: float, apart: float) -> int | None:
+    """The wave whose version an adapter is in time for that took so many hours, where waves are `apart` hours apart."""
+    return wave + max(1, math.ceil(hours / apart)) if math.isfinite(hours) else None
+
+
+def _hours(row: Row) -> float:
+    """When a user's adapter is with the cloud, by its row of users.csv; hours from the release, NaN where never."""
+    done, upload = (float(row[name] or 0) for name in ("hours_until_done", "upload_s"))
+    return done + upload / 3600
+
+
+def _given(noted: Sequence[tuple[Job, Note]], wave: int) -> Given:
+    """What a strategy's users gave in time for the version after a wave and not before, and how that wave started."""
     names: dict[int, str] = {}
+    origins: dict[int, str] = {}
+    late: dict[int, int] = {}
     starts: dict[int, str] = {}
     for job, note in noted:
-        if job.amount == 1.0:
-            names |= {int(user): name for user, name in cast(Mapping[str, str], note.get(GIVEN, {})).items()}
-            starts |= {int(user): pllm for user, pllm in cast(Mapping[str, str], note.get(STARTS, {})).items()}
-    return Given(names, starts)
+        given, began = (cast(Mapping[str, str], note.get(what, {})) for what in (GIVEN, STARTS))
+        due = cast(Mapping[str, int | None], note.get(ARRIVES, dict.fromkeys(given, job.wave + 1)))
+        for user in (user for user in given if due[user] == wave + 1):
+            names[int(user)], origins[int(user)] = given[user], began[user]
+            late[int(user)] = wave - job.wave
+        if job.wave == wave:
+            starts |= {int(user): pllm for user, pllm in began.items()}
+    return Given(names, origins, starts, late)

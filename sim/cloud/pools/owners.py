@@ -15,6 +15,7 @@ from sim.common.sealed import sealed
 from sim.pool.build import written
 from sim.pool.contributed import user_of
 from sim.pool.offers import payload_bytes
+from sim.population.attacks import published_texts
 from sim.population.users import draw_user
 from sim.serving.account import Account
 from sim.serving.desk import Desk
@@ -63,7 +64,8 @@ class Owners:
         if (owner := plan.owners(corpus).get(name)) is not None:
             return written(*owner, config, corpus)[0]
         if (user := user_of(name)) is not None and config.waves.count > 1 and not plan.given:
-            return draw_user(config, corpus, self._provider.preparation.user_styles, user).texts
+            styles = self._provider.preparation.user_styles
+            return published_texts(config, corpus, styles, draw_user(config, corpus, styles, user))
         if plan.given:
             raise nothing_published(self._strategy)
         why = f"{name!r} has none, for the cloud made it; leave out 'merge' in waves.policies"
