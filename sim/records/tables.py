@@ -84,6 +84,9 @@ wall_s           | float | s      | wall-clock share of the simulator for this r
 wave             | int   |        | wave that the user came in, from 0
 upload_s         | float | s      | billed: time of uploading, when the user's LLM is ready
 upload_j         | float | J      | billed: energy of uploading
+private_flops    | float | FLOP   | billed: the private fine-tuning of what is uploaded (privacy.epsilon)
+private_s        | float | s      | billed: time of it, when the user's LLM is ready
+private_j        | float | J      | billed: energy of it
 """)
 
 CURVES = _columns("""
@@ -153,6 +156,16 @@ contributed | int | adapters | adapters that the users of the wave before gave
 joined      | int | pLLMs | pLLMs in it that the version before did not have
 """)
 
+MEMBERSHIP = _columns("""
+strategy  | str   |      | strategy whose user contributed the adapter
+wave      | int   |      | wave that the user came in, from 0
+user_id   | int   |      | number of the user
+text      | int   |      | number of the text among those of its kind, from 0
+member    | bool  |      | the adapter was fine-tuned on the text; else it could have been: same user, same topics
+loss      | float | nats | loss per token of the text under the user's contributed adapter
+reference | float | nats | mean of it under contributed adapters of others; empty: nobody else gave one
+""")
+
 FAILURES = _columns("""
 user_id   | int   |       | number of the user
 strategy  | str   |       | strategy that raised, or whose fine-tuning did
@@ -193,6 +206,7 @@ users       | int   |       | users who came in that wave
 pllms       | int   | pLLMs | pLLMs in the pool that they found
 contributed | int   | adapters | adapters that the users of the wave before gave
 selection_accuracy | float | share | the chosen pLLM is one of those truly closest in style; of users who chose one
+style_told  | float | share | the start is a pLLM of the user's style, which its sender sees; of who started from one
 reached     | float | share | users that reach the target
 compute_saved_total      | float | share | FLOPs saved, selection included; mean over users
 compute_saved_total_low  | float | share | lower end of the 95 % interval of the mean
@@ -211,6 +225,20 @@ bytes_up    | float | B     | uploaded by all of the wave's users
 bytes_down  | float | B     | downloaded by all of them
 """)
 
+LEAK = _columns("""
+strategy | str   |       | strategy
+wave     | int   |       | wave, from 0; empty: all waves together
+guess    | str   |       | by what texts are told apart: 'loss', 'ratio' (to the reference), 'blind' (reference alone)
+adapters | int   |       | contributed adapters, each with its own texts
+texts    | int   | texts | texts of them, half of which were fine-tuned on
+auc      | float |       | chance that one fine-tuned on is ranked above one that was not; 0.5: nothing is told
+auc_low  | float |       | lower end of its 95 % interval, users drawn together with all of their texts
+auc_high | float |       | upper end
+tpr      | float | share | texts fine-tuned on that are found where 1 % of the others are taken for such
+tpr_low  | float | share | lower end of its 95 % interval
+tpr_high | float | share | upper end
+""")
+
 TABLES: dict[str, tuple[Column, ...]] = {
     "users": USERS,
     "ladder": USERS,
@@ -221,19 +249,22 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "pool": POOL,
     "cloud": CLOUD,
     "versions": VERSIONS,
+    "membership": MEMBERSHIP,
     "failures": FAILURES,
     "summary": SUMMARY,
     "demanded": DEMANDED,
     "waves": WAVES,
+    "leak": LEAK,
 }
 ADDED = (
     "validation_loss", "kept_step", "kept_loss", "bleu", "rouge_1", "rouge_l", "trained", "taught",
     "billed", "memory_gb", "app_ram_gb",
     "battery_charges", "down_mbps", "up_mbps", "train_gflop_s", "prefill_gflop_s", "prefill_float_gflop_s",
     "by", "bytes_up", "wave", "upload_s", "upload_j",
+    "private_flops", "private_s", "private_j",
 )  # fmt: skip
 """Columns that runs on people's disks may lack, for 0.1.0 had none of them: read, they are empty."""
-DERIVED = ("summary", "demanded", "waves")
+DERIVED = ("summary", "demanded", "waves", "leak")
 """Tables that are made from the others, when a run is done."""
 FITTING = ("yes", "streamed")
 """Values of `fits` of a phone that can choose and fine-tune the deployed LLM."""

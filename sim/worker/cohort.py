@@ -25,8 +25,9 @@ from sim.serving.beginning import beginning
 from sim.serving.desk import PROMPT_TOKENS, Desk
 from sim.worker.choosing import Driver, Participant
 from sim.worker.failures import UserFailed, of_the_machine, trace
-from sim.worker.giving import give
+from sim.worker.giving import fits, give
 from sim.worker.phone import PhoneView
+from sim.worker.private import privatised
 from sim.worker.scratch import from_scratch
 from sim.worker.workplace import Task, Workplace
 from strategies.base import Choice, Offer, Strategy
@@ -167,15 +168,32 @@ class Batch:
         def train_all() -> list[LaneResult[int]]:
             plan = desk.plan if job.amount else replace(desk.plan, steps=0)
             done = {r.key: r for r in finetune(desk.lm, desk.lanes, lanes, plan)}
-            for user in self.givers & set(choices):
-                participant = self.participants[user]
+            given = self._private(desk, lanes, choices, done) if self._work.config.privacy.epsilon else done
+            for user in self.givers & set(choices) & set(given):
+                participant, made = self.participants[user], (given[user], done[user])
                 start = participant.account.origin(choices[user].start)
-                self._given[user] = give(self._work, self._task, self.users[user], participant, start, done[user])
+                self._given[user] = give(self._work, self._task, self.users[user], participant, start, *made)
             return [replace(done[user], adapter=None, overlap=self._overlap(done[user])) for user in choices]
 
         if self.givers or any(choice.start.weights for choice in choices.values()):
             return train_all()
         return from_scratch(self._work, self._task.shared, job, train_all)
+
+    def _private(
+        self,
+        desk: Desk,
+        lanes: Sequence[Lane[int]],
+        choices: Mapping[int, Choice],
+        done: Mapping[int, LaneResult[int]],
+    ) -> dict[int, LaneResult[int]]:
+        """What contributors whose phone can do it give instead of what they made for themselves."""
+        able = []
+        for lane in lanes:
+            who = self.participants[lane.key]
+            start = who.account.origin(choices[lane.key].start)
+            if lane.key in self.givers and fits(self._work, self._task, who, start, done[lane.key]):
+                able.append((lane, who.account))
+        return privatised(desk, able)
 
     def _overlap(self, trained: LaneResult[int]) -> dict[str, float]:
         """Scores of what the user's kept adapter answers to some held-out prompts, where the config asks for them.

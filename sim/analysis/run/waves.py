@@ -16,6 +16,7 @@ from sim.analysis.rules import MEANING, RESTART
 from sim.analysis.tables import Run, records
 from sim.common.disk import write_whole
 from sim.experiment.names import SCRATCH
+from sim.pool.contributed import pllm_of
 from sim.records.savings import share_saved
 from sim.records.tables import WAVES
 
@@ -33,6 +34,7 @@ def waves(run: Run) -> pd.DataFrame:
     metrics = per_user(run)
     names = [strategy for strategy in run.strategies if strategy != SCRATCH]
     up, down = (run.wide(column)[names] for column in ("bytes_up", "bytes_down"))
+    told = _style_told(run)
     versions = {(r["wave"], r["strategy"]): r for r in records(run.versions)}
     flops = run.cloud.groupby(["wave", "strategy"])["flops"].sum()
     so_far = {saving: _so_far(metrics[SAVINGS[saving]][[SCRATCH, *names]], wave) for saving in TOTALS}
@@ -50,6 +52,7 @@ def waves(run: Run) -> pd.DataFrame:
                 "pllms": version.get("pllms"),
                 "contributed": version.get("contributed"),
                 "selection_accuracy": metrics["selection_accuracy"][strategy][mine].mean(),
+                "style_told": told[strategy][mine].mean(),
                 "reached": metrics["reached"][strategy][mine].mean(),
                 "cloud_flops": float(flops.get((number, strategy), 0.0)),
                 "bytes_up": up[strategy][mine].sum(),
@@ -60,6 +63,17 @@ def waves(run: Run) -> pd.DataFrame:
                 row |= {f"{what}_high": found[what].high[at], f"{what}_so_far": so_far[what][strategy][number]}
             rows.append(row)
     return pd.DataFrame(rows)[[column.name for column in WAVES]]
+
+
+def _style_told(run: Run) -> pd.DataFrame:
+    """Whether the pLLM that each user (rows) started from is of the user's style, by strategy (columns).
+
+    NaN of who started from none or several, and from one that is of no style, as an average is.
+    """
+    styles = dict(zip(run.pool["pllm"], run.pool["style"], strict=True))
+    styles |= {pllm_of(user): style for user, style in zip(run.user_ids.tolist(), run.styles.tolist(), strict=True)}
+    start = run.users["chosen"].map(styles)
+    return run.wide((start == run.users["style"]).astype(float).where(start.notna()))
 
 
 def _so_far(cost: pd.DataFrame, wave: np.ndarray) -> pd.DataFrame:

@@ -43,7 +43,7 @@ class LivingPools:
         growing = [name for name, line in self.lines.items() if line.grows]
         for at, name in enumerate(growing):
             self._progress(f"pools after wave {wave}", at, len(growing))
-            self.lines[name].receive(_given((job, note) for job, note in notes if job.strategy == name))
+            self.lines[name].receive(given_of((job, note) for job, note in notes if job.strategy == name))
 
     @property
     def offers(self) -> Offers:
@@ -82,7 +82,7 @@ class LivingPools:
         return {"versions": versions, "cloud": cloud}
 
 
-def _given(noted: Iterable[tuple[Job, Note]]) -> Given:
+def given_of(noted: Iterable[tuple[Job, Note]]) -> Given:
     """What the notes of a strategy's jobs say."""
     names: dict[int, str] = {}
     starts: dict[int, str] = {}
