@@ -41,7 +41,7 @@ def leak(*runs: Run) -> pd.DataFrame:
 
 def _rows(strategy: str, table: pd.DataFrame, run: Run) -> Iterator[dict[str, object]]:
     waves: list[int | None] = [*sorted(int(wave) for wave in table["wave"].unique()), None]
-    for wave in waves if len(waves) > 2 else [*waves[:1], None]:
+    for wave in waves:
         some = table if wave is None else table[table["wave"] == wave]
         unit = some.groupby(["run", "user_id"], sort=False).ngroup().to_numpy(dtype=np.int64)
         loss, reference = (some[name].to_numpy(dtype=float) for name in ("loss", "reference"))
