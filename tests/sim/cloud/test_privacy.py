@@ -186,6 +186,20 @@ def test_the_leak_is_summed_up(plain: Path) -> None:
     assert "What contributed adapters tell of their texts" in page
 
 
+def test_what_a_phone_downloads_tells_its_style(plain: Path) -> None:
+    users, waves = read(plain, "users"), read(plain, "waves").set_index(["strategy", "wave"])["style_told"]
+    style = users.set_index("user_id")["style"].to_dict()
+    for wave in (1, 2):
+        mine = users.query(f"strategy == 'random' and wave == {wave}")
+        same = [
+            style[int(chosen.removeprefix("user-"))] == own
+            for chosen, own in zip(mine["chosen"], mine["style"], strict=True)
+        ]
+        assert waves["random", wave] == pytest.approx(np.mean(same))
+        assert np.isnan(waves["federated", wave])  # an average is of no style
+    assert np.isnan(waves["random", 0])
+
+
 @pytest.mark.cluster
 def test_flower_gives_the_records_of_inline(private: Path, tiny_llm: Path, tmp_path: Path) -> None:
     config = config_of(tiny_llm, tmp_path, *PRIVATE, "engine.backend=flower", "engine.workers=2")
