@@ -9,6 +9,7 @@ from typing import NamedTuple
 from matplotlib.figure import Figure
 
 from sim.analysis.look.figures import save, styled
+from sim.analysis.rules import RESTART
 from sim.analysis.sweep.mixed import beside_mixed, mixed_styles
 from sim.analysis.sweep.plots import accuracy_by_similarity, cost_by_pool, metrics_by_key, pareto
 from sim.analysis.sweep.private import EPSILON, by_epsilon
@@ -61,7 +62,8 @@ def draw_all(sweep: Sweep, folder: Path, kind: str = "png") -> list[Path]:
 
 MIXED = "Users who mix styles"
 _PRIVATE = (
-    "What privacy costs and what it hides, with 95 % intervals. Leak: how well texts that a contributed adapter was "
+    f"What privacy costs and what it hides, with 95 % intervals; rule {RESTART}. In all: with the private fine-tuning "
+    "of who contributes; tuning alone: what starts from such adapters are worth. Leak: how well texts that an adapter was "
     "fine-tuned on are told from others by their loss beside that under others' adapters; 0.5 is a guess."
 )
 _COST = "What choosing costs the phone, by size of the pool, with 95 % intervals."

@@ -8,7 +8,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sim.analysis.look.figures import label, looks, new_figure
-from sim.analysis.rules import RESTART
 from sim.analysis.run.leak import leak
 from sim.analysis.sweep.table import Sweep
 from sim.analysis.tables import is_run
@@ -17,8 +16,8 @@ from sim.experiment.names import SCRATCH
 EPSILON = "privacy.epsilon"
 PANELS = (
     ("selection_accuracy", "right pLLM chosen (%)", 100.0),
-    ("start_loss", "loss before the first step (nats)", 1.0),
-    ("compute_saved_total", f"compute saved in all (%), {RESTART}", 100.0),
+    ("compute_saved", "compute saved, tuning alone (%)", 100.0),
+    ("compute_saved_total", "compute saved in all (%)", 100.0),
 )
 """Metric of runs.csv, label with its unit, factor from the metric's unit to the label's."""
 GUESS = "ratio"
@@ -35,7 +34,7 @@ def leak_by_epsilon(sweep: Sweep) -> pd.DataFrame:
 
 
 def by_epsilon(sweep: Sweep) -> Figure | None:
-    """Accuracy, loss of the start, compute saved and AUC by epsilon, from no privacy to most of it, with intervals."""
+    """Accuracy, compute saved and AUC by epsilon, from no privacy to most of it, with intervals."""
     leaks = leak_by_epsilon(sweep)
     if leaks.empty:
         return None
@@ -50,7 +49,8 @@ def by_epsilon(sweep: Sweep) -> Figure | None:
     _draw(panels[-1], sweep, mine.assign(at=mine["epsilon"].astype(float).map(values.index)), "auc", 1.0)
     panels[-1].axhline(0.5, color="#222222", linewidth=0.8)
     panels[-1].set_ylabel("leak: AUC of membership")
-    panels[2].axhline(0, color="#222222", linewidth=0.8)
+    for axes in panels[1:3]:
+        axes.axhline(0, color="#222222", linewidth=0.8)
     for axes in panels:
         axes.set_xticks(range(len(values)), [f"{value:g}" if value else "none" for value in values])
         axes.set_xlim(-0.5, len(values) - 0.5)

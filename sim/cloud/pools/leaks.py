@@ -23,7 +23,7 @@ from sim.records.journal import Journal, Note
 from sim.records.tables import Row, Rows
 from strategies.base import Text
 
-REFERENCES = 4
+REFERENCES = 8
 """Adapters of others, at most, that a text's loss is compared with: those of the contributors after its user."""
 
 
