@@ -35,8 +35,7 @@ def leak_by_epsilon(sweep: Sweep) -> pd.DataFrame:
 
 def by_epsilon(sweep: Sweep) -> Figure | None:
     """Accuracy, compute saved and AUC by epsilon, from no privacy to most of it, with intervals."""
-    leaks = leak_by_epsilon(sweep)
-    if leaks.empty:
+    if EPSILON not in sweep.keys:
         return None
     values = sorted(set(sweep.rows[EPSILON].astype(float)), key=lambda epsilon: -epsilon if epsilon else -np.inf)
     figure = new_figure(height_in=5.1)
@@ -45,10 +44,13 @@ def by_epsilon(sweep: Sweep) -> Figure | None:
     for axes, (metric, unit, factor) in zip(panels, PANELS, strict=False):
         _draw(axes, sweep, rows, metric, factor)
         axes.set_ylabel(unit)
-    mine = leaks[leaks["guess"] == GUESS]
-    _draw(panels[-1], sweep, mine.assign(at=mine["epsilon"].astype(float).map(values.index)), "auc", 1.0)
-    panels[-1].axhline(0.5, color="#222222", linewidth=0.8)
-    panels[-1].set_ylabel("leak: AUC of membership")
+    if (leaks := leak_by_epsilon(sweep)).empty:
+        panels[-1].set_axis_off()
+    else:
+        mine = leaks[leaks["guess"] == GUESS]
+        _draw(panels[-1], sweep, mine.assign(at=mine["epsilon"].astype(float).map(values.index)), "auc", 1.0)
+        panels[-1].axhline(0.5, color="#222222", linewidth=0.8)
+        panels[-1].set_ylabel("leak: AUC of membership")
     for axes in panels[1:3]:
         axes.axhline(0, color="#222222", linewidth=0.8)
     for axes in panels:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from sim.analysis.sweep.figures import draw_all, figures, shown_keys
@@ -50,6 +51,13 @@ def test_picture_goes_from_no_privacy_to_most_of_it(swept: Sweep, tmp_path: Path
     assert shown_keys(swept) == []  # it has a picture of its own
     assert tmp_path / "leak_and_savings_by_epsilon.png" in draw_all(swept, tmp_path)
     assert "Leak and savings by epsilon" in report(swept.folder).read_text(encoding="utf-8")
+
+
+def test_where_nobody_asked_there_is_no_leak_to_draw(swept: Sweep, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sim.analysis.sweep.private.leak_by_epsilon", lambda _: pd.DataFrame())
+    figure = by_epsilon(swept)
+    assert figure is not None
+    assert [axes.axison for axes in figure.axes] == [True, True, True, False]
 
 
 def test_a_sweep_of_something_else_has_no_such_picture(swept: Sweep) -> None:
