@@ -45,8 +45,7 @@ def user_row(user: int, strategy: str, **more: Any) -> dict[str, Any]:
         "selection_s": 0.0, "selection_j": 0.0, "bytes_down": 0.0, "bytes_up": 0.0, "download_s": 0.0,
         "download_j": 0.0, "finetune_flops": 1000.0, "finetune_s": 600.0, "finetune_j": 2000.0,
         "hours_until_done": 0.2, "model_selection_flops": 0.0, "model_finetune_flops": 1.0,
-        "model_evaluate_flops": 1.0, "wall_s": 0.1, "upload_s": 0.0, "upload_j": 0.0,
-        "private_flops": 0.0, "private_s": 0.0, "private_j": 0.0,
+        "model_evaluate_flops": 1.0, "wall_s": 0.1,
     }  # fmt: skip
     return row | more
 
