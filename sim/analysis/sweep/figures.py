@@ -64,7 +64,7 @@ MIXED = "Users who mix styles"
 _PRIVATE = (
     f"What privacy costs and what it hides, with 95 % intervals; rule {RESTART}. In all: with the private fine-tuning "
     "of who contributes; tuning alone: what starts from such adapters are worth. Leak: how well texts that an adapter "
-    "was fine-tuned on are told from others, by their loss or its ratio to that under others' adapters; 0.5: not."
+    "was fine-tuned on are told from others, by their loss or its ratio to that under others' adapters (0.5: chance)."
 )
 _COST = "What choosing costs the phone, by size of the pool, with 95 % intervals."
 _ACCURACY = (
