@@ -11,6 +11,7 @@ from typing import TypeAlias
 import pandas as pd
 
 from sim.analysis.run.demanded import write_demanded
+from sim.analysis.run.leak import write_leak
 from sim.analysis.run.waves import write_waves
 from sim.analysis.summary import SUMMARY_CSV, write_summary
 from sim.analysis.tables import Run, load_run
@@ -99,6 +100,7 @@ def close(folder: Path, plots: bool = True, tracking: Tracking | None = None) ->
         done = load_run(folder)
         write_demanded(done)
         write_waves(done)
+        write_leak(done)
         if plots:
             from sim.analysis.run.plots import draw_all
 

@@ -177,6 +177,11 @@ def sums(values: np.ndarray, units: np.ndarray) -> np.ndarray:
     return np.asarray(np.add.reduceat(values[order], starts, axis=0))
 
 
+def drawn(units: int, seed: int) -> np.ndarray:
+    """How often each of so many units is drawn in every resample: shape (RESAMPLES, units)."""
+    return _draws(stream(seed, "bootstrap"), np.full(RESAMPLES, units), units)
+
+
 def _divided(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
     return np.where(bottom > 0, top / np.where(bottom > 0, bottom, 1.0), np.inf)
 

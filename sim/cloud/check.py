@@ -24,6 +24,8 @@ from sim.llm.named import folder_or_name
 from sim.population.attacks import attack_of
 from sim.population.hours import Hours
 from sim.population.phones import known_phones, phone_mix
+from sim.privacy.accountant import missing as privacy_missing
+from sim.privacy.accountant import noise_of
 from sim.records.trackers import check_trackers
 
 PHONE_SAMPLE = 4096
@@ -53,6 +55,10 @@ def prepare(config: Config) -> Preparation:
         deploy = _that_writes(config.llm.deploy)
     kind_of(config.training)
     check_trackers(config.records.trackers)
+    if config.privacy.epsilon:
+        if why := privacy_missing():
+            raise UserError(f"privacy.epsilon = {config.privacy.epsilon:g}: {why}")
+        noise_of(config.privacy)
     if config.training.scored_answers and (why := overlap_missing()):
         raise UserError(f"training.scored_answers = {config.training.scored_answers}: {why}")
     with _naming("training.targets"):

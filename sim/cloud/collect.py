@@ -40,6 +40,11 @@ def nothing(job: Job, outcomes: Sequence[Outcome], rows: Rows) -> Note:
     return {}
 
 
+def no_more(index: int, note: Note) -> Rows:
+    """What is recorded of a job besides its own rows, where that is nothing."""
+    return {}
+
+
 class Collector:
     """Sends the references, then what follows them; prices and records everything in order.
 
@@ -50,6 +55,7 @@ class Collector:
 
     Args:
         also: what the journal is to note of a job besides what is learnt here, once the job is priced.
+        last: rows that are recorded with a job after its own, by its index and what the journal will note of it.
     """
 
     def __init__(
@@ -59,9 +65,10 @@ class Collector:
         meter: Meter,
         journal: Journal,
         also: Callable[[Job, Sequence[Outcome], Rows], Note] = nothing,
+        last: Callable[[int, Note], Rows] = no_more,
     ) -> None:
         self.config, self.meter, self.journal = config, meter, journal
-        self._waves, self._also = waves, also
+        self._waves, self._also, self._last = waves, also, last
         self._plans: Iterator[CohortPlan] = iter(())
         size, users = cohort_size(config), len(config.wave(0))
         self._needed = min(-(-config.billing.reference_users // size) * size, users)
@@ -80,7 +87,7 @@ class Collector:
                 self._learn(note)
         watcher.started(job_count(self.config) - kept, self.config.population.users)
         most = max(COHORTS_A_NODE * dispatcher.ready(), self._needed // cohort_size(self.config) + 1)
-        with Recorder(self.journal.folder, kept, self._written) as recorder:
+        with Recorder(self.journal.folder, kept, lambda index: self._written(recorder, index)) as recorder:
             for wave in self._waves:
                 if wave.first >= kept:
                     recorder.write(wave.rows)
@@ -128,8 +135,10 @@ class Collector:
         rows = self.meter.rows(job, fine, self._targets, self._scale)
         return rows if len(fine) == len(outcomes) else with_failures(rows, job, outcomes, self.meter.phones)
 
-    def _written(self, index: int) -> None:
-        self.journal.append(self._notes.pop(index, {}))
+    def _written(self, recorder: Recorder, index: int) -> None:
+        note = self._notes.pop(index, {})
+        recorder.write(self._last(index, note))
+        self.journal.append(note)
         if index == self._open[0].last:
             for user in self._open.popleft().reference.users:
                 self._targets.pop(user, None)

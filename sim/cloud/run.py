@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from sim.cloud.cohorts import Wave, job_count, plan
-from sim.cloud.collect import Collector, Watcher, nothing
+from sim.cloud.collect import Collector, Watcher
 from sim.cloud.pools.building import make_pool
+from sim.cloud.pools.leaks import Leaks
 from sim.cloud.pools.living import LivingPools
 from sim.cloud.pools.offers import Offers, make_offers, pool_digest
 from sim.cloud.preparation import Preparation
@@ -27,6 +28,7 @@ from sim.messages import Job, Outcome
 from sim.pool.offers import load_offer
 from sim.pool.pool import Pool
 from sim.population.users import draw_user
+from sim.privacy.accountant import noise_of
 from sim.records.journal import Journal, Note
 from sim.records.manifest import workers_done, write_manifest
 from sim.records.recorder import Recorder
@@ -78,6 +80,7 @@ def serve_run(
         "regime": str(config.pool.texts),
         "texts": {"owner": config.owner_texts, "user": config.population.texts},
         "mean_text_tokens": text_tokens,
+        **({"noise_multiplier": noise_of(config.privacy)} if config.privacy.epsilon else {}),
         "remarks": (*preparation.remarks, *foreign),
     }
     with Journal(folder) as journal:
@@ -91,7 +94,8 @@ def serve_run(
                     recorder.write({"versions": living.rows(0, meter)["versions"]})
             journal.append(identity)
         waves = chain([Wave(0, plan(config, *first))], _later(config, living, meter, journal) if living else ())
-        Collector(config, waves, meter, journal, living.note if living else nothing).collect(dispatcher, watcher)
+        heard = (living.note, Leaks(provider, journal).rows) if living else ()
+        Collector(config, waves, meter, journal, *heard).collect(dispatcher, watcher)
         write_manifest(
             folder,
             config,

@@ -32,6 +32,7 @@ from sim.experiment.sections import (
     Names,
     PoolSection,
     Population,
+    Privacy,
     Records,
     Section,
     Training,
@@ -51,8 +52,8 @@ NO_RECORD: dict[str, bool | set[str]] = {
 """Keys that change no record. A replicate is a run like any other: its seeds say which one it is."""
 ADDED = (
     *("replicates", "training.adapter", "training.warm_lr", "pool.evaluate_every", "pool.patience"),
-    *("billing.runtime", "engine.job_deadline_s", "training.scored_answers", "waves", "attackers", "records"),
-    "corpus.people",
+    *("billing.runtime", "engine.job_deadline_s", "training.scored_answers", "corpus.people"),
+    *("waves", "attackers", "privacy", "records"),
 )
 """Keys, or whole sections, that runs on people's disks may lack, for they are younger: read, they have their defaults.
 Runs of 0.1.0, which have none of them, trained pLLMs to the last of their steps."""
@@ -61,6 +62,7 @@ YOUNGER = (
     *("training.scored_answers", "corpus.people"),
     *(f"waves.{key}" for key in Waves.model_fields),
     *(f"attackers.{key}" for key in Attackers.model_fields),
+    *(f"privacy.{key}" for key in Privacy.model_fields),
 )
 """Keys that came between two versions: at their defaults they are no part of a run's hash, so runs keep their names."""
 
@@ -94,6 +96,7 @@ class Config(Section):
     population: Population = Population()
     waves: Waves = Waves()
     attackers: Attackers = Attackers()
+    privacy: Privacy = Privacy()
     training: Training = Training()
     ladder: Ladder = Ladder()
     billing: Billing = Billing()
@@ -126,6 +129,7 @@ class Config(Section):
         self._check_waves()
         if self.corpus.people and self.population.styles_per_user > 1:
             raise ValueError("corpus.people: a person writes as one; population.styles_per_user must be 1")
+        self._check_privacy()
         if self.training.cost_only:
             for key in ("scratch_steps", "tokens_per_step"):
                 if not getattr(self.billing, key):
@@ -152,6 +156,18 @@ class Config(Section):
             )
         if count == 1 and (share := self.attackers.share):
             raise ValueError(f"attackers.share = {share:g}: with waves.count = 1 nobody gives anything to the pool")
+
+    def _check_privacy(self) -> None:
+        """Raise ValueError where there is nothing to be private, or what is asked for is no privacy."""
+        privacy, texts = self.privacy, self.population.texts
+        for key in ("epsilon", "attack"):
+            if (value := getattr(privacy, key)) and self.waves.count == 1:
+                raise ValueError(f"privacy.{key} = {value}: with waves.count = 1 nobody uploads anything")
+        if privacy.epsilon and privacy.delta >= 1 / texts:
+            raise ValueError(
+                f"privacy.delta = {privacy.delta:g}: below 1 / population.texts = {1 / texts:g} is expected; who tells "
+                "one text of so many is as private"
+            )
 
     def wave(self, number: int) -> range:
         """The users of a wave."""

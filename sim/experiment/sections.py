@@ -206,6 +206,25 @@ class Attackers(Section):
     poisoned: float = Field(0.5, gt=0, le=1, description="'backdoor': share of an attacker's texts with the trigger")
 
 
+class Privacy(Section):
+    """`[privacy]`: what an uploaded adapter may tell of any one text of its user (docs/privacy.md)."""
+
+    epsilon: float = Field(
+        0,
+        ge=0,
+        description="epsilon of differential privacy for each text of who contributes: a second adapter is fine-tuned "
+        "with noise and uploaded instead; 0: what the phone made for itself is uploaded",
+    )
+    delta: float = Field(1e-5, gt=0, lt=1, description="delta of it, far below 1 / population.texts")
+    steps: int = Field(10, ge=1, description="steps of the private fine-tuning, which texts may not decide")
+    sampling: float = Field(1.0, gt=0, le=1, description="chance of each text to be in a step of it; 1: all are")
+    clip: float = Field(0.3, gt=0, description="largest norm of a text's gradient in it")
+    lr: float = Field(0, ge=0, description="learning rate of it; 0: as the phone's own fine-tuning")
+    attack: bool = Field(
+        False, description="measure how well contributed adapters tell their texts from others (leak.csv)"
+    )
+
+
 class Training(Section):
     """`[training]`: how a phone fine-tunes."""
 

@@ -15,7 +15,9 @@ from sim.ledger.terms import Terms
 from sim.ledger.work import LLMS, Figures, Key, Work
 from sim.records.tables import DOES_NOT_FIT, USERS
 
-SELECTION, DOWNLOAD, UPLOAD = "selection", "download", "upload"
+SELECTION, DOWNLOAD, PRIVATE, UPLOAD = "selection", "download", "private", "upload"
+AFTERWARDS = (PRIVATE, UPLOAD)
+"""Phases of what a phone does for others, when its own LLM is ready."""
 COLUMNS = frozenset(column.name for column in USERS)
 
 
@@ -38,8 +40,8 @@ class Bill:
 
     @property
     def busy_s(self) -> Numbers:
-        """Seconds that a phone is busy until its LLM is ready; what it uploads, it uploads afterwards."""
-        before = (cost.seconds for name, cost in self.phases.items() if name != UPLOAD)
+        """Seconds that a phone is busy until its LLM is ready; what it gives to others comes afterwards."""
+        before = (cost.seconds for name, cost in self.phases.items() if name not in AFTERWARDS)
         return sum(before, np.float64(0.0)) + self.training.seconds
 
     def fits(self) -> list[str]:
@@ -81,8 +83,8 @@ def check_phases(handlers: Mapping[str, Priced]) -> None:
 def phases(
     device: Device, work: Mapping[Key, Figures], terms: Terms, handlers: Mapping[str, Priced]
 ) -> dict[str, Cost]:
-    """What work costs phones, fine-tuning apart, by phase; choosing, downloads and uploads are always among them."""
-    parts: dict[str, list[Cost]] = {SELECTION: [], DOWNLOAD: [], UPLOAD: []}
+    """What work costs phones, fine-tuning apart, by phase; those that are named here are always among them."""
+    parts: dict[str, list[Cost]] = {SELECTION: [], DOWNLOAD: [], PRIVATE: [], UPLOAD: []}
     for kind, handler in handlers.items():
         for name in ("", *LLMS):
             if (n := work.get(Key(kind, name))) is not None:

@@ -30,7 +30,7 @@ from sim.records.tables import DERIVED, TABLES
 NAME = "progress.jsonl"
 RECORDED = tuple(table for table in TABLES if table not in DERIVED)
 """Tables that a run writes; the summary is the analysis's."""
-OF_JOBS = ("users", "ladder", "curves", "choices", "failures")
+OF_JOBS = ("users", "ladder", "curves", "choices", "membership", "failures")
 """Tables of which nothing is written before the journal has its first line."""
 ASIDE = "damaged"
 """How the name of a folder begins that damaged records are copied to; a number follows."""

@@ -88,6 +88,9 @@ attacker         | bool  |        | the user attacks (attackers.share): left out
 poisoned_start   | float |        | 1: an attacker gave a pLLM of the start; empty: from scratch, or made of several
 backdoored_start | float | share  | held-out prompts, after a backdoor's trigger, to which the start says its sentence
 backdoored       | float | share  | the same of the adapter that the user keeps; both empty: from scratch, no backdoor
+private_flops    | float | FLOP   | billed: the private fine-tuning of what is uploaded (privacy.epsilon)
+private_s        | float | s      | billed: time of it, when the user's LLM is ready
+private_j        | float | J      | billed: energy of it
 """)
 
 CURVES = _columns("""
@@ -160,6 +163,16 @@ by_attackers | int | adapters | of those contributed: adapters that attackers ga
 poisoned    | int | pLLMs | pLLMs in it that attackers gave; what was made of several is not counted
 """)
 
+MEMBERSHIP = _columns("""
+strategy  | str   |      | strategy whose user contributed the adapter
+wave      | int   |      | wave that the user came in, from 0
+user_id   | int   |      | number of the user
+text      | int   |      | number of the text among those of its kind, from 0
+member    | bool  |      | the adapter was fine-tuned on the text; else it could have been: same user, same topics
+loss      | float | nats | loss per token of the text under the user's contributed adapter
+reference | float | nats | mean of it under contributed adapters of others; empty: nobody else gave one
+""")
+
 FAILURES = _columns("""
 user_id   | int   |       | number of the user
 strategy  | str   |       | strategy that raised, or whose fine-tuning did
@@ -201,6 +214,7 @@ pllms       | int   | pLLMs | pLLMs in the pool that they found
 contributed | int   | adapters | adapters that the users of the wave before gave
 style_there | float | share | users whose own style some pLLM of the pool has; of the rest even the closest has another
 style_chosen | float | share | users who started from a pLLM of their own style
+style_told  | float | share | the start is a pLLM of the user's style, which its sender sees; of who started from one
 selection_accuracy | float | share | the chosen pLLM is one of the closest in style there; of users who chose one
 reached     | float | share | users that reach the target
 compute_saved_total      | float | share | FLOPs saved, selection included; mean over users
@@ -224,6 +238,20 @@ poisoned    | float | share | pLLMs in the pool that attackers gave; what was ma
 poisoned_start | float | share | users that started from one of them, of those who started from a pLLM of one giver
 """)
 
+LEAK = _columns("""
+strategy | str   |       | strategy
+wave     | int   |       | wave, from 0; empty: all waves together
+guess    | str   |       | by what texts are told apart: 'loss', 'ratio' (to the reference), 'blind' (reference alone)
+adapters | int   |       | contributed adapters, each with its own texts
+texts    | int   | texts | texts of them, half of which were fine-tuned on
+auc      | float |       | chance that one fine-tuned on is ranked above one that was not; 0.5: nothing is told
+auc_low  | float |       | lower end of its 95 % interval, users drawn together with all of their texts
+auc_high | float |       | upper end
+tpr      | float | share | texts fine-tuned on that are found where 1 % of the others are taken for such
+tpr_low  | float | share | lower end of its 95 % interval
+tpr_high | float | share | upper end
+""")
+
 TABLES: dict[str, tuple[Column, ...]] = {
     "users": USERS,
     "ladder": USERS,
@@ -234,10 +262,12 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "pool": POOL,
     "cloud": CLOUD,
     "versions": VERSIONS,
+    "membership": MEMBERSHIP,
     "failures": FAILURES,
     "summary": SUMMARY,
     "demanded": DEMANDED,
     "waves": WAVES,
+    "leak": LEAK,
 }
 ADDED = (
     "validation_loss", "kept_step", "kept_loss", "bleu", "rouge_1", "rouge_l", "trained", "taught",
@@ -245,9 +275,10 @@ ADDED = (
     "battery_charges", "down_mbps", "up_mbps", "train_gflop_s", "prefill_gflop_s", "prefill_float_gflop_s",
     "by", "bytes_up", "wave", "upload_s", "upload_j",
     "attacker", "poisoned_start", "backdoored_start", "backdoored", "by_attackers", "poisoned", "late",
+    "private_flops", "private_s", "private_j",
 )  # fmt: skip
 """Columns that runs on people's disks may lack, for 0.1.0 had none of them: read, they are empty."""
-DERIVED = ("summary", "demanded", "waves")
+DERIVED = ("summary", "demanded", "waves", "leak")
 """Tables that are made from the others, when a run is done."""
 FITTING = ("yes", "streamed")
 """Values of `fits` of a phone that can choose and fine-tune the deployed LLM."""

@@ -53,6 +53,10 @@ class PhoneAccount(Account):
             return stream(self._seed, self.user_id, "batches")
         return stream(self._seed, self.user_id, "strategy", f"train after {trained:g} steps")
 
+    def private_rng(self) -> np.random.Generator:
+        """What draws the texts of each step of private fine-tuning, and its noise."""
+        return stream(self._seed, self.user_id, "private")
+
     def receive(self, size: int) -> None:
         """Book the bytes of an offer."""
         self.work.add(DOWNLOAD, bytes=size)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
-from sim.experiment.sections import Training
+from sim.experiment.sections import Privacy, Training
 from sim.llm.encoder import SentenceEncoder
 from sim.llm.lanes import Lanes
 from sim.llm.model import Encoded, LanguageModel
@@ -45,6 +45,10 @@ class Desk:
     @property
     def training(self) -> Training:
         return self._resident.config.training
+
+    @property
+    def privacy(self) -> Privacy:
+        return self._resident.config.privacy
 
     @property
     def width(self) -> int:

@@ -26,8 +26,9 @@ from sim.serving.beginning import beginning
 from sim.serving.desk import PROMPT_TOKENS, Desk
 from sim.worker.choosing import Driver, Participant
 from sim.worker.failures import UserFailed, of_the_machine, trace
-from sim.worker.giving import give
+from sim.worker.giving import fits, give
 from sim.worker.phone import PhoneView
+from sim.worker.private import privatised
 from sim.worker.probing import poisoned
 from sim.worker.trained import trained
 from sim.worker.workplace import Task, Workplace
@@ -174,10 +175,11 @@ class Batch:
         def train(lanes: Sequence[Lane[int]]) -> list[LaneResult[int]]:
             plan = desk.plan if job.amount else replace(desk.plan, steps=0)
             done = {r.key: r for r in finetune(desk.lm, desk.lanes, lanes, plan)}
-            for user in self.givers & set(done):
-                participant = self.participants[user]
+            given = self._private(desk, lanes, choices, done) if self._work.config.privacy.epsilon else done
+            for user in self.givers & set(done) & set(given):
+                participant, made = self.participants[user], (given[user], done[user])
                 start = participant.account.origin(choices[user].start)
-                self._given[user] = give(self._work, self._task, self.users[user], participant, start, done[user])
+                self._given[user] = give(self._work, self._task, self.users[user], participant, start, *made)
             for user, result in done.items() if job.amount == 1.0 else ():
                 phone = self.users[user], self.participants[user].account
                 self._poisoned[user] = poisoned(desk, self._work.config, *phone, choices[user].start, result.adapter)
@@ -186,6 +188,22 @@ class Batch:
         if self.givers or self._work.config.attackers.share:  # adapters are wanted
             return train(lanes)
         return trained(self._work, self._task.shared, job, lanes, train)
+
+    def _private(
+        self,
+        desk: Desk,
+        lanes: Sequence[Lane[int]],
+        choices: Mapping[int, Choice],
+        done: Mapping[int, LaneResult[int]],
+    ) -> dict[int, LaneResult[int]]:
+        """What contributors whose phone can do it give instead of what they made for themselves."""
+        able = []
+        for lane in lanes:
+            who = self.participants[lane.key]
+            start = who.account.origin(choices[lane.key].start)
+            if lane.key in self.givers and fits(self._work, self._task, who, start, done[lane.key]):
+                able.append((lane, who.account))
+        return privatised(desk, able)
 
     def _overlap(self, trained: LaneResult[int]) -> dict[str, float]:
         """Scores of what the user's kept adapter answers to some held-out prompts, where the config asks for them.

@@ -20,12 +20,21 @@ from strategies.base import Start
 
 
 def give(
-    work: Workplace, task: Task, user: User, participant: Participant, start: Start, result: LaneResult[int]
+    work: Workplace,
+    task: Task,
+    user: User,
+    participant: Participant,
+    start: Start,
+    result: LaneResult[int],
+    own: LaneResult[int],
 ) -> str:
     """Put what a user made into the store, and book the upload; returns its name there, or "" where it gives nothing.
 
     It gives nothing where its phone has too little memory to have done this, where training diverged, and where it
     started from a merge, whose adapter is larger than those of the pool. An attacker gives what its attack makes of it.
+
+    Args:
+        result: what it gives. own: what the phone made for itself, the same unless what it gives is private.
     """
     layout, adapter, style = work.resident.lanes.layout, result.adapter, user.styles[0]
     if adapter is None or len(adapter) != layout.size:
@@ -37,7 +46,7 @@ def give(
     if not adapter.half().isfinite().all():
         return ""
     loss = dict(result.curve)[result.kept_step]
-    if not isfinite(loss) or not _fits(work, task, participant, start, result):
+    if not isfinite(loss) or not fits(work, task, participant, start, own):
         return ""
     card = Card(
         id=pllm_of(user.id),
@@ -53,7 +62,7 @@ def give(
     return work.store.put(write_contribution(card, adapter, layout, task.model))
 
 
-def _fits(work: Workplace, task: Task, participant: Participant, start: Start, result: LaneResult[int]) -> bool:
+def fits(work: Workplace, task: Task, participant: Participant, start: Start, result: LaneResult[int]) -> bool:
     """Whether the deployed LLM fits the phone, as it will stand on the bill."""
     trained = task.terms.step_tokens(floats_of([result.train_tokens]), floats_of([result.steps]))
     tuned = Tuned(floats_of([result.steps]), trained, kind_of(work.config.training).billed(max(1, len(start.weights))))

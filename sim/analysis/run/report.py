@@ -8,6 +8,7 @@ import pandas as pd
 
 from sim.analysis.everyone import Everyone
 from sim.analysis.explain.chart import chart
+from sim.analysis.explain.explained import explained
 from sim.analysis.explain.explanation import gallery
 from sim.analysis.explain.text import page
 from sim.analysis.look.crowd import Crowd
@@ -16,7 +17,7 @@ from sim.analysis.look.library import MISSING, library
 from sim.analysis.look.page import Cell, Section, document, folded, html_table, paragraph, picture, verbatim
 from sim.analysis.measures import COSTS, METRICS, TOTALS
 from sim.analysis.rules import MEANING, RESTART
-from sim.analysis.run.explained import explained
+from sim.analysis.run.leak import leak
 from sim.analysis.run.phones import by_phone
 from sim.analysis.run.plots import draw
 from sim.analysis.run.verdict import Verdict, setting, verdict
@@ -49,6 +50,7 @@ def _sections(run: Run, summary: pd.DataFrame, found: Verdict, explored: str) ->
         Section("What was run", _setting(run)),
         Section("What won, by how much", _results(run, summary, explored)),
         Section("Wave by wave", _waves(run)),
+        Section("What contributed adapters tell of their texts", _leak(run)),
         Section("Whom it helps: by strategy, tier and style", explored),
         Section("How sure", _certainty(run, found)),
         Section("What it cost, on which phones", _costs(run)),
@@ -147,6 +149,30 @@ def _waves(run: Run) -> str:
     saved = (f"{what}, %" for what in ("compute saved", "time saved", "energy saved"))
     headings = ["wave", "strategy", "pLLMs", "right pLLM, %", *saved, "cloud, TFLOP", "MB uploaded", *poisoned.values()]
     return said + _figure(run, "waves", caption) + folded("Every wave", html_table(headings, rows))
+
+
+def _leak(run: Run) -> str:
+    table = leak(run)
+    rows: list[list[Cell | str]] = [
+        [
+            r["strategy"],
+            "all" if pd.isna(r["wave"]) else _count(r["wave"]),
+            r["guess"],
+            _count(r["adapters"]),
+            _count(r["texts"]),
+            Cell(number(r["auc"]), interval(r["auc_low"], r["auc_high"]), r["auc"]),
+            Cell(number(100 * r["tpr"]), interval(100 * r["tpr_low"], 100 * r["tpr_high"]), r["tpr"]),
+        ]
+        for r in records(table)
+    ]
+    if not rows:
+        return ""
+    headings = ["strategy", "wave", "guess by", "adapters", "texts", "AUC", "found, %, at 1 % false alarms"]
+    return html_table(headings, rows) + paragraph(
+        "Can texts that a contributed adapter was fine-tuned on be told from others that its user could have written? "
+        "An AUC of 0.5 is a guess, 1 is certainty. By loss alone; by its ratio to the loss under others' adapters; and "
+        "blind, by others' adapters alone, which never saw the texts. The small print is the 95 % interval, over users."
+    )
 
 
 def _certainty(run: Run, found: Verdict) -> str:

@@ -54,9 +54,10 @@ def waves(run: Run) -> pd.DataFrame:
                 "users": int(mine.sum()),
                 "pllms": version.get("pllms"),
                 "contributed": version.get("contributed"),
-                "style_there": own["oracle"][strategy][mine].mean(),
-                "style_chosen": own["chosen"][strategy][mine].mean(),
+                "style_there": own["oracle"][strategy][mine].fillna(0).mean(),
+                "style_chosen": own["chosen"][strategy][mine].fillna(0).mean(),
                 "selection_accuracy": metrics["selection_accuracy"][strategy][mine].mean(),
+                "style_told": own["chosen"][strategy][mine].mean(),
                 "reached": metrics["reached"][strategy][mine].mean(),
                 "cloud_flops": float(flops.get((number, strategy), 0.0)),
                 "bytes_up": up[strategy][mine].sum(),
@@ -74,13 +75,15 @@ def waves(run: Run) -> pd.DataFrame:
 
 
 def _own_style(run: Run, column: str) -> pd.DataFrame:
-    """1 where a pLLM named in a column of users.csv has its user's style, else 0, by user (rows) and strategy.
+    """1 where the pLLM named in a column of users.csv has its user's style, else 0, by user (rows) and strategy.
 
-    A pLLM has the style of the user who gave it; adapters that the cloud made have none.
+    A pLLM has the style of the user who gave it. NaN where none is named, or several, or one of no style, as what the
+    cloud made has none.
     """
-    given = {pllm_of(user): style for user, style in zip(run.user_ids, run.styles, strict=True)}
-    styles = {**dict(zip(run.pool["pllm"], run.pool["style"], strict=True)), **given}
-    return run.wide((run.users[column].map(styles) == run.users["style"]).astype(float))
+    styles = dict(zip(run.pool["pllm"], run.pool["style"], strict=True))
+    styles |= {pllm_of(user): style for user, style in zip(run.user_ids.tolist(), run.styles.tolist(), strict=True)}
+    named = run.users[column].map(styles)
+    return run.wide((named == run.users["style"]).astype(float).where(named.notna()))
 
 
 def _share(version: Mapping[str, Any]) -> float:

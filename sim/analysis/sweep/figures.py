@@ -9,10 +9,12 @@ from typing import NamedTuple
 from matplotlib.figure import Figure
 
 from sim.analysis.look.figures import save, styled
+from sim.analysis.rules import RESTART
 from sim.analysis.sweep.attacked import by_share, lost
 from sim.analysis.sweep.by_llm import by_llm
 from sim.analysis.sweep.mixed import beside_mixed, mixed_styles
 from sim.analysis.sweep.plots import accuracy_by_similarity, cost_by_pool, metrics_by_key, pareto
+from sim.analysis.sweep.private import EPSILON, by_epsilon
 from sim.analysis.sweep.table import Sweep, listed
 from sim.common.names import file_name
 from sim.experiment.names import SEEDS
@@ -36,6 +38,7 @@ def figures(sweep: Sweep) -> list[Drawn]:
     pooled = sweep.pooled
     return [
         *(_by_key(sweep, key) for key in shown_keys(sweep)),
+        Drawn("Leak and savings by epsilon", _PRIVATE, lambda: by_epsilon(pooled)),
         Drawn("Cost by pool size", _COST, lambda: cost_by_pool(pooled)),
         Drawn("Accuracy by similarity", _ACCURACY, lambda: accuracy_by_similarity(pooled)),
         Drawn("Cost against accuracy", _PARETO, lambda: pareto(pooled)),
@@ -47,7 +50,8 @@ def figures(sweep: Sweep) -> list[Drawn]:
 
 def shown_keys(sweep: Sweep) -> list[str]:
     """The swept keys that have several values and say something of their own."""
-    return [key for key in sweep.keys if sweep.rows[key].nunique() > 1 and not _counts_along(sweep, key)]
+    others = [key for key in sweep.keys if key != EPSILON]  # which has a picture of its own, for 0 is not little of it
+    return [key for key in others if sweep.rows[key].nunique() > 1 and not _counts_along(sweep, key)]
 
 
 def draw_all(sweep: Sweep, folder: Path, kind: str = "png") -> list[Path]:
@@ -61,6 +65,11 @@ def draw_all(sweep: Sweep, folder: Path, kind: str = "png") -> list[Path]:
 
 
 ATTACKED, MIXED = "What attackers cost honest users", "Users who mix styles"
+_PRIVATE = (
+    f"What privacy costs and what it hides, with 95 % intervals; rule {RESTART}. In all: with the private fine-tuning "
+    "of who contributes; tuning alone: what starts from such adapters are worth. Leak: how well texts that an adapter "
+    "was fine-tuned on are told from others, by their loss or its ratio to that under others' adapters (0.5: chance)."
+)
 _COST = "What choosing costs the phone, by size of the pool, with 95 % intervals."
 _ACCURACY = (
     "How often a truly closest pLLM is chosen, by the share of style text in the pLLMs' data, with 95 % intervals."

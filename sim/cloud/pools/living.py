@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
 
 from sim.cloud.cohorts import job_count, jobs
@@ -109,6 +109,12 @@ def _hours(row: Row) -> float:
     """When a user's adapter is with the cloud, by its row of users.csv; hours from the release, NaN where never."""
     done, upload = (float(row[name] or 0) for name in ("hours_until_done", "upload_s"))
     return done + upload / 3600
+
+
+def contributed(noted: Iterable[Note]) -> dict[int, str]:
+    """What users gave, by the notes of their jobs: names of contributions, whenever these join a version."""
+    given = (cast(Mapping[str, str], note.get(GIVEN, {})) for note in noted)
+    return {int(user): name for names in given for user, name in names.items()}
 
 
 def _given(noted: Sequence[tuple[Job, Note]], wave: int) -> Given:

@@ -3,5 +3,6 @@
 from sim.serving.requests.base import Asked, Handler
 from sim.serving.requests.download import UPLOAD
 from sim.serving.requests.registry import handler_of, handlers, register
+from sim.serving.requests.train import PRIVATISE
 
-__all__ = ["UPLOAD", "Asked", "Handler", "handler_of", "handlers", "register"]
+__all__ = ["PRIVATISE", "UPLOAD", "Asked", "Handler", "handler_of", "handlers", "register"]

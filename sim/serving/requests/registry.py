@@ -14,7 +14,7 @@ from sim.serving.requests.evaluate import EvaluateHandler
 from sim.serving.requests.generate import GenerateHandler
 from sim.serving.requests.next_words import NextWordsHandler, OutputRowsHandler
 from sim.serving.requests.states import StatesHandler
-from sim.serving.requests.train import TrainHandler
+from sim.serving.requests.train import PrivatiseHandler, TrainHandler
 from strategies.base import Request
 
 H = TypeVar("H", bound=AnyHandler)
@@ -30,6 +30,7 @@ _HANDLERS: dict[str, AnyHandler] = {
         NextWordsHandler(),
         TrainHandler(),
         EncodeHandler(),
+        PrivatiseHandler(),
         UploadHandler(),
     )
 }

@@ -1,4 +1,4 @@
-"""Train: some steps for trial, before a phone chooses."""
+"""Train: some steps for trial, before a phone chooses. And the private fine-tuning of what a phone gives."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sim.serving.beginning import beginning
 from sim.serving.desk import Desk
 from sim.serving.requests.base import Asked, Handler, Tokens
 from sim.serving.requests.evaluate import expected, read
-from strategies.base import Train, Trained
+from strategies.base import Request, Train, Trained
 
 
 class TrainHandler(Handler[Train]):
@@ -79,6 +79,31 @@ class TrainHandler(Handler[Train]):
     def flops(self, terms: Terms, name: str, llm: Llm, n: Figures) -> list[Numbers]:
         trained = prices.training_flops(terms, llm, n.count("batches"), n.count("trained"))
         return [*prices.evaluating_flops(llm, n), trained]
+
+
+class Privatise(Request[None]):
+    """The private fine-tuning of an adapter that is given. No strategy asks for it: `privacy.epsilon` decides."""
+
+
+PRIVATISE = Privatise.__name__
+
+
+class PrivatiseHandler(Handler[Privatise]):
+    """Counts `steps` and their `trained` tokens: steps of ordinary fine-tuning that read as many texts.
+
+    Texts are read one by one, for the gradient of each is clipped, so it takes no more memory. Clipping and noise cost
+    nothing: a few operations for each parameter of the adapter.
+    """
+
+    request = Privatise
+    phase = "private"
+
+    def answer(self, desk: Desk, asked: Sequence[Asked[Privatise]]) -> Sequence[None]:
+        raise PermissionError("a phone makes a private adapter when its own is done, and not before")
+
+    def cost(self, terms: Terms, device: Device, llm: str, n: Figures) -> list[Cost]:
+        steps = n.count("steps")
+        return [prices.training(terms, device, steps * terms.steps, terms.step_tokens(n.count("trained"), steps))]
 
 
 def _phone(asked: Asked[Train]) -> PhoneAccount:

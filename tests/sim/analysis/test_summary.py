@@ -237,7 +237,7 @@ def test_interval() -> None:
 def test_many_users_take_seconds(row) -> None:
     """20,000 users and 12 strategies; 50,000 took 7 s of CPU on the machine this was written on."""
     users, names = 20_000, ["scratch", *(f"s{i}" for i in range(11))]
-    frame = pd.DataFrame([row(0, s) for s in names])
+    frame = pd.DataFrame([row(0, s) for s in names], columns=[c.name for c in TABLES["users"]])
     frame = pd.concat([frame] * users, ignore_index=True)
     frame["user_id"] = np.repeat(np.arange(users), len(names))
     frame["finetune_flops"] = np.random.default_rng(0).random(len(frame)) + 1
