@@ -80,7 +80,7 @@ class Collector:
                 self._learn(note)
         watcher.started(job_count(self.config) - kept, self.config.population.users)
         most = max(COHORTS_A_NODE * dispatcher.ready(), self._needed // cohort_size(self.config) + 1)
-        with Recorder(self.journal.folder, kept, self._written) as recorder:
+        with Recorder(self.journal.folder, kept, self._written, self.config.of_rows) as recorder:
             for wave in self._waves:
                 if wave.first >= kept:
                     recorder.write(wave.rows)

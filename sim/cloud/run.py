@@ -30,7 +30,7 @@ from sim.population.users import draw_user
 from sim.records.journal import Journal, Note
 from sim.records.manifest import workers_done, write_manifest
 from sim.records.recorder import Recorder
-from sim.records.tables import Row, word_rows
+from sim.records.tables import PLLM, Row, word_rows
 from sim.serving.requests import handlers
 from sim.transport.dispatch import Dispatcher
 from sim.transport.nodes import Nodes
@@ -84,7 +84,7 @@ def serve_run(
         write_manifest(folder, config, **found)
         identity = _identity(provider, pool)
         if _is_new(journal, identity):
-            with Recorder(folder) as recorder:
+            with Recorder(folder, of=config.of_rows) as recorder:
                 recorder.write({"pool": _pool_rows(pool, meter, provider.resident.corpus)})
                 recorder.write(_cloud_rows(offers, meter))
                 if living:
@@ -184,5 +184,5 @@ def _cloud_rows(offers: Offers, meter: Meter) -> dict[str, list[Row]]:
         cloud += meter.offer_rows(name, offers.costs[name])
         offer = load_offer(folder)
         for pllm, explanation in offer.explanations.items():
-            words += word_rows(pllm, name, explanation, offer.coordinates.get(pllm, {}))
+            words += word_rows(PLLM, pllm, name, explanation, offer.coordinates.get(pllm, {}))
     return {"cloud": cloud, "words": words}

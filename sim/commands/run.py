@@ -96,6 +96,6 @@ def finish(folder: Path, plots: bool, tracking: Tracking | None = None) -> None:
         console.print(said)
     if len(by_wave := waves(done)):
         console.print("Waves, by time saved, uploads included:", *sentences(by_wave), sep="\n", highlight=False)
-    if failed := len(done.users[done.users["fits"].str.startswith(FAILED)]):
+    if failed := int((done.users["fits"] == FAILED).sum()):
         errors.print(f"headstart: {failed} of {len(done.users)} rows are of users who failed; see failures.csv")
     say_path(folder)

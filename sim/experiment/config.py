@@ -232,6 +232,11 @@ class Config(Section):
                 del tree[section]
         return digest(tree)
 
+    @property
+    def of_rows(self) -> dict[str, str | int]:
+        """The cells by which a row of the records says which run it is of (`sim.records.tables.OF_RUN`)."""
+        return {"run": self.digest(), "seed": self.seed}
+
     def to_toml(self) -> str:
         """All keys as TOML, which `load` reads."""
         return tomli_w.dumps(self.model_dump())

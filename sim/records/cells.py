@@ -14,7 +14,7 @@ from sim.common.errors import UserError
 
 _WHOLE = (r"\s*[+-]?[0-9]{1,18}(?:\.0*)?\s*", "a whole number of at most 18 digits")
 _FLOAT = (r"\s*[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf(?:inity)?)\s*", "a number")
-_ALLOWED = {"Int64": _WHOLE, "int64": _WHOLE, "float64": _FLOAT, "boolean": ("true|false", "True or False")}
+_ALLOWED = {"Int64": _WHOLE, "int64": _WHOLE, "float64": _FLOAT, "boolean": ("true|false", "true or false")}
 """What a cell that is not empty looks like, in any case, and in words; asked only when a table could not be read."""
 _REFUSED = (OSError, ValueError, TypeError, OverflowError, csv.Error, pd.errors.ParserWarning)
 
