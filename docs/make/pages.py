@@ -117,6 +117,10 @@ like.
   `words[words["owner_kind"] == "user"].astype({"owner": int})`, whose `owner` is the `user_id`.
 - Booleans are `true` and `false`. `pd.read_csv` makes objects of a column in which some are empty (`correct` from
   scratch), and `~` of those is wrong: read with `dtype_backend="numpy_nullable"`, or `headstart.load(run).users`.
+- With `records.format = "csv+parquet"` (`pip install -e '.[parquet]'`) a run that is done leaves each table as
+  `NAME.parquet` as well: typed, compressed, and a column of a million rows is read without the others
+  (`pd.read_parquet("users.parquet", columns=["strategy", "finetune_s"])`). While it runs it writes CSV, which it goes
+  on with where it was interrupted, and from which all that is ours is made.
 - Earlier runs, all of `results/reference/` among them, lack `run` and `seed`, have the reason behind `fits` in the
   same cell (`does_not_fit: WHY`), call an owner in words.csv `user N`, and write `True`. `headstart.load` reads them as
   today's.

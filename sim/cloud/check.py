@@ -23,6 +23,7 @@ from sim.llm.folders import check_folder
 from sim.llm.named import folder_or_name
 from sim.population.hours import Hours
 from sim.population.phones import known_phones, phone_mix
+from sim.records.parquet import check_format
 from sim.records.trackers import check_trackers
 
 PHONE_SAMPLE = 4096
@@ -51,6 +52,7 @@ def prepare(config: Config) -> Preparation:
         deploy = _that_writes(config.llm.deploy)
     kind_of(config.training)
     check_trackers(config.records.trackers)
+    check_format(config.records.format)
     if config.training.scored_answers and (why := overlap_missing()):
         raise UserError(f"training.scored_answers = {config.training.scored_answers}: {why}")
     with _naming("training.targets"):

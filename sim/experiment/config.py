@@ -50,7 +50,7 @@ NO_RECORD: dict[str, bool | set[str]] = {
 """Keys that change no record. A replicate is a run like any other: its seeds say which one it is."""
 ADDED = (
     *("replicates", "training.adapter", "training.warm_lr", "pool.evaluate_every", "pool.patience"),
-    *("billing.runtime", "engine.job_deadline_s", "training.scored_answers", "waves", "records"),
+    *("billing.runtime", "engine.job_deadline_s", "training.scored_answers", "waves", "records", "records.format"),
 )
 """Keys, or whole sections, that runs on people's disks may lack, for they are younger: read, they have their defaults.
 Runs of 0.1.0, which have none of them, trained pLLMs to the last of their steps."""

@@ -183,6 +183,7 @@ def calibrated(config: Config, is_built: bool) -> Pace:
         "ladder.users": 0,
         "engine.backend": "inline",
         "records.trackers": [],
+        "records.format": "csv",
         "output": "",
     }
     with tempfile.TemporaryDirectory(prefix="headstart-plan-") as output:
