@@ -90,7 +90,9 @@ def serve_run(
                 if living:
                     recorder.write({"versions": living.rows(0, meter)["versions"]})
             journal.append(identity)
-        waves = chain([Wave(0, plan(config, *first))], _later(config, living, meter, journal) if living else ())
+        between: list[float] = []
+        later = _later(config, living, meter, journal, between) if living else ()
+        waves = chain([Wave(0, plan(config, *first))], later)
         Collector(config, waves, meter, journal, living.note if living else nothing).collect(dispatcher, watcher)
         write_manifest(
             folder,
@@ -99,15 +101,18 @@ def serve_run(
             wall_s=time.perf_counter() - began,
             driver_peak_mib=peak_mib(),
             workers=workers_done(dispatcher.workers),
+            between_waves_s=between,
             resent=dispatcher.resent,
             jobs_kept_from_before=journal.complete,
         )
 
 
-def _later(config: Config, living: LivingPools, meter: Meter, journal: Journal) -> Iterator[Wave]:
-    """The waves after the first, each made when the one before is done."""
+def _later(config: Config, living: LivingPools, meter: Meter, journal: Journal, between: list[float]) -> Iterator[Wave]:
+    """The waves after the first, each made when the one before is done; `between` gets the seconds that took."""
     for wave in range(1, config.waves.count):
+        began = time.perf_counter()
         living.grow(journal, wave - 1)
+        between.append(time.perf_counter() - began)
         yield Wave(job_count(config, wave), plan(config, *living.names(), wave), living.rows(wave, meter))
 
 
