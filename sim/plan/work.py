@@ -19,6 +19,7 @@ from sim.cloud.preparation import Preparation
 from sim.cloud.provider import Provider
 from sim.common.cache import cache_dir, known_digest
 from sim.common.disk import disk_of
+from sim.display import Quiet
 from sim.experiment.config import Config
 from sim.experiment.names import SCRATCH
 from sim.experiment.shipped import ROOT
@@ -31,6 +32,7 @@ from sim.pocket import pocket_digest
 from sim.pool.offers import offer_folder
 from sim.population.phones import known_phones
 from sim.population.users import draw_devices
+from sim.rehearsal.before import Rehearsal
 
 MOST_DRAWN = 20_000
 """Users whose phones are drawn to see on which the LLM does not fit."""
@@ -64,6 +66,7 @@ class Plan:
     `minutes`: of all, on `workers`; None: not known. `pace` is what it was taken from.
     `memory_mib`, `disk_mb`: about; None: not known. `unfit`: users of `drawn` whose phone cannot fine-tune the LLM
     that is billed; None: not known.
+    `remarks`: what the run would remark on before it begins: of texts and hours, and of strategies in a rehearsal.
     """
 
     config: Config
@@ -78,6 +81,7 @@ class Plan:
     disk_mb: float | None
     drawn: int
     unfit: int | None
+    remarks: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         tables = [self.table.round(1), *([self.waves] if len(self.waves) else [])]
@@ -86,16 +90,19 @@ class Plan:
     def sentences(self) -> list[str]:
         """All but the table."""
         by_wave = said(self.config, self.waves, self.pace.between_s if self.pace else None)
-        return [_jobs(self), *by_wave, _cached(self), _time(self), _room(self), _phones(self)]
+        return [_jobs(self), *by_wave, _cached(self), _time(self), _room(self), _phones(self), *self.remarks]
 
 
 def plan(config: Config, calibrate: bool = False) -> Plan:
-    """Plan a run. Raises UserError where its config is wrong; RunFailed where a calibration fails.
+    """Plan a run, whose strategies are rehearsed as it would rehearse them.
+
+    Raises UserError where its config is wrong, or a strategy would surely fail; RunFailed where a calibration fails.
 
     Args:
         calibrate: do one cohort first, where no run of this machine tells the pace; builds what is missing.
     """
-    preparation = prepare(config)
+    preparation, heard = prepare(config), _Heard()
+    Rehearsal().of(preparation, heard)
     missing = _missing(preparation)
     pace = remembered(config, [Path(config.output), REFERENCE])
     names = list(dict.fromkeys([SCRATCH, *config.strategies]))
@@ -127,7 +134,19 @@ def plan(config: Config, calibrate: bool = False) -> Plan:
         disk_mb=pace.row_bytes * rows / 1e6 if pace else None,
         drawn=drawn,
         unfit=_unfit(config, drawn),
+        remarks=(*preparation.remarks, *heard.remarks),
     )
+
+
+class _Heard(Quiet):
+    """Keeps what is remarked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.remarks: list[str] = []
+
+    def remark(self, text: str) -> None:
+        self.remarks.append(text)
 
 
 def _table(config: Config, names: Sequence[str], pace: Pace | None) -> pd.DataFrame:

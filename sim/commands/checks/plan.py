@@ -31,7 +31,8 @@ def plan(
     Minutes are taken from finished runs in OUTPUT and in the clone's results/reference that were done on such a machine
     by this version, with the same LLMs, texts, training, pool and cohort; which they were is said. Without one,
     --calibrate does one cohort in this process, and builds what is missing, which the run then finds.
-    `headstart run --dry-run` is the same. Nothing is written into OUTPUT.
+    Strategies are rehearsed as before a run, and one that would surely fail is refused. Nothing is written into OUTPUT.
+    `headstart run --dry-run` is the same.
 
     Examples:
 
@@ -60,4 +61,4 @@ def show(config: Config, calibrate: bool = False) -> None:
     if (more := len(found.waves) - MOST_WAVES) > 0:
         console.print(f"and {more:,} more waves", highlight=False)
     for sentence in found.sentences():
-        console.print(sentence, highlight=False)
+        console.print(sentence, highlight=False, markup=False)
