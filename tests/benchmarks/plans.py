@@ -4,9 +4,9 @@
 
 Wants a machine that does nothing else, for about half an hour. Each config is planned twice and run twice, with two
 seeds that no result is of: first by `--calibrate` on one cohort, which also builds the pool, then by what the first run
-left. What is measured is the command from start to end. FOLDER (default results/plans) gets plans.csv, a row a config as
-soon as it is known (those that are there are not done again), runs and cache of their own; results/reference/plans also
-puts the table into docs/runs.md.
+left. What is measured is the command from start to end. FOLDER (default results/plans) gets plans.csv, a row a config
+as soon as it is known (those that are there are not done again), runs and cache of their own; results/reference/plans
+also puts the table into docs/runs.md.
 """
 
 from __future__ import annotations
