@@ -113,7 +113,7 @@ like.
 - Every row of every table begins with `run` and `seed`, so the tables of many runs can be put below each other and
   joined: `users.merge(pool, left_on=["run", "chosen"], right_on=["run", "pllm"])`. `run` is a hash of all that records
   depend on, so it is the same for the same experiment done twice; of a run in a sweep it is the folder's name, which
-  `runs.csv` has as `folder`. Of words.csv the rows of users are
+  `runs.csv` has as `folder`, and `manifest.json` of every run has it too. Of words.csv the rows of users are
   `words[words["owner_kind"] == "user"].astype({"owner": int})`, whose `owner` is the `user_id`.
 - Booleans are `true` and `false`. `pd.read_csv` makes objects of a column in which some are empty (`correct` from
   scratch), and `~` of those is wrong: read with `dtype_backend="numpy_nullable"`, or `headstart.load(run).users`.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -46,9 +47,14 @@ def sweep(
 
     path, rest = split_arguments(arguments or [])
     points = grid(path, rest)
-    with shown(console, quiet) as watcher:
-        failures = do(points, watcher)
     folder = points[0].folder.parent
+    try:
+        with shown(console, quiet) as watcher:
+            failures = do(points, watcher)
+    except KeyboardInterrupt:
+        errors.print("headstart: interrupted; the same command again goes on with it")
+        say_path(folder)
+        sys.exit(130)  # as in `headstart run`
     if len(failures) < len(points) and not quiet:
         from sim.analysis.sweep.table import load_sweep, short_table
         from sim.analysis.sweep.verdict import verdict

@@ -32,6 +32,18 @@ def test_a_quiet_sweep_prints_its_folder(command: Command, tiny_llm: Path, tmp_p
     assert (status, out, err) == (0, f"{tmp_path / 'two'}\n", "")
 
 
+def test_an_interrupted_sweep_says_how_to_go_on(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sim.sweep.sweep", interrupted)
+    status, out, err = command("sweep", "-q", f"output={tmp_path}", "seed=9001,9002", "name=two")
+    assert (status, out) == (130, f"{tmp_path / 'two'}\n")
+    assert err == "headstart: interrupted; the same command again goes on with it\n"
+
+
 def test_errors_are_said_all_the_same(command: Command) -> None:
     status, out, err = command("run", "--quiet", "population.users=none")
     assert (status, out) == (2, "")
