@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 from headstart.loaded import Run, Sweep, load
 from sim.common.errors import RunFailed, UserError
 from sim.common.plain import as_plain
+from sim.common.signals import sigterm_interrupts
 from sim.display import shown
 from sim.experiment.config import Config
 from sim.experiment.grid import span
@@ -59,7 +60,7 @@ def run(
         folder = resolved(Path(resume), begun=True)
         begun = reopen(folder, Config.changed(folder / "config.toml", values) if values else None)
     try:
-        with shown(Console(), quiet) as watcher:
+        with sigterm_interrupts(), shown(Console(), quiet) as watcher:
             tracking = begun.do(watcher)
         close(begun.folder, plots, tracking)
     except RunFailed as failure:
@@ -106,7 +107,7 @@ def sweep(
         _key(key): [_plain(_key(key), value) for value in _several(key, some)] for key, some in (over or {}).items()
     }
     points = span(_source(config), _values(overrides), swept)
-    with shown(Console(), quiet) as watcher:
+    with sigterm_interrupts(), shown(Console(), quiet) as watcher:
         failures = do(points, watcher)
     if failures:
         raise RunFailed(f"{len(failures)} of {len(points)} runs failed: {'; '.join(failures)}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -29,6 +28,8 @@ from sim.commands.tune import tune
 from sim.common.cache import cache_dir
 from sim.common.disk import no_space
 from sim.common.errors import RunFailed, UserError
+from sim.common.noise import hush
+from sim.common.signals import sigterm_interrupts
 
 LONGEST = 2000
 """Letters of a message that are printed; a path may have 4,096."""
@@ -74,8 +75,10 @@ app.add_typer(corpus, name="corpus")
 def main() -> None:
     """Entry point of `headstart`."""
     sys.path.append(str(Path.cwd()))  # where a strategy or corpus of one's own may lie, as with `python -m`
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a SIGTERM ends what is done as Ctrl-C does
-    sys.exit(status(app))
+    hush()
+    with sigterm_interrupts():
+        code = status(app)
+    sys.exit(code)
 
 
 def _on_one_line(text: str) -> str:

@@ -14,18 +14,9 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
-# Read by Flower and Ray when they are imported or start: no telemetry, no update check, one thread a worker.
-QUIET = {
-    "FLWR_TELEMETRY_ENABLED": "0",
-    "FLWR_DISABLE_UPDATE_CHECK": "1",
-    "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1",
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "TOKENIZERS_PARALLELISM": "false",
-    "OMP_NUM_THREADS": "1",
-}
-for _name, _value in QUIET.items():
-    os.environ.setdefault(_name, _value)
+from sim.common.noise import QUIET, set_quiet
+
+set_quiet()  # before Flower and Ray are imported
 
 from sim.cloud.cohorts import job_count, worker_count  # noqa: E402
 from sim.cloud.collect import Watcher  # noqa: E402

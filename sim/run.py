@@ -22,6 +22,7 @@ from sim.common.disk import no_space
 from sim.common.errors import RunFailed, UserError
 from sim.experiment.config import Config
 from sim.records.folder import discard_unbegun, is_finished, make_folder, new_run_id, reopen_folder
+from sim.records.parquet import write_parquet
 from sim.tracking import Tracking
 
 Start: TypeAlias = Callable[[Preparation, Path, Watcher], object]
@@ -90,7 +91,7 @@ def has_all(folder: Path) -> bool:
 
 
 def close(folder: Path, plots: bool = True, tracking: Tracking | None = None) -> tuple[Run, pd.DataFrame]:
-    """Write what is made of the records of a run that is done, the summary last: what has it, has all.
+    """Write what is made of the records of a run that is done, the summary last but for copies: what has it, has all.
 
     Args:
         tracking: the run's trackers, which are told.
@@ -106,6 +107,9 @@ def close(folder: Path, plots: bool = True, tracking: Tracking | None = None) ->
 
             draw_all(done, folder / "plots")
         summary = write_summary(done)
+        config = tracking.config if tracking else done.config
+        if config and config.records.format == "csv+parquet":
+            write_parquet(folder)
         if tracking:
             tracking.end()
         return done, summary

@@ -78,7 +78,7 @@ class Tracking:
     """Seconds that a run waits for its trackers when it begins and when it ends."""
 
     def __init__(self, config: Config, folder: Path, watcher: Watcher) -> None:
-        self._config, self._folder, self._watcher = config, folder, watcher
+        self.config, self._folder, self._watcher = config, folder, watcher
         self._apart: list[Apart] = []
         self._begun = False
         self._said: set[str] = set()
@@ -98,7 +98,7 @@ class Tracking:
     def started(self, jobs: int, users: int) -> None:
         self._watcher.started(jobs, users)
         self._jobs = self._all - jobs
-        self._users = _users_of(self._config, self._jobs) if self._apart else 0
+        self._users = _users_of(self.config, self._jobs) if self._apart else 0
 
     def finished(self, job: Job, rows: Rows) -> None:
         self._watcher.finished(job, rows)
@@ -131,13 +131,13 @@ class Tracking:
         if self._begun:
             return
         self._begun = True
-        names = self._config.records.trackers
+        names = self.config.records.trackers
         if not names:
             return
         known = _read(self._folder)
-        settings = dict(flat(self._config.model_dump(mode="json")))
+        settings = dict(flat(self.config.model_dump(mode="json")))
         for name in names:
-            run = Tracked(self._config.name, self._folder, settings, known.get(name, ""))
+            run = Tracked(self.config.name, self._folder, settings, known.get(name, ""))
             apart = Apart(name, TRACKERS.load(name)())
             apart.ask(lambda tracker, name=name, run=run: known.update({name: tracker.begin(run)}))  # type: ignore[misc]
             self._apart.append(apart)

@@ -135,17 +135,22 @@ def tables(folder: Path) -> dict[str, str]:
     return out
 
 
-def same_tables(left: Path, right: Path) -> None:
-    """Assert that two runs recorded the same, wall-clock columns apart."""
+def same_tables(left: Path, right: Path, of: str = "one run") -> None:
+    """Assert that two runs recorded the same, wall-clock columns apart.
+
+    Args:
+        of: "two runs": they were asked differently, so that their rows name two.
+    """
+    apart = (*WALL_CLOCK, *(["run"] if of == "two runs" else []))
     for table in RECORDED:
         a, b = (folder / f"{table}.csv" for folder in (left, right))
         assert a.is_file() == b.is_file(), table
         if not a.is_file():
             continue
         one, other = (pd.read_csv(p, dtype=str, keep_default_na=False) for p in (a, b))
-        wall = [c for c in WALL_CLOCK if c in one]
-        pd.testing.assert_frame_equal(one.drop(columns=wall), other.drop(columns=wall))
-        if not wall:
+        drop = [c for c in apart if c in one]
+        pd.testing.assert_frame_equal(one.drop(columns=drop), other.drop(columns=drop))
+        if not drop:
             assert a.read_bytes() == b.read_bytes(), table
 
 

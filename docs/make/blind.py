@@ -56,7 +56,7 @@ def _person(number: int, run: Run) -> str:
     parts = [f"## Person {number}"]
     for strategy in STRATEGIES:
         said = Said.by(strategy, run)
-        words = shown(said.of(f"user {USER}"))
+        words = shown(said.of(USER))
         if words:
             parts.append(f"`{strategy}`: {differs(words, said.contrasted)}.\n\n```\n{bars(words)}\n```")
         else:

@@ -110,6 +110,20 @@ like.
   chose should not be opened there with a double click; import them with every column as text (Excel: Data, From
   Text/CSV, do not detect data types; LibreOffice: mark all columns, type Text).
 - `chosen` joins ids by `+`, which an id may have as well: `pool.csv` has the ids.
+- Every row of every table begins with `run` and `seed`, so the tables of many runs can be put below each other and
+  joined: `users.merge(pool, left_on=["run", "chosen"], right_on=["run", "pllm"])`. `run` is a hash of all that records
+  depend on, so it is the same for the same experiment done twice; of a run in a sweep it is the folder's name, which
+  `runs.csv` has as `folder`, and `manifest.json` of every run has it too. Of words.csv the rows of users are
+  `words[words["owner_kind"] == "user"].astype({"owner": int})`, whose `owner` is the `user_id`.
+- Booleans are `true` and `false`. `pd.read_csv` makes objects of a column in which some are empty (`correct` from
+  scratch), and `~` of those is wrong: read with `dtype_backend="numpy_nullable"`, or `headstart.load(run).users`.
+- With `records.format = "csv+parquet"` (`pip install -e '.[parquet]'`) a run that is done leaves each table as
+  `NAME.parquet` as well: typed, compressed, and a column of a million rows is read without the others
+  (`pd.read_parquet("users.parquet", columns=["strategy", "finetune_s"])`). While it runs it writes CSV, which it goes
+  on with where it was interrupted, and from which all that is ours is made.
+- Earlier runs, all of `results/reference/` among them, lack `run` and `seed`, have the reason behind `fits` in the
+  same cell (`does_not_fit: WHY`), call an owner in words.csv `user N`, and write `True`. `headstart.load` reads them as
+  today's.
 """
 MEASURES = """
 ### Metrics of summary.csv

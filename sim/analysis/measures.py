@@ -232,7 +232,7 @@ def climbed(run: Run) -> pd.DataFrame:
     climbers = run.ladder[["user_id", "strategy"]].drop_duplicates()
     rungs = pd.concat([run.ladder[columns], run.users[columns].merge(climbers)], ignore_index=True)
     rungs = rungs.drop_duplicates(["user_id", "strategy", "amount"])
-    rungs = rungs[~rungs["fits"].str.startswith(FAILED)]
+    rungs = rungs[rungs["fits"] != FAILED]
     most = rungs.groupby(["user_id", "strategy"])["texts"].transform("max")
     rungs["share"] = rungs["texts"].astype(float) / most.astype(float)
     rungs["reached"] = ~rungs["censored"].fillna(True).astype(bool)

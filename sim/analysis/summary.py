@@ -15,8 +15,7 @@ from rich.text import Text
 from sim.analysis.everyone import OF_MEANS, Everyone
 from sim.analysis.measures import COSTS, METRICS
 from sim.analysis.rules import ANY, MEANING, RESTART, RULES
-from sim.analysis.tables import Run, load_run, read_table, records
-from sim.common.disk import write_whole
+from sim.analysis.tables import Run, load_run, read_table, records, write_table
 from sim.records.tables import SUMMARY
 
 SUMMARY_CSV = "summary.csv"
@@ -77,7 +76,7 @@ def unit_of(name: str) -> str:
 def write_summary(run: Run) -> pd.DataFrame:
     """Write summary.csv into the run's folder, and return what is in it."""
     summary = summarise(run)
-    write_whole(run.folder / SUMMARY_CSV, summary.to_csv(index=False))
+    write_table(run, "summary", summary)
     return summary
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sim.common.disk import write_whole
 from sim.common.errors import UserError, nearest
 from sim.common.names import has_controls
 from sim.corpus import CORPORA, Corpus, open_corpus
 from sim.experiment.config import Config
 from sim.records.cells import read_cells
-from sim.records.tables import ADDED, FAILED, FITTING, TABLES, Column
+from sim.records.former import as_today
+from sim.records.tables import ADDED, FAILED, FITTING, OF_RUN, TABLES, Column
 
 KEYS = ("user_id", "amount", "texts", "step", "rank")
 """Columns of numbers that are in no row empty."""
@@ -87,7 +89,7 @@ class Run:
     def fits(self) -> pd.DataFrame:
         """1 where the phone can choose and fine-tune the deployed LLM, 0 where not; NaN: not known."""
         fits = self.users["fits"]
-        known = (fits != "") & ~fits.str.startswith(FAILED)
+        known = ~fits.isin(["", FAILED])
         return self.wide(fits.isin(FITTING).where(known))
 
     @cached_property
@@ -128,6 +130,9 @@ def load_run(folder: Path | str) -> Run:
     toml = folder / "config.toml"
     names = ("users", "ladder", "curves", "choices", "words", "pool", "cloud", "versions")
     tables = {name: read_table(folder / f"{name}.csv", TABLES[name]) for name in names}
+    config = Config.of_run(toml) if toml.is_file() else None
+    if config is not None:  # records of earlier versions do not say it
+        tables = {name: _of_run(table, config) for name, table in tables.items()}
     users = tables["users"]
     if users.empty:
         raise UserError(f"{folder / 'users.csv'}: no rows, so no user has finished yet.")
@@ -141,23 +146,42 @@ def load_run(folder: Path | str) -> Run:
         )
     attackers = users[hostile]
     tables |= {name: _without(tables[name], set(attackers["user_id"])) for name in OF_USERS}
-    return Run(folder, Config.of_run(toml) if toml.is_file() else None, **tables, attackers=attackers)
+    return Run(folder, config, **tables, attackers=attackers)
 
 
 def _without(table: pd.DataFrame, users: set[int]) -> pd.DataFrame:
     """The rows of a table but those of some users."""
     if not users:
         return table
-    mine = table["user_id"].isin(users) if "user_id" in table else table["owner"].isin({f"user {u}" for u in users})
+    if "user_id" in table:
+        mine = table["user_id"].isin(users)
+    else:
+        mine = (table["owner_kind"] == "user") & table["owner"].isin({str(user) for user in users})
     return table[~mine].reset_index(drop=True)
+
+
+def _of_run(table: pd.DataFrame, config: Config) -> pd.DataFrame:
+    """A table, each row of which says which run it is of."""
+    missing = table["run"].eq("").all() and table["seed"].isna().all()
+    return table.assign(**config.of_rows).astype(_dtypes(OF_RUN)) if missing else table
+
+
+def write_table(run: Run, name: str, table: pd.DataFrame) -> None:
+    """Write a table that is made of a run's records beside them, with the columns that say which run it is of."""
+    of_run = run.users[[column.name for column in OF_RUN]].iloc[:1]
+    write_whole(run.folder / f"{name}.csv", of_run.merge(table, how="cross").to_csv(index=False))
+
+
+def _dtypes(columns: Iterable[Column]) -> dict[str, str]:
+    return {c.name: _DTYPES[c.type] for c in columns}
 
 
 def read_table(path: Path, columns: tuple[Column, ...]) -> pd.DataFrame:
     """Read a CSV file with the types of `sim.records.tables`; an absent file is an empty table. Raises UserError."""
-    dtypes = {c.name: _DTYPES[c.type] for c in columns}
+    dtypes = _dtypes(columns)
     if not path.is_file():
         return pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in dtypes.items()})
-    table = read_cells(path, dtypes)
+    table = as_today(read_cells(path, dtypes))
     absent = {name: dtype for name, dtype in dtypes.items() if name not in table}
     if missing := [name for name in absent if name not in ADDED]:
         raise UserError(f"{path}: column {missing[0]!r} is missing.")

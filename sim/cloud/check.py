@@ -26,6 +26,7 @@ from sim.population.hours import Hours
 from sim.population.phones import known_phones, phone_mix
 from sim.privacy.accountant import missing as privacy_missing
 from sim.privacy.accountant import noise_of
+from sim.records.parquet import check_format
 from sim.records.trackers import check_trackers
 
 PHONE_SAMPLE = 4096
@@ -55,6 +56,7 @@ def prepare(config: Config) -> Preparation:
         deploy = _that_writes(config.llm.deploy)
     kind_of(config.training)
     check_trackers(config.records.trackers)
+    check_format(config.records.format)
     if config.privacy.epsilon:
         if why := privacy_missing():
             raise UserError(f"privacy.epsilon = {config.privacy.epsilon:g}: {why}")

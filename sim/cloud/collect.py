@@ -87,7 +87,8 @@ class Collector:
                 self._learn(note)
         watcher.started(job_count(self.config) - kept, self.config.population.users)
         most = max(COHORTS_A_NODE * dispatcher.ready(), self._needed // cohort_size(self.config) + 1)
-        with Recorder(self.journal.folder, kept, lambda index: self._written(recorder, index)) as recorder:
+        folder, of = self.journal.folder, self.config.of_rows
+        with Recorder(folder, kept, lambda index: self._written(recorder, index), of) as recorder:
             for wave in self._waves:
                 if wave.first >= kept:
                     recorder.write(wave.rows)

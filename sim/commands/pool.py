@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sim.commands.terminal import console, say_path, split_arguments
+from sim.commands.terminal import Quiet, console, say_path, split_arguments
 
 if TYPE_CHECKING:
     from sim.cloud.provider import Provider
@@ -22,6 +22,7 @@ Arguments = Annotated[list[str] | None, typer.Argument(metavar="[CONFIG] [KEY=VA
 def build_pool(
     arguments: Arguments = None,
     to: Annotated[Path | None, typer.Option(metavar="DIR", help="also copy it there, offers included")] = None,
+    quiet: Quiet = False,
 ) -> None:
     """Build (or find) a config's pool on all workers, and print its folder.
 
@@ -34,7 +35,7 @@ def build_pool(
     """
     from sim.cloud.pools.building import hand_on
 
-    provider, pool = _opened(arguments)
+    provider, pool = _opened(arguments, quiet)
     say_path(pool.folder if to is None else hand_on(provider, pool, to))
 
 
@@ -50,7 +51,7 @@ def list_pool(arguments: Arguments = None) -> None:
     console.print(shown)
 
 
-def _opened(arguments: list[str] | None) -> tuple[Provider, Pool]:
+def _opened(arguments: list[str] | None, quiet: bool = False) -> tuple[Provider, Pool]:
     """The pool of a config, which is built where it is missing, and its provider."""
     from sim.cloud.check import prepare
     from sim.display import shown
@@ -59,5 +60,5 @@ def _opened(arguments: list[str] | None) -> tuple[Provider, Pool]:
 
     path, overrides = split_arguments(arguments or [])
     config = Config.load(path, overrides).anchored(Path.cwd())
-    with shown(console) as watcher:
+    with shown(console, quiet) as watcher:
         return build_pool(prepare(config), watcher)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sim.commands.checks.plan import show
-from sim.commands.terminal import console, errors, say_path, split_arguments
+from sim.commands.terminal import Quiet, console, errors, say_path, split_arguments
 from sim.common.errors import RunFailed
 from sim.experiment.shipped import QUICKSTART
 
@@ -29,6 +29,7 @@ def run(
     keep_going: Annotated[
         bool, typer.Option("--keep-going", help="record users whose simulation raises as failed, and go on")
     ] = False,
+    quiet: Quiet = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what it would do, as `headstart plan`")] = False,
 ) -> None:
     """Run an experiment. Without CONFIG, the quickstart. The last line printed is the results folder.
@@ -59,14 +60,15 @@ def run(
         named = Config.load(path, overrides).anchored(Path.cwd()) if path != QUICKSTART else None
         begun = reopen(resume, named, overrides)
         if has_all(resume):
-            console.print("this run is finished: nothing to do", highlight=False)
+            if not quiet:
+                console.print("this run is finished: nothing to do", highlight=False)
             return say_path(resume)
     else:
         begun = begin(Config.load(path, overrides).anchored(Path.cwd()))
     try:
-        with shown(console) as watcher:
+        with shown(console, quiet) as watcher:
             tracking = begun.do(watcher)
-        finish(begun.folder, plots, tracking)
+        finish(begun.folder, plots, tracking, quiet)
     except RunFailed as failure:
         _say_resume(f"the run failed: {failure}", begun.folder)
         raise typer.Exit(1) from None
@@ -82,7 +84,7 @@ def _say_resume(what: str, folder: Path) -> None:
     say_path(folder)
 
 
-def finish(folder: Path, plots: bool, tracking: Tracking | None = None) -> None:
+def finish(folder: Path, plots: bool, tracking: Tracking | None = None, quiet: bool = False) -> None:
     """Plots, summary and table of a run that is done, from its files alone; its trackers are told."""
     from sim.analysis.run.verdict import nobody_chose
     from sim.analysis.run.waves import sentences, waves
@@ -91,14 +93,15 @@ def finish(folder: Path, plots: bool, tracking: Tracking | None = None) -> None:
     from sim.run import close
 
     done, summary = close(folder, plots, tracking)
-    console.print(table(summary))
-    if said := nobody_chose(done):
+    if not quiet:
+        console.print(table(summary))
+    if not quiet and (said := nobody_chose(done)):
         console.print(said)
-    if len(by_wave := waves(done)):
+    if not quiet and len(by_wave := waves(done)):
         console.print("Waves, by time saved, uploads included:", *sentences(by_wave), sep="\n", highlight=False)
     if len(done.attackers):
         count = done.attackers["user_id"].nunique()
         console.print(f"{count} more users attack, and are left out of all this.", highlight=False)
-    if failed := len(done.users[done.users["fits"].str.startswith(FAILED)]):
+    if failed := int((done.users["fits"] == FAILED).sum()):
         errors.print(f"headstart: {failed} of {len(done.users)} rows are of users who failed; see failures.csv")
     say_path(folder)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
 
-from sim.commands.terminal import console, errors, frame, say_path, split_arguments
+from sim.commands.terminal import Quiet, console, errors, frame, say_path, split_arguments
 
 
 def sweep(
@@ -16,6 +17,7 @@ def sweep(
             metavar="[CONFIG] [KEY=A,B,C ...]", help="a TOML file, perhaps with [sweep]; keys and their values"
         ),
     ] = None,
+    quiet: Quiet = False,
 ) -> None:
     """Run every combination of values, each in a folder named by its config's hash, and write runs.csv.
 
@@ -45,10 +47,15 @@ def sweep(
 
     path, rest = split_arguments(arguments or [])
     points = grid(path, rest)
-    with shown(console) as watcher:
-        failures = do(points, watcher)
     folder = points[0].folder.parent
-    if len(failures) < len(points):
+    try:
+        with shown(console, quiet) as watcher:
+            failures = do(points, watcher)
+    except KeyboardInterrupt:
+        errors.print("headstart: interrupted; the same command again goes on with it")
+        say_path(folder)
+        sys.exit(130)  # as in `headstart run`
+    if len(failures) < len(points) and not quiet:
         from sim.analysis.sweep.table import load_sweep, short_table
         from sim.analysis.sweep.verdict import verdict
 

@@ -6,8 +6,9 @@ import math
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import typer
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 Format = Literal["png", "svg", "pdf"]
 """Kinds of files that a static plot is written as."""
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="print nothing but the last line; errors go to stderr")]
+"""Option of commands that take long."""
 PIPE_WIDTH = 160
 """Columns of a table where nobody's terminal says how wide it may be."""
 

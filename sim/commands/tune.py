@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from sim.commands.terminal import console, errors, frame, say_path, split_arguments
+from sim.commands.terminal import Quiet, console, errors, frame, say_path, split_arguments
 from sim.common.errors import UserError
 
 FORMATS = {"rate": "g", "loss": ".4f", "step": ".1f", "at_budget": ".0%"}
@@ -23,6 +23,7 @@ def tune(
     to: Annotated[
         Path | None, typer.Option(metavar="FILE", help="where to write; default: tuned/NAME.toml beside CONFIG")
     ] = None,
+    quiet: Quiet = False,
 ) -> None:
     """Find the learning rates of pLLMs, of users from scratch and of users who start from pLLMs.
 
@@ -43,10 +44,11 @@ def tune(
 
     path, overrides = split_arguments(arguments or [])
     config = Config.load(path, overrides).anchored(Path.cwd())
-    with shown(console) as watcher:
+    with shown(console, quiet) as watcher:
         tuned = do(config, _numbers(rates) or RATES, users or USERS, watcher)
     for each in tuned:
-        console.print(frame(DataFrame(map(asdict, each.trials)), FORMATS, f"{each.key} = {each.best.rate:g}"))
+        if not quiet:
+            console.print(frame(DataFrame(map(asdict, each.trials)), FORMATS, f"{each.key} = {each.best.rate:g}"))
         if each.at_an_end:
             errors.print(f"headstart: {each.key}: the best rate is at an end of those tried; name others with --rates")
         if each.best.at_budget > 0.1:

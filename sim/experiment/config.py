@@ -53,7 +53,7 @@ NO_RECORD: dict[str, bool | set[str]] = {
 ADDED = (
     *("replicates", "training.adapter", "training.warm_lr", "pool.evaluate_every", "pool.patience"),
     *("billing.runtime", "engine.job_deadline_s", "training.scored_answers", "corpus.people"),
-    *("waves", "attackers", "privacy", "records"),
+    *("waves", "attackers", "privacy", "records", "records.format"),
 )
 """Keys, or whole sections, that runs on people's disks may lack, for they are younger: read, they have their defaults.
 Runs of 0.1.0, which have none of them, trained pLLMs to the last of their steps."""
@@ -258,6 +258,11 @@ class Config(Section):
             if not tree[section]:
                 del tree[section]
         return digest(tree)
+
+    @property
+    def of_rows(self) -> dict[str, str | int]:
+        """The cells by which a row of the records says which run it is of (`sim.records.tables.OF_RUN`)."""
+        return {"run": self.digest(), "seed": self.seed}
 
     def to_toml(self) -> str:
         """All keys as TOML, which `load` reads."""

@@ -335,8 +335,13 @@ class Engine(Section):
 
 
 class Records(Section):
-    """`[records]`: who is told of a run, apart from its own files."""
+    """`[records]`: what a run leaves beside its CSV files, and who is told of it."""
 
+    format: Literal["csv", "csv+parquet"] = Field(
+        "csv",
+        description="'csv+parquet': when the run is done each table is written as Parquet as well, for many rows "
+        "(needs pyarrow: docs/records.md)",
+    )
     trackers: Names = Field(
         [],
         description="where progress and summary are sent as well: 'tensorboard', 'mlflow', 'wandb', or an import path "

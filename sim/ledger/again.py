@@ -53,7 +53,9 @@ def bill_again(config: Config, done: Sequence[Done], text_tokens: float, handler
         tokens = np.full(len(some), config.billing.tokens_per_step)
         tuned = Tuned(floats_of([one.steps for one in some]), tokens, kind.billed(max(1, some[0].merged)))
         found = bill(device, stacked([one.work for one in some]), tuned, terms, handlers)
-        columns = {"fits": found.fits(), **{name: cells(v, len(some)) for name, v in found.columns().items()}}
+        fits, why = zip(*found.fits(), strict=True)
+        billed = {name: cells(values, len(some)) for name, values in found.columns().items()}
+        columns = {"fits": fits, "why": why, **billed}
         for i, row in zip(places, zip(*columns.values(), strict=True), strict=True):
             rows[i] = dict(zip(columns, row, strict=True))
     return rows

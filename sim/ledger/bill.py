@@ -13,7 +13,7 @@ from sim.ledger import prices
 from sim.ledger.prices import Priced
 from sim.ledger.terms import Terms
 from sim.ledger.work import LLMS, Figures, Key, Work
-from sim.records.tables import DOES_NOT_FIT, USERS
+from sim.records.tables import CANNOT_CHOOSE, DOES_NOT_FIT, USERS
 
 SELECTION, DOWNLOAD, PRIVATE, UPLOAD = "selection", "download", "private", "upload"
 AFTERWARDS = (PRIVATE, UPLOAD)
@@ -44,16 +44,16 @@ class Bill:
         before = (cost.seconds for name, cost in self.phases.items() if name not in AFTERWARDS)
         return sum(before, np.float64(0.0)) + self.training.seconds
 
-    def fits(self) -> list[str]:
-        """'yes', 'streamed', or why the phone cannot do it: fine-tuning first, which every strategy needs."""
+    def fits(self) -> list[tuple[str, str]]:
+        """The columns `fits` and `why` of each phone: fine-tuning goes first, which every strategy needs."""
         choosing, training = self.phases[SELECTION], self.training
         shape = training.status.shape
         streamed, refused = (np.broadcast_to(v, shape) for v in (choosing.streamed, choosing.refused))
-        out = ["streamed" if s else "yes" for s in streamed]
+        out = [("streamed" if s else "yes", "") for s in streamed]
         for i in np.flatnonzero(refused).tolist():
-            out[i] = f"choosing: {choosing.at(i).reason}"
+            out[i] = CANNOT_CHOOSE, choosing.at(i).reason
         for i in np.flatnonzero(training.refused).tolist():
-            out[i] = DOES_NOT_FIT + training.at(i).reason
+            out[i] = DOES_NOT_FIT, training.at(i).reason
         return out
 
     def columns(self) -> dict[str, Numbers]:

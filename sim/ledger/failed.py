@@ -16,7 +16,8 @@ def with_failures(rows: Rows, job: Job, outcomes: Sequence[Outcome], phones: Map
     long: list[Row] = []
     for outcome in outcomes:
         if outcome.failed:
-            short.append({**identity_columns(job, outcome, phones), "fits": FAILED + outcome.failed, "billed": False})
+            how: Row = {"fits": FAILED, "why": outcome.failed, "billed": False}
+            short.append({**identity_columns(job, outcome, phones), **how})
             key: Row = {"user_id": outcome.user_id, "strategy": job.strategy, "amount": job.amount}
             long.append({**key, "error": outcome.failed, "traceback": outcome.traceback})
     together = sorted([*rows.get(job.table, ()), *short], key=lambda row: int(row["user_id"] or 0))

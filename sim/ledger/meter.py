@@ -22,7 +22,7 @@ from sim.messages import Counts, Job, Outcome
 from sim.pool.offers import OfferCost
 from sim.population.hours import Hours
 from sim.population.phones import drawn_devices, known_phones
-from sim.records.tables import FITTING, Cell, Row, Rows, word_rows
+from sim.records.tables import FITTING, USER, Cell, Row, Rows, word_rows
 
 LEARNT = (
     *("start_loss", "target_loss", "final_loss", "best_loss", "validation_loss", "kept_step", "kept_loss"),
@@ -76,8 +76,8 @@ class Meter:
                 rows["choices"] += [
                     {**key, "pllm": p, "score": s, "rank": i} for i, (p, s) in enumerate(ranked, start=1)
                 ]
-                owner = f"user {outcome.user_id}"
-                rows["words"] += word_rows(owner, job.strategy, outcome.explanation, outcome.coordinates)
+                said = outcome.explanation, outcome.coordinates
+                rows["words"] += word_rows(USER, str(outcome.user_id), job.strategy, *said)
         return rows
 
     def offer_rows(self, strategy: str, cost: OfferCost, wave: int = 0) -> list[Row]:
@@ -182,9 +182,10 @@ class Meter:
             "hours_until_done": self._hours.until_done([o.user_id for o in some], busy_s),
             **self._real.columns(some, work, terms, adapter),
         }
-        fits = found.fits()
+        fits, why = zip(*found.fits(), strict=True)
         return {
             "fits": fits,
+            "why": why,
             "billed": [how in FITTING for how in fits],
             **{name: cells(value, len(some)) for name, value in values.items()},
         }

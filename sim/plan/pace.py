@@ -7,7 +7,7 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ ALIKE = (
     *("training.adapter", "training.rank", "training.targets", "training.batch", "training.steps"),
     *("training.evaluate_every", "training.patience", "training.max_tokens", "training.stop_at_target"),
     *("training.cost_only", "pool.size", "pool.texts", "pool.path", "engine.lanes", "engine.device"),
+    "waves",
 )
 """Settings that runs must share for the pace of one to tell that of another."""
 ALSO = ("pool.similarity", "pool.steps", "training.lr", "training.warm_lr", "population.styles")
@@ -50,7 +51,8 @@ class Pace:
     """How fast a run goes.
 
     Attributes: `seconds` of one worker for a user, and training `steps` of that user, by strategy; `before_s` seconds
-    until the first job when all is cached, `building_s` when nothing is; `row_bytes` of the files for a user and
+    until the first job when all is cached, `building_s` when nothing is; `between_s` seconds of the cloud between two
+    waves (None: not known, and where there are waves part of those before); `row_bytes` of the files for a user and
     strategy; `peak_mib` of the process that does least, the driver (None: not known); `based_on` in words.
     """
 
@@ -61,6 +63,7 @@ class Pace:
     row_bytes: float
     peak_mib: float | None
     based_on: str
+    between_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,7 @@ class _Past:
     before_s: float
     row_bytes: float
     peak_mib: float | None
+    between_s: float | None
 
 
 def remembered(config: Config, outputs: Sequence[Path]) -> Pace | None:
@@ -109,9 +113,11 @@ def _past(folder: Path, like: Config | None) -> _Past | None:
             parts.append(pd.read_csv(folder / "ladder.csv", usecols=["wall_s"])["wall_s"])
         workers = sum(int(worker["processes"]) for worker in manifest["workers"])
         rows = sum(map(len, parts))
-        before = float(manifest["wall_s"]) - sum(float(part.sum()) for part in parts) / workers
+        between = [float(seconds) for seconds in manifest.get("between_waves_s", ())]
+        before = float(manifest["wall_s"]) - sum(float(part.sum()) for part in parts) / workers - sum(between)
         size = sum(file.stat().st_size for pattern in ("*.csv", "*.jsonl") for file in folder.glob(pattern))
-        return _Past(folder, config, users, max(before, 0.0), size / rows, manifest.get("driver_peak_mib"))
+        gap = sum(between) / len(between) if between else None
+        return _Past(folder, config, users, max(before, 0.0), size / rows, manifest.get("driver_peak_mib"), gap)
     except (UserError, OSError, ValueError, KeyError, TypeError, ZeroDivisionError):
         return None  # whatever it is, it tells nothing
 
@@ -147,6 +153,7 @@ def _pace(config: Config, found: Sequence[_Past], based_on: str) -> Pace:
             steps[name] = float(np.median([rows["steps"].fillna(0).mean() for rows in some if len(rows)]))
     before = [past.before_s for past in found]
     peaks = [past.peak_mib for past in found if past.peak_mib]
+    gaps = [past.between_s for past in found if past.between_s is not None]
     return Pace(
         seconds,
         steps,
@@ -155,6 +162,7 @@ def _pace(config: Config, found: Sequence[_Past], based_on: str) -> Pace:
         row_bytes=max(past.row_bytes for past in found),
         peak_mib=max(peaks) if peaks else None,
         based_on=based_on,
+        between_s=float(np.median(gaps)) if gaps else None,
     )
 
 
@@ -173,16 +181,21 @@ class _Started(Quiet):
 def calibrated(config: Config, is_built: bool) -> Pace:
     """The pace of one cohort of the run, in this process; builds what is missing, which then is there for the run.
 
+    Where users come in waves it is one cohort of each of the first two, of which the second finds a pool.
+
     Args:
         is_built: whether nothing was missing.
     Raises: RunFailed, UserError.
     """
-    users = min(config.population.users, cohort_size(config))
+    waves = min(config.waves.count, 2)
+    users = waves * min(len(config.wave(0)), cohort_size(config))
     small = {
         "population.users": users,
+        "waves.count": waves,
         "ladder.users": 0,
         "engine.backend": "inline",
         "records.trackers": [],
+        "records.format": "csv",
         "output": "",
     }
     with tempfile.TemporaryDirectory(prefix="headstart-plan-") as output:
@@ -192,6 +205,7 @@ def calibrated(config: Config, is_built: bool) -> Pace:
         past = _past(begun.folder, None)
     if past is None:
         raise UserError("plan: the calibration left no records that could be read.")
-    pace = _pace(config, [past], f"one cohort ({users} users), done just now in one process")
+    done = f"one cohort ({users} users)" if waves == 1 else f"one cohort of each of two waves ({users} users)"
+    pace = _pace(config, [past], f"{done}, done just now in one process")
     starts = watcher.at - began if is_built else STARTS_S
-    return Pace(pace.seconds, pace.steps, starts, starts, pace.row_bytes, pace.peak_mib, pace.based_on)
+    return replace(pace, before_s=starts, building_s=starts)

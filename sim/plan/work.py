@@ -19,6 +19,7 @@ from sim.cloud.preparation import Preparation
 from sim.cloud.provider import Provider
 from sim.common.cache import cache_dir, known_digest
 from sim.common.disk import disk_of
+from sim.display import Quiet
 from sim.experiment.config import Config
 from sim.experiment.names import SCRATCH
 from sim.experiment.shipped import ROOT
@@ -26,10 +27,12 @@ from sim.experiment.strategies import make_strategy
 from sim.ledger.prices import training
 from sim.ledger.terms import Terms
 from sim.plan.pace import Pace, calibrated, remembered
+from sim.plan.waves import said, waves
 from sim.pocket import pocket_digest
 from sim.pool.offers import offer_folder
 from sim.population.phones import known_phones
 from sim.population.users import draw_devices
+from sim.rehearsal.before import Rehearsal
 
 MOST_DRAWN = 20_000
 """Users whose phones are drawn to see on which the LLM does not fit."""
@@ -59,15 +62,18 @@ class Plan:
 
     `table`: a row for each strategy: rows (of users.csv and ladder.csv), jobs, steps_at_most, and where they are known
     steps (those expected) and minutes (of one worker).
+    `waves`: a row for each wave, as of `sim.plan.waves.waves`; empty where all users come at once.
     `minutes`: of all, on `workers`; None: not known. `pace` is what it was taken from.
     `memory_mib`, `disk_mb`: about; None: not known. `unfit`: users of `drawn` whose phone cannot fine-tune the LLM
     that is billed; None: not known.
+    `remarks`: what the run would remark on before it begins: of texts and hours, and of strategies in a rehearsal.
     """
 
     config: Config
     jobs: int
     workers: int
     table: pd.DataFrame
+    waves: pd.DataFrame
     missing: Missing
     pace: Pace | None
     minutes: float | None
@@ -75,22 +81,28 @@ class Plan:
     disk_mb: float | None
     drawn: int
     unfit: int | None
+    remarks: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return "\n".join([self.table.round(1).to_string(index=False), *self.sentences()])
+        tables = [self.table.round(1), *([self.waves] if len(self.waves) else [])]
+        return "\n".join([*(table.to_string(index=False) for table in tables), *self.sentences()])
 
     def sentences(self) -> list[str]:
         """All but the table."""
-        return [_jobs(self), _cached(self.missing), _time(self), _room(self), _phones(self)]
+        by_wave = said(self.config, self.waves, self.pace.between_s if self.pace else None)
+        return [_jobs(self), *by_wave, _cached(self), _time(self), _room(self), _phones(self), *self.remarks]
 
 
 def plan(config: Config, calibrate: bool = False) -> Plan:
-    """Plan a run. Raises UserError where its config is wrong; RunFailed where a calibration fails.
+    """Plan a run, whose strategies are rehearsed as it would rehearse them.
+
+    Raises UserError where its config is wrong, or a strategy would surely fail; RunFailed where a calibration fails.
 
     Args:
         calibrate: do one cohort first, where no run of this machine tells the pace; builds what is missing.
     """
-    preparation = prepare(config)
+    preparation, heard = prepare(config), _Heard()
+    Rehearsal().of(preparation, heard)
     missing = _missing(preparation)
     pace = remembered(config, [Path(config.output), REFERENCE])
     names = list(dict.fromkeys([SCRATCH, *config.strategies]))
@@ -100,11 +112,13 @@ def plan(config: Config, calibrate: bool = False) -> Plan:
     jobs = job_count(config)
     inline = config.engine.backend == "inline"
     workers = 1 if inline else worker_count(config, max(jobs, preparation.groups), os.cpu_count() or 1)
-    table = _table(config, names, pace)
+    table, by_wave = _table(config, names, pace), waves(config, len(preparation.pool_plan("").ids))
     minutes = None
     if pace is not None and table["minutes"].notna().all():
         before = pace.before_s if missing.nothing else pace.building_s
-        minutes = before / 60 + float(table["minutes"].sum()) / workers
+        between = (config.waves.count - 1) * (pace.between_s or 0.0)
+        at_work = min(workers, int(by_wave["jobs"].max())) if len(by_wave) else workers
+        minutes = (before + between) / 60 + float(table["minutes"].sum()) / at_work
     rows = int(table["rows"].sum())
     drawn = min(config.population.users, MOST_DRAWN)
     return Plan(
@@ -112,6 +126,7 @@ def plan(config: Config, calibrate: bool = False) -> Plan:
         jobs,
         workers,
         table,
+        by_wave,
         missing,
         pace,
         minutes,
@@ -119,7 +134,19 @@ def plan(config: Config, calibrate: bool = False) -> Plan:
         disk_mb=pace.row_bytes * rows / 1e6 if pace else None,
         drawn=drawn,
         unfit=_unfit(config, drawn),
+        remarks=(*preparation.remarks, *heard.remarks),
     )
+
+
+class _Heard(Quiet):
+    """Keeps what is remarked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.remarks: list[str] = []
+
+    def remark(self, text: str) -> None:
+        self.remarks.append(text)
 
 
 def _table(config: Config, names: Sequence[str], pace: Pace | None) -> pd.DataFrame:
@@ -148,8 +175,8 @@ def _missing(preparation: Preparation) -> Missing:
     llm = known_digest(folder) if folder.is_dir() else resident.lm_digest
     pool = preparation.pool_plan(llm)
     pllms = sum(len(group.names) for group in pool.missing())
-    if pool.given:
-        return Missing(False, 0, None)
+    if pool.given or config.waves.count > 1:  # offers then are made wave by wave
+        return Missing(False, 0 if pool.given else pllms, None)
     made_of = {"llm": llm, "summarizer": resident.summarizer_digest}
     cache = cache_dir() / "offers" / pool.folder.name
     strategies = {name: make_strategy(name, config) for name in dict.fromkeys([*config.strategies, SCRATCH])}
@@ -179,12 +206,17 @@ def _jobs(p: Plan) -> str:
     return f"{many}: {p.jobs:,} jobs on {p.workers} worker{'s' * (p.workers != 1)}."
 
 
-def _cached(m: Missing) -> str:
+def _cached(p: Plan) -> str:
+    m = p.missing
     if m.llms:
         return "To be built first: the small LLMs of this corpus (minutes, once), then the pool."
     parts = [f"{m.pllms} pLLMs"] if m.pllms else []
     parts += [f"offers of {', '.join(m.offers)}"] if m.offers else []
-    return f"To be built first: {' and '.join(parts)}." if parts else "Pool and offers are there already."
+    if parts:
+        return f"To be built first: {' and '.join(parts)}."
+    if len(p.waves):
+        return "The pool that it begins with is there already." if p.config.pool.size else "The pool begins empty."
+    return "Pool and offers are there already."
 
 
 def _time(p: Plan) -> str:

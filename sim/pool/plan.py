@@ -132,6 +132,13 @@ class PoolPlan:
     groups: tuple[Group, ...] = ()
     given: bool = False
 
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Its pLLMs, built or not."""
+        if self.given:
+            return tuple(json.loads((self.folder / INDEX).read_text(encoding="utf-8-sig"))["pllms"])
+        return tuple(islice((name for group in self.groups for name in group.names), self.size))
+
     def owners(self, corpus: Corpus) -> dict[str, tuple[str, str]]:
         """Those of all its pLLMs, as `Group.owners`; of a pool that a folder holds none are known."""
         found = (owner for group in self.groups for owner in group.owners(corpus).items())

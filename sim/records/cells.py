@@ -14,9 +14,9 @@ from sim.common.errors import UserError
 
 _WHOLE = (r"\s*[+-]?[0-9]{1,18}(?:\.0*)?\s*", "a whole number of at most 18 digits")
 _FLOAT = (r"\s*[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf(?:inity)?)\s*", "a number")
-_ALLOWED = {"Int64": _WHOLE, "int64": _WHOLE, "float64": _FLOAT, "boolean": ("true|false", "True or False")}
+_ALLOWED = {"Int64": _WHOLE, "int64": _WHOLE, "float64": _FLOAT, "boolean": ("true|false", "true or false")}
 """What a cell that is not empty looks like, in any case, and in words; asked only when a table could not be read."""
-_REFUSED = (OSError, ValueError, TypeError, OverflowError, csv.Error, pd.errors.ParserWarning)
+_REFUSED = (OSError, ValueError, TypeError, OverflowError, csv.Error)
 
 
 def read_cells(path: Path, dtypes: Mapping[str, str]) -> pd.DataFrame:
@@ -33,13 +33,13 @@ def read_cells(path: Path, dtypes: Mapping[str, str]) -> pd.DataFrame:
     if twice := [name for name in columns if columns.count(name) > 1]:
         raise UserError(f"{path}: column {twice[0]!r} is there twice.")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            warnings.simplefilter("ignore", RuntimeWarning)  # of a number that is too large, and refused
+        with warnings.catch_warnings(record=True) as warned:  # of rows longer than the header, if by commas alone
+            warnings.simplefilter("ignore")  # of a number that is too large, and refused
+            warnings.simplefilter("always", pd.errors.ParserWarning)
             table = pd.read_csv(path, dtype=dict(dtypes), keep_default_na=False, na_values=blank, index_col=False)
         last = table.iloc[:, -1]
         odd = _true_as_one(path, table, dtypes)
-        wrong = _wrong(path, odd) if odd or (last.isna() | (last == "")).any() else ""
+        wrong = _wrong(path, odd) if odd or warned or (last.isna() | (last == "")).any() else ""
     except _REFUSED as error:
         wrong = _wrong(path, dtypes) or _said(error)
     if wrong:

@@ -51,7 +51,7 @@ def reopen_folder(folder: Path, config: Config | None = None, overrides: Sequenc
     identity, _ = progress(folder)
     began = identity.get("config") if identity else as_begun.digest()
     if config.digest() != began:
-        free = ", ".join([*(f"engine.{key}" for key in sorted(ELSEWHERE)), "records.trackers"])
+        free = ", ".join([*(f"engine.{key}" for key in sorted(ELSEWHERE)), "records.format", "records.trackers"])
         raise UserError(f"{folder}: the config differs from the one this run began with; only {free} may change.")
     return config
 

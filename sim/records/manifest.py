@@ -24,7 +24,7 @@ def write_manifest(folder: Path, config: Config, **found: object) -> None:
     manifest = {
         "headstart": version_of("headstart"),
         "git_commit": git_commit(),
-        "seed": config.seed,
+        **config.of_rows,
         "versions": {name: version_of(name) for name in PACKAGES},
         "machine": {
             "system": platform.platform(),

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from sim.common.disk import writing
-from sim.records.tables import TABLES, Rows
+from sim.common.errors import UserError
+from sim.records.cells import header
+from sim.records.tables import TABLES, Row, Rows
 
 
 class Recorder:
@@ -20,10 +22,13 @@ class Recorder:
     Args:
         first: the job to go on with; the rows of those before it are in the files.
         on_written: called with a job's index when its rows and all before them are in the files.
+        of: cells that every row has: which run it is of.
     """
 
-    def __init__(self, folder: Path, first: int = 0, on_written: Callable[[int], None] = lambda _: None) -> None:
-        self.folder = folder
+    def __init__(
+        self, folder: Path, first: int = 0, on_written: Callable[[int], None] = lambda _: None, of: Row | None = None
+    ) -> None:
+        self.folder, self._of = folder, dict(of or {})
         self._files: dict[str, tuple[TextIO, Any]] = {}
         self._waiting: dict[int, Rows] = {}
         self._next, self._on_written = first, on_written
@@ -37,7 +42,7 @@ class Recorder:
             self._next += 1
 
     def write(self, rows: Rows) -> None:
-        """Append rows now."""
+        """Append rows now. Raises UserError where the file that is there has other columns."""
         for table, some in rows.items():
             if table not in self._files:
                 self._files[table] = self._open(table)
@@ -46,15 +51,20 @@ class Recorder:
             if unknown := {key for row in some for key in row} - set(names):
                 raise ValueError(f"{table}.csv has no column {sorted(unknown)[0]!r}")
             with writing(self._path(table)):
-                writer.writerows([_cell(row.get(name)) for name in names] for row in some)
+                writer.writerows([_cell(row.get(name, self._of.get(name))) for name in names] for row in some)
                 handle.flush()
 
     def _open(self, table: str) -> tuple[TextIO, Any]:
         with writing(self._path(table)):
             handle = self._path(table).open("a", newline="", encoding="utf-8")
-        writer = csv.writer(handle)
+        writer, names = csv.writer(handle), [c.name for c in TABLES[table]]
         if handle.tell() == 0:
-            writer.writerow([c.name for c in TABLES[table]])
+            writer.writerow(names)
+        elif header(self._path(table)) != names:
+            handle.close()
+            raise UserError(
+                f"{self._path(table)}: its columns are those of another version, with which alone this run can go on."
+            )
         return handle, writer
 
     def _path(self, table: str) -> Path:
@@ -78,4 +88,6 @@ class Recorder:
 def _cell(value: Any) -> Any:
     if value is None or value != value:  # nothing, or NaN (a loss that diverged): an empty cell
         return ""
+    if isinstance(value, bool):  # in small letters nearly everything that reads CSV takes it for a boolean
+        return "true" if value else "false"
     return repr(float(value)) if isinstance(value, float) else value

@@ -29,6 +29,11 @@ def _columns(text: str) -> tuple[Column, ...]:
     return tuple(out)
 
 
+OF_RUN = _columns("""
+run  | str |  | hash of the config, in every table: equal where the same was asked; a sweep's folder of the run
+seed | int |  | seed of the config
+""")
+
 USERS = _columns("""
 user_id          | int   |        | number of the user, from 0
 strategy         | str   |        | how the phone got its start
@@ -56,7 +61,8 @@ steps_to_target  | int   | steps  | first step at or under the target; the budge
 censored         | bool  |        | the target was not reached before validation or the budget ended the training
 steps            | int   | steps  | steps that were really trained
 billed_steps     | float | steps  | steps_to_target * billing.scratch_steps / mean from scratch; cost_only: those
-fits             | str   |        | 'yes', 'streamed' (from flash); 'does_not_fit: ', 'choosing: ', 'failed: ' and WHY
+fits             | str   |        | 'yes', 'streamed' (from flash), 'does_not_fit', 'cannot_choose' or 'failed'
+why              | str   |        | what the phone lacks, or the error; empty where `fits` is 'yes' or 'streamed'
 billed           | bool  |        | `fits` is 'yes' or 'streamed': the costs of this row count in means
 selection_flops  | float | FLOP   | billed: choosing, on the phone; where it does not fit, as on one that it fits
 selection_s      | float | s      | billed: computing time of choosing; empty where it does not fit
@@ -110,7 +116,8 @@ rank     | int   |  | 1 is best
 """)
 
 WORDS = _columns("""
-owner      | str   |  | 'user N' or a pLLM id
+owner_kind | str   |  | whose explanation it is: 'user' or 'pllm'
+owner      | str   |  | user_id, or the pLLM's id
 strategy   | str   |  | strategy whose explanation it is
 word       | str   |  | word of the basis
 strength   | float |  | how much of that word the owner's style has; what two words share counts for both
@@ -252,7 +259,7 @@ tpr_low  | float | share | lower end of its 95 % interval
 tpr_high | float | share | upper end
 """)
 
-TABLES: dict[str, tuple[Column, ...]] = {
+_OWN = {
     "users": USERS,
     "ladder": USERS,
     "curves": CURVES,
@@ -269,7 +276,10 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "waves": WAVES,
     "leak": LEAK,
 }
+TABLES: dict[str, tuple[Column, ...]] = {name: (*OF_RUN, *columns) for name, columns in _OWN.items()}
+"""The columns of each file; all begin with those that say which run a row is of."""
 ADDED = (
+    "run", "seed", "why", "owner_kind",
     "validation_loss", "kept_step", "kept_loss", "bleu", "rouge_1", "rouge_l", "trained", "taught",
     "billed", "memory_gb", "app_ram_gb",
     "battery_charges", "down_mbps", "up_mbps", "train_gflop_s", "prefill_gflop_s", "prefill_float_gflop_s",
@@ -282,19 +292,23 @@ DERIVED = ("summary", "demanded", "waves", "leak")
 """Tables that are made from the others, when a run is done."""
 FITTING = ("yes", "streamed")
 """Values of `fits` of a phone that can choose and fine-tune the deployed LLM."""
-DOES_NOT_FIT = "does_not_fit: "
-"""How `fits` begins where the phone cannot fine-tune the deployed LLM."""
-FAILED = "failed: "
-"""How `fits` begins where the user's simulation raised (engine.keep_going); failures.csv has the traceback."""
+DOES_NOT_FIT = "does_not_fit"
+"""`fits` of a phone that cannot fine-tune the deployed LLM."""
+CANNOT_CHOOSE = "cannot_choose"
+"""`fits` of a phone that could fine-tune it, but not do what the strategy asks before."""
+FAILED = "failed"
+"""`fits` where the user's simulation raised (engine.keep_going); failures.csv has the traceback."""
+USER, PLLM = "user", "pllm"
+"""Values of `owner_kind`."""
 WALL_CLOCK = ("wall_s",)
 """Columns that may differ between two runs of the same config and seed."""
 
 
 def word_rows(
-    owner: str, strategy: str, explanation: Mapping[str, float], coordinates: Mapping[str, float]
+    kind: str, owner: str, strategy: str, explanation: Mapping[str, float], coordinates: Mapping[str, float]
 ) -> list[Row]:
     """Rows of words.csv; where a strategy has no coordinates, those cells stay empty."""
-    same = {"owner": owner, "strategy": strategy}
+    same = {"owner_kind": kind, "owner": owner, "strategy": strategy}
     return [
         same | {"word": word, "strength": float(strength), "coordinate": coordinates.get(word)}
         for word, strength in explanation.items()

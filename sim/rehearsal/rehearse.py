@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import islice
 
 import numpy as np
 import torch
@@ -19,7 +17,6 @@ from sim.common.cache import built, cache_dir
 from sim.experiment.strategies import make_strategy
 from sim.pool.contributed import pllm_of
 from sim.pool.offers import OfferCost, load_offer, offer_adapters, offer_folder, save_offer
-from sim.pool.pool import INDEX
 from sim.rehearsal.fault import Fault, fault_of
 from sim.rehearsal.few import Answers, Enough
 from sim.rehearsal.watched import Noted, Watched
@@ -98,11 +95,7 @@ def fault_in(name: str, world: World, sizes: Sizes, seconds: float) -> Fault | N
 def sizes_of(preparation: Preparation) -> Sizes:
     """The sizes of a run: its pLLMs by their ids, a phone with all texts and one with the fewest that a phone has."""
     config = preparation.config
-    plan = preparation.pool_plan("")
-    if plan.given:
-        ids = tuple(json.loads((plan.folder / INDEX).read_text(encoding="utf-8-sig"))["pllms"])
-    else:
-        ids = tuple(islice((name for group in plan.groups for name in group.names), plan.size))
+    ids = preparation.pool_plan("").ids
     if not ids and config.waves.count > 1:  # what it will do when the first users have contributed
         ids = tuple(map(pllm_of, range(min(FIRST, config.population.users))))
     texts = min(config.population.texts, MOST_TEXTS)

@@ -67,4 +67,4 @@ def fits(work: Workplace, task: Task, participant: Participant, start: Start, re
     trained = task.terms.step_tokens(floats_of([result.train_tokens]), floats_of([result.steps]))
     tuned = Tuned(floats_of([result.steps]), trained, kind_of(work.config.training).billed(max(1, len(start.weights))))
     done = stacked([participant.account.work])
-    return bill(participant.view.own.device, done, tuned, task.terms, handlers()).fits()[0] in FITTING
+    return bill(participant.view.own.device, done, tuned, task.terms, handlers()).fits()[0][0] in FITTING

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from sim.cli import status
 from sim.commands.terminal import console, errors, frame, say_path
 from sim.common.errors import UserError
+from sim.common.signals import sigterm_interrupts
 
 if TYPE_CHECKING:
     from tests.benchmarks.suite import Measurement
@@ -69,4 +70,5 @@ def main(
 
 
 if __name__ == "__main__":
-    sys.exit(status(app, "headstart bench"))
+    with sigterm_interrupts():
+        sys.exit(status(app, "headstart bench"))

@@ -23,7 +23,7 @@ from sim.analysis.tables import Run, load_run, read_table
 from sim.common.errors import UserError
 from sim.records.tables import ADDED, TABLES
 from tests.odd import accepted, changed, fill, texts
-from tests.sim.analysis.conftest import user_row
+from tests.sim.analysis.conftest import owned, user_row
 
 pytestmark = pytest.mark.fuzz
 
@@ -33,7 +33,7 @@ CELLS = texts | st.sampled_from(
 POOL = [
     {"pllm": p, "style": s, "similarity": 0.8, "texts": 4, "steps": 4, "loss": 1.0, "bytes": 9} for p, s in ("ab", "cd")
 ]
-WORDS = [{"owner": o, "strategy": "xpert", "word": "warm", "strength": 1.0, "coordinate": 2.0} for o in ("user 0", "a")]
+WORDS = [owned(o) | {"strategy": "xpert", "word": "warm", "strength": 1.0, "coordinate": 2.0} for o in (0, "a")]
 CHOICES = [{"user_id": 0, "strategy": "xpert", "pllm": "a", "score": 0.5, "rank": 1}]
 CURVES = [{"user_id": 0, "strategy": "xpert", "amount": 1.0, "step": 5, "loss": 2.0}]
 USERS = [user_row(user, strategy, chosen="a") for user in (0, 1) for strategy in ("scratch", "xpert")]
@@ -41,6 +41,8 @@ SOUND = {"users": USERS, "ladder": USERS[:2], "pool": POOL, "words": WORDS, "cho
 PLAIN = {int: "1", float: "0.5", bool: "True", str: "a"}
 ROWS = {name: [{c.name: PLAIN[c.type] for c in columns}] * 2 for name, columns in TABLES.items()} | SOUND
 """Sound rows of every table."""
+PARTED = {"fits": "why", "why": "why", "owner": "owner_kind", "owner_kind": "owner_kind"}
+"""Columns that were one, by the one that tells."""
 DTYPES = {int: "Int64", float: "float64", bool: "boolean", str: "str"}
 FEWER = settings(max_examples=min(2_000, settings.default.max_examples // 2))
 """For what is made of a run: making it takes ten times as long as reading it."""
@@ -109,6 +111,8 @@ def test_any_table(folder: Path, altered: tuple[str, list[dict[str, Any]]]) -> N
         return
     assert len(table) == len(rows)
     for column in TABLES[name]:
+        if (behind := PARTED.get(column.name)) and not any(behind in row for row in rows):
+            continue  # read as what an earlier version wrote
         found = table[column.name]
         assert str(found.dtype) == DTYPES[column.type]
         assert any(column.name in row for row in rows) or column.name in ADDED

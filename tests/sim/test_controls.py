@@ -94,8 +94,8 @@ def test_what_styles_are_called_decides_nothing(
         a, b = (pd.read_csv(folder / f"{table}.csv", dtype=str, keep_default_na=False) for folder in (one, two))
         for column in {*NAMED} & {*a}:
             a[column] = a[column].map(called)
-        wall = [column for column in WALL_CLOCK if column in a]
-        pd.testing.assert_frame_equal(a.drop(columns=wall), b.drop(columns=wall))
+        drop = [column for column in (*WALL_CLOCK, "run") if column in a]
+        pd.testing.assert_frame_equal(a.drop(columns=drop), b.drop(columns=drop))
 
 
 def test_a_style_that_nobody_uses_decides_nothing(
@@ -105,10 +105,10 @@ def test_a_style_that_nobody_uses_decides_nothing(
     more = {"beryl": "{}? Beryl knows."}
     plain, one = usual
     two = run(tiny_llm, tmp_path, "two", *corpus(tmp_path / "2.jsonl", STYLES | more, STYLES))
-    same_tables(one, two)
+    same_tables(one, two, "two runs")
     _, pool = provider_of(small_config(tiny_llm, tmp_path, *small(tiny_llm), *plain))
     known = corpus(tmp_path / "3.jsonl", STYLES | more)
-    same_tables(one, run(tiny_llm, tmp_path, "three", *known, f"pool.path={pool.folder}"))
+    same_tables(one, run(tiny_llm, tmp_path, "three", *known, f"pool.path={pool.folder}"), "two runs")
 
 
 # ---------------------------------------------------------------- pools that cannot help

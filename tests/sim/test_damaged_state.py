@@ -65,7 +65,7 @@ def test_a_damaged_pool_of_the_user_s_is_refused_by_name_and_left_alone(
     pool = Path(shutil.copytree(next((cache / "pools").iterdir()), tmp_path / "mine"))
     status, out, err = command(*arguments, f"pool.path={pool}")
     assert status == 0, err
-    same_tables(results(out), undisturbed)
+    same_tables(results(out), undisturbed, "two runs")
     rot(next(pool.rglob(WEIGHTS)))
     status, _, err = command(*arguments, f"pool.path={pool}")
     assert (status, err.count("\n")) == (2, 1)

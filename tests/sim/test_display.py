@@ -13,8 +13,8 @@ from sim.display import Log, Savings
 from sim.messages import Job
 from tests.sim.analysis.conftest import user_row, write_run
 
-SMALL = {"fits": "does_not_fit: too small"}
-FAILED = {"fits": "failed: ValueError: no luck", "steps_to_target": None, "finetune_flops": None}
+SMALL = {"fits": "does_not_fit"}
+FAILED = {"fits": "failed", "steps_to_target": None, "finetune_flops": None}
 
 
 def rows(strategy: str, *changes: dict[str, Any]) -> list[dict[str, Any]]:

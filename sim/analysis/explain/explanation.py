@@ -71,6 +71,7 @@ class Explanation:
     network: str
     texts: int
     fits: str
+    why: str
     chosen: tuple[str, ...]
     chosen_styles: tuple[str, ...]
     correct: bool | None
@@ -105,7 +106,7 @@ class Explanation:
     @property
     def failed(self) -> str:
         """What the user's simulation raised; '' where nothing was."""
-        return self.fits.removeprefix(FAILED) if self.fits.startswith(FAILED) else ""
+        return self.why if self.fits == FAILED else ""
 
 
 def explain(run: Run, user_id: int, strategy: str = "xpert") -> Explanation:
@@ -122,7 +123,7 @@ def explain(run: Run, user_id: int, strategy: str = "xpert") -> Explanation:
     styles = dict(zip(run.pool["pllm"], run.pool["style"], strict=True))
     chosen = parts_of(str(row["chosen"]), styles)
     said = Said.by(strategy, run)
-    words = said.of(f"user {user_id}")
+    words = said.of(user_id)
     candidates = _candidates(run, user_id, strategy, styles)
     good = {name: float(values[strategy].mean()) for name, values in quality(run).items()}
     return Explanation(
@@ -133,6 +134,7 @@ def explain(run: Run, user_id: int, strategy: str = "xpert") -> Explanation:
         network=str(row["network"]),
         texts=int(row["texts"]),
         fits=str(row["fits"]),
+        why=str(row["why"]),
         chosen=chosen,
         chosen_styles=tuple(styles.get(pllm, "") for pllm in chosen),
         correct=None if pd.isna(row["correct"]) else bool(row["correct"]),

@@ -11,7 +11,6 @@ from sim.analysis.summary import number
 from sim.analysis.words.shown import Words, shown
 from sim.experiment.names import SCRATCH
 from sim.records.savings import share_saved
-from sim.records.tables import DOES_NOT_FIT
 
 LINE = 92
 TOP_RUNNERS_UP = 4
@@ -97,8 +96,7 @@ def _cost(e: Explanation) -> str:
     if e.scratch and e.scratch.steps is not None:
         text += f"From scratch it takes {e.scratch.steps}{', which are paid too (rule restart)' if c.missed else ''}. "
     if not e.billed:
-        why = e.fits.removeprefix(DOES_NOT_FIT)
-        return _fill(f"{text} Nothing is billed, for this phone has too little memory: {why}.")
+        return _fill(f"{text} Nothing is billed, for this phone has too little memory: {e.why}.")
     text += (
         f"It cost {_minutes(c.total_min)} minutes in all: {_minutes(c.selection_min)} to choose, "
         f"{_minutes(c.download_min)} to download {number(c.down_mb)} MB, {_minutes(c.finetune_min)} to tune; and "

@@ -13,13 +13,11 @@ from sim.analysis.everyone import Everyone
 from sim.analysis.look.figures import label, looks, new_figure
 from sim.analysis.measures import billed
 from sim.analysis.rules import MEANING, RESTART, RULES, Tuning
-from sim.analysis.tables import Run
-from sim.common.disk import write_whole
+from sim.analysis.tables import Run, write_table
 from sim.experiment.names import SCRATCH
 from sim.records.savings import share_saved
 from sim.records.tables import DEMANDED
 
-DEMANDED_CSV = "demanded.csv"
 DEMANDS = np.arange(21) / 200
 """Shares that the demanded loss lies above the best that the same user reaches from scratch."""
 QUANTITIES = {"steps_saved": "", "time_saved_total": "s", "energy_saved_total": "j"}
@@ -73,7 +71,7 @@ def demanded(run: Run) -> pd.DataFrame:
 def write_demanded(run: Run) -> None:
     """Write demanded.csv into the run's folder, where it has curves."""
     if len(table := demanded(run)):
-        write_whole(run.folder / DEMANDED_CSV, table.to_csv(index=False))
+        write_table(run, "demanded", table)
 
 
 def demanded_loss(run: Run) -> Figure | None:

@@ -49,7 +49,7 @@ def savings(run: Run, by: str = "", rule: str = RESTART) -> pd.DataFrame:
 
 def traits(run: Run) -> list[str]:
     """The columns of users.csv, of text and truths, that say the same of a user in each of the user's rows."""
-    users = run.users.drop(columns="strategy")
+    users = run.users.drop(columns=["strategy", "run"])
     named = [c for c in users if is_bool_dtype(users[c]) or not is_numeric_dtype(users[c])]
     same = users.groupby("user_id")[named].nunique(dropna=False).max() == 1
     return [str(name) for name in same.index[same]]

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from sim.analysis.look.figures import label, new_figure
 from sim.analysis.tables import Run, corpus_of
 from sim.published import paper
+from sim.records.tables import PLLM
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +83,8 @@ def latent_space(run: Run) -> list[LevelDistances]:
     if corpus is None or not corpus.levels:
         return []
     style_of = dict(zip(run.pool["pllm"], run.pool["style"], strict=True))
-    words = run.words[run.words["owner"].isin(list(style_of)) & run.words["coordinate"].notna()]
+    of_pllms = (run.words["owner_kind"] == PLLM) & run.words["owner"].isin(list(style_of))
+    words = run.words[of_pllms & run.words["coordinate"].notna()]
     if words.empty:
         return []
     words = words[words["strategy"] == words["strategy"].iloc[0]]

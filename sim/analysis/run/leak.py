@@ -13,11 +13,10 @@ import numpy as np
 import pandas as pd
 
 from sim.analysis.bootstrap import BOUNDS, drawn
-from sim.analysis.tables import Run, read_table
-from sim.common.disk import write_whole
+from sim.analysis.tables import Run, read_table, write_table
 from sim.records.tables import LEAK, MEMBERSHIP
 
-MEMBERSHIP_CSV, LEAK_CSV = "membership.csv", "leak.csv"
+MEMBERSHIP_CSV = "membership.csv"
 GUESSES = ("loss", "ratio", "blind")
 FALSE_ALARMS = 0.01
 """The share of texts taken for members by mistake at which it is asked how many members are found."""
@@ -89,4 +88,4 @@ def _curve(weight: np.ndarray, member: np.ndarray, last: np.ndarray) -> np.ndarr
 def write_leak(run: Run) -> None:
     """Write leak.csv into the run's folder, where adapters were asked."""
     if len(table := leak(run)):
-        write_whole(run.folder / LEAK_CSV, table.to_csv(index=False))
+        write_table(run, "leak", table)

@@ -15,14 +15,11 @@ from sim.analysis.bootstrap import Sample, mean_intervals
 from sim.analysis.look.figures import label, looks, new_figure
 from sim.analysis.measures import SAVINGS, TOTALS, per_user
 from sim.analysis.rules import MEANING, RESTART
-from sim.analysis.tables import Run, records
-from sim.common.disk import write_whole
+from sim.analysis.tables import Run, records, write_table
 from sim.experiment.names import SCRATCH
 from sim.pool.contributed import pllm_of
 from sim.records.savings import share_saved
 from sim.records.tables import WAVES
-
-WAVES_CSV = "waves.csv"
 
 
 def waves(run: Run) -> pd.DataFrame:
@@ -142,7 +139,7 @@ def _styles(table: pd.DataFrame, strategy: str) -> str:
 def write_waves(run: Run) -> None:
     """Write waves.csv into the run's folder, where users came in waves."""
     if len(table := waves(run)):
-        write_whole(run.folder / WAVES_CSV, table.to_csv(index=False))
+        write_table(run, "waves", table)
 
 
 def by_wave(run: Run) -> Figure | None:

@@ -36,7 +36,7 @@ def rebilled(run: Run, base: str, summarizer: str) -> Run:
         raise UserError(f"{run.folder}: what its bill follows from is not on record (work.csv, stated steps).")
     changed = [("llm.deploy", base), ("llm.summarizer_deploy", summarizer)]
     config = Config.changed(run.config, changed)
-    users = run.users[~run.users["fits"].str.startswith(FAILED)]
+    users = run.users[run.users["fits"] != FAILED]
     rows = bill_again(config, list(_done(run, users)), _text_tokens(run), handlers())
     bills = pd.DataFrame(rows, index=users.index).replace({"": None})
     again = {name: bills[name].astype(users[name].dtype) for name in bills.columns}

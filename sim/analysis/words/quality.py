@@ -96,7 +96,7 @@ class _Judge:
         chosen = parts_of(joined, self._said.pllms)
         if not self._explained or not (chosen or user in self._explained):  # nothing to explain, or nobody left
             return {}
-        everything = self._said.of(f"user {user}")
+        everything = self._said.of(user)
         words = shown(everything)
         out = {"fidelity": float(self._gives(words) in chosen)} if chosen else {}
         if words:

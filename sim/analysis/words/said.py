@@ -9,6 +9,9 @@ import numpy as np
 
 from sim.analysis.tables import Run
 from sim.analysis.words.shown import Words
+from sim.records.tables import PLLM, USER
+
+OWNER = ["owner_kind", "owner"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,12 +39,13 @@ class Said:
     def by(cls, strategy: str, run: Run) -> Said:
         """What a strategy said; of no words where it gives no reasons in any."""
         rows = run.words[(run.words["strategy"] == strategy) & np.isfinite(run.words["strength"])]
-        rows = rows.drop_duplicates(["owner", "word"], keep="last")
-        grid = rows.pivot(index="owner", columns="word", values="strength").reindex(columns=rows["word"].unique())
-        pllms = [str(owner) for owner in dict.fromkeys(run.pool["pllm"]) if owner in grid.index]
-        users = [int(user) for user in run.user_ids if f"user {user}" in grid.index]
+        rows = rows.drop_duplicates([*OWNER, "word"], keep="last")
+        grid = rows.pivot(index=OWNER, columns="word", values="strength").reindex(columns=rows["word"].unique())
+        pllms = [str(owner) for owner in dict.fromkeys(run.pool["pllm"]) if (PLLM, owner) in grid.index]
+        users = [int(user) for user in run.user_ids if (USER, str(user)) in grid.index]
         contrasted = len(pllms) > 1
-        of_pllms, of_users = grid.loc[pllms].to_numpy(), grid.loc[[f"user {user}" for user in users]].to_numpy()
+        of_pllms = grid.loc[[(PLLM, pllm) for pllm in pllms]].to_numpy()
+        of_users = grid.loc[[(USER, str(user)) for user in users]].to_numpy()
         if contrasted:
             with np.errstate(all="ignore"):  # whatever a file says
                 usual = np.nan_to_num(of_pllms).mean(axis=0)
@@ -52,12 +56,11 @@ class Said:
         return cls(words, tuple(pllms), np.nan_to_num(of_pllms), tuple(users), np.nan_to_num(of_users), contrasted)
 
     @cached_property
-    def _rows(self) -> dict[str, np.ndarray]:
-        of_users = {f"user {user}": row for user, row in zip(self.users, self.of_users, strict=True)}
-        return dict(zip(self.pllms, self.of_pllms, strict=True)) | of_users
+    def _rows(self) -> dict[str | int, np.ndarray]:
+        return dict(zip((*self.pllms, *self.users), (*self.of_pllms, *self.of_users), strict=True))
 
-    def of(self, owner: str) -> Words:
-        """All that was said of 'user N' or a pLLM, the largest strength first."""
+    def of(self, owner: str | int) -> Words:
+        """All that was said of a pLLM, by its id, or of a user, by number; the largest strength first."""
         row = self._rows.get(owner, np.zeros(0))
         order = [i for i in np.argsort(-row, kind="stable") if row[i]]
         return tuple((self.words[i], float(row[i])) for i in order)

@@ -31,8 +31,13 @@ QUALITY = {
     "xpert": 0.15,
     "xpert_merge": 0.2,
 }
-NO_ROOM = "does_not_fit: peak memory 5.1 GB is over the 2.4 GB that an app gets"
+NO_ROOM = {"fits": "does_not_fit", "why": "peak memory 5.1 GB is over the 2.4 GB that an app gets"}
 SELECT_S = {"xpert": 830.0, "xpert_merge": 850.0, "exhaustive": 9000.0}
+
+
+def owned(owner: str | int) -> dict[str, Any]:
+    """The cells of words.csv that say whose explanation it is: a pLLM's, by id, or a user's, by number."""
+    return {"owner_kind": "user" if isinstance(owner, int) else "pllm", "owner": str(owner)}
 
 
 def user_row(user: int, strategy: str, **more: Any) -> dict[str, Any]:
@@ -41,7 +46,7 @@ def user_row(user: int, strategy: str, **more: Any) -> dict[str, Any]:
         "user_id": user, "strategy": strategy, "amount": 1.0, "phone": "oneplus-12r", "tier": "flagship",
         "network": "wifi", "texts": 40, "style": "expert", "chosen": "", "oracle": "p0", "correct": None,
         "start_loss": 3.0, "target_loss": 2.0, "final_loss": 1.9, "best_loss": 1.9, "steps_to_target": 10,
-        "censored": False, "steps": 10, "billed_steps": 100.0, "fits": "yes", "selection_flops": 0.0,
+        "censored": False, "steps": 10, "billed_steps": 100.0, "fits": "yes", "why": "", "selection_flops": 0.0,
         "selection_s": 0.0, "selection_j": 0.0, "bytes_down": 0.0, "bytes_up": 0.0, "download_s": 0.0,
         "download_j": 0.0, "finetune_flops": 1000.0, "finetune_s": 600.0, "finetune_j": 2000.0,
         "hours_until_done": 0.2, "model_selection_flops": 0.0, "model_finetune_flops": 1.0,
@@ -76,7 +81,7 @@ def population(users: int, strategies: list[str], seed: int = 0) -> dict[str, li
     for strategy in strategies:
         if strategy.startswith("xpert"):
             out["words"] += [
-                {"owner": p, "strategy": strategy, "word": w, "strength": 0.8 * t, "coordinate": 0.8 * t}
+                owned(p) | {"strategy": strategy, "word": w, "strength": 0.8 * t, "coordinate": 0.8 * t}
                 for p, row in zip(pool, traits, strict=True) for w, t in zip(WORDS, row, strict=True)
             ]  # fmt: skip
         out["cloud"].append({"strategy": strategy, "work": "Generate", "requests": 50, "tokens": 9e4, "flops": 2e14})
@@ -102,7 +107,7 @@ def population(users: int, strategies: list[str], seed: int = 0) -> dict[str, li
                 user, strategy, phone=phone, texts=48, style=STYLES[own], oracle=pool[own],
                 chosen="" if pick is None else pool[pick], correct=None if pick is None else pick == own,
                 start_loss=start, target_loss=target, final_loss=target + 0.1 * late, steps_to_target=steps,
-                censored=late, steps=steps, billed_steps=billed, fits="yes" if speed else NO_ROOM,
+                censored=late, steps=steps, billed_steps=billed, **({} if speed else NO_ROOM),
                 selection_flops=SELECT_S.get(strategy, 0.0) * 2.9e11,
                 selection_s=SELECT_S.get(strategy, 0.0) / speed if speed else None,
                 selection_j=SELECT_S.get(strategy, 0.0) * 4.4 if speed else None,
@@ -126,7 +131,7 @@ def population(users: int, strategies: list[str], seed: int = 0) -> dict[str, li
                     }
                     out["choices"].append(choice | {"rank": rank})
             if strategy.startswith("xpert"):
-                owner = {"owner": f"user {user}", "strategy": strategy}
+                owner = owned(user) | {"strategy": strategy}
                 out["words"] += [
                     owner | {"word": w, "strength": float(c), "coordinate": float(c)}
                     for w, c in zip(WORDS, z, strict=True)

@@ -163,7 +163,7 @@ def test_regret_against_the_oracle(new_run, row) -> None:
 def test_phones_that_do_not_fit_are_not_billed(new_run, row) -> None:
     rows = three_users(row)
     for broken in rows[:2]:
-        broken.update(fits="too little memory", finetune_s=None)
+        broken.update(fits="does_not_fit", finetune_s=None)
     summary = summarise(load_run(new_run(users=rows)))
     assert value(summary, "xpert", "fits") == pytest.approx(2 / 3)
     assert value(summary, "xpert", "compute_saved", "users") == 2

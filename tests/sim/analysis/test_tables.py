@@ -8,10 +8,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from sim.analysis.summary import summarise
+from sim.analysis.summary import summarise, write_summary
 from sim.analysis.tables import load_run, read_table
+from sim.analysis.words.said import Said
 from sim.common.errors import UserError
 from sim.records.tables import ADDED, TABLES
+from tests.sim.analysis.conftest import owned
 
 
 def test_types_and_order(run_folder: Path) -> None:
@@ -29,7 +31,7 @@ def test_absent_tables_are_empty(new_run, row) -> None:
     assert run.config is None
     assert run.seed == 0
     assert run.ladder.empty
-    assert list(run.words.columns) == ["owner", "strategy", "word", "strength", "coordinate"]
+    assert list(run.words.columns) == [c.name for c in TABLES["words"]]
 
 
 def test_a_style_called_none_is_no_missing_value(new_run, row) -> None:
@@ -46,12 +48,52 @@ def test_columns_that_earlier_versions_lack_are_empty(run_folder: Path) -> None:
     run = load_run(run_folder)
     dtypes = {"int": "Int64", "float": "float64", "bool": "boolean"}
     for name, table in (("users", run.users), ("ladder", run.ladder), ("pool", run.pool)):
-        lacked = [column for column in TABLES[name] if column.name in ADDED]
+        told = ("run", "seed", "why")  # by the config, and by what `fits` was
+        lacked = [column for column in TABLES[name] if column.name in ADDED and column.name not in told]
         assert lacked
         for column in lacked:
             assert str(table[column.name].dtype) == dtypes[column.type.__name__]
             assert table[column.name].isna().all()
     assert not summarise(run).empty
+
+
+def test_every_row_says_which_run_it_is_of(run_folder: Path) -> None:
+    run = load_run(run_folder)
+    assert run.config is not None
+    for table in (run.users, run.ladder, run.pool, run.words):
+        assert len(table)
+        assert set(table["run"]) == {run.config.digest()}, "records that do not say it are of the config beside them"
+        assert set(table["seed"]) == {run.config.seed}
+    write_summary(run)
+    summary = read_table(run_folder / "summary.csv", TABLES["summary"])
+    assert summary.columns[:2].tolist() == ["run", "seed"]
+    assert set(summary["run"]) == {run.config.digest()}
+
+
+def test_what_one_cell_held_in_earlier_versions_is_parted(new_run, row) -> None:
+    said = {"yes": ("yes", ""), "does_not_fit: train needs 3 GB: more": ("does_not_fit", "train needs 3 GB: more"),
+            "choosing: no room": ("cannot_choose", "no room"), "failed: KeyError: 'z'": ("failed", "KeyError: 'z'"),
+            "": ("", "")}  # fmt: skip
+    users = [row(user, "xpert", fits=fits) for user, fits in enumerate(said)]
+    same = {"strategy": "xpert", "word": "warm", "strength": 1.0, "coordinate": 1.0}
+    folder = new_run(users=users, words=[{"owner": owner, **same} for owner in ("user 12", "7", "username")])
+    for name, column in (("users", "why"), ("words", "owner_kind")):
+        table = pd.read_csv(folder / f"{name}.csv", dtype=str, keep_default_na=False)
+        table.drop(columns=column).to_csv(folder / f"{name}.csv", index=False)
+    run = load_run(folder)
+    assert list(zip(run.users["fits"], run.users["why"], strict=True)) == list(said.values())
+    assert run.words[["owner_kind", "owner"]].values.tolist() == [["user", "12"], ["pllm", "7"], ["pllm", "username"]]
+    assert run.fits["xpert"].tolist()[:3] == [1, 0, 0]
+    assert run.fits["xpert"].isna().tolist() == [False, False, False, True, True]
+
+
+def test_a_pllm_may_be_called_as_a_user_is_numbered(new_run, row) -> None:
+    same = {"strategy": "xpert", "word": "warm", "coordinate": 1.0}
+    words = [owned(owner) | same | {"strength": z} for owner, z in ((7, 1.0), ("7", 2.0))]
+    pool = [{"pllm": "7", "style": "a", "similarity": 0.8, "texts": 1, "steps": 1, "loss": 1.0, "bytes": 1.0}]
+    said = Said.by("xpert", load_run(new_run(users=[row(7, "xpert")], words=words, pool=pool)))
+    assert said.of(7) == (("warm", 1.0),)
+    assert said.of("7") == (("warm", 2.0),)
 
 
 def test_wide_has_a_cell_for_every_user_and_strategy(new_run, row) -> None:
@@ -91,7 +133,7 @@ def test_a_run_without_rows(new_run) -> None:
         ("steps", "9" * 30, f"'{'9' * 30}' is not a whole number"),
         ("finetune_s", "1,5", "'1,5' is not a number"),
         ("finetune_s", "nan", "'nan' is not a number"),
-        ("censored", "perhaps", "'perhaps' is not True or False"),
+        ("censored", "perhaps", "'perhaps' is not true or false"),
     ],
 )
 def test_a_cell_of_another_type_is_named(run_folder: Path, column: str, cell: str, said: str) -> None:

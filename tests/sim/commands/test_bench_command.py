@@ -45,6 +45,14 @@ def test_ctrl_c_waits_for_the_benchmark_to_end_what_it_began(clone: Path) -> Non
     assert Path("ended").is_file()
 
 
+def test_a_sigterm_is_handed_on_to_the_benchmark(clone: Path) -> None:
+    (clone / "__main__.py").write_text(
+        "import os, signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(130)); "
+        "os.kill(os.getppid(), signal.SIGTERM); time.sleep(60)"
+    )
+    assert CliRunner().invoke(app, ["bench"]).exit_code == 130
+
+
 def test_a_benchmark_that_is_killed(clone: Path) -> None:
     (clone / "__main__.py").write_text("import os; os.kill(os.getpid(), 9)")
     assert CliRunner().invoke(app, ["bench"]).exit_code == 128 + 9

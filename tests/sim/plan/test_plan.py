@@ -128,6 +128,13 @@ def test_small_llms_of_another_corpus_are_said_to_be_built(config: Config, tmp_p
     assert not (tmp_path / "cache" / "pocket").exists()
 
 
+def test_what_a_run_remarks_on_is_said(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sim.plan.work.Rehearsal.of", lambda self, preparation, watcher: watcher.remark("odd [x]."))
+    found = plan(config)
+    assert found.remarks == ("odd [x].",)
+    assert str(found).endswith("odd [x].")
+
+
 def test_the_command(command: Command, tiny_llm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HEADSTART_CACHE", str(tmp_path / "cache"))
     tiny = tiny_overrides(tiny_llm, tmp_path / "out")

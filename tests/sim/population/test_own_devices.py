@@ -41,7 +41,8 @@ def test_own_phone_llm_and_hours_end_to_end(tiny_llm: Path, tmp_path: Path, monk
     assert len(users) == 8 * 3  # nobody is dropped
     little, large = users[users.phone == "little"], users[users.phone == "large"]
     assert set(little.tier) == {"entry"}
-    assert little.fits.str.startswith("does_not_fit: train needs ").all()
+    assert set(little.fits) == {"does_not_fit"}
+    assert little.why.str.startswith("train needs ").all()
     assert little[["finetune_s", "finetune_j", "hours_until_done"]].isna().all(axis=None)
     assert set(large.tier) == {"flagship"}
     assert set(large.fits) == {"yes"}

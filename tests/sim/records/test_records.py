@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from sim.common.errors import UserError
 from sim.records.recorder import Recorder
 from sim.records.tables import TABLES, Rows, describe
 
@@ -87,7 +88,7 @@ def test_floats_keep_every_digit_and_nothing_is_an_empty_cell(tmp_path: Path) ->
     assert cells[3] == ""
     (row,) = read(tmp_path / "users.csv")
     assert (row["user_id"], row["censored"], row["oracle"], row["selection_s"], row["style"]) == (
-        "1", "False", "", "", "",
+        "1", "false", "", "", "",
     )  # fmt: skip
 
 
@@ -96,6 +97,24 @@ def test_text_with_commas_quotes_and_lines_comes_back(tmp_path: Path) -> None:
     with Recorder(tmp_path) as recorder:
         recorder.write({"words": [{"owner": "user 1", "strategy": "x", "word": word, "strength": 1.0}]})
     assert read(tmp_path / "words.csv")[0]["word"] == word
+
+
+def test_rows_say_which_run_they_are_of(tmp_path: Path) -> None:
+    with Recorder(tmp_path, of={"run": "abc", "seed": 9001}) as recorder:
+        recorder.write(curve(0, 1.0))
+    (row,) = read(tmp_path / "curves.csv")
+    assert (row["run"], row["seed"], row["step"]) == ("abc", "9001", "0")
+
+
+def test_a_file_of_another_version_is_not_gone_on_with(tmp_path: Path) -> None:
+    (tmp_path / "curves.csv").write_text("user_id,strategy,amount,step,loss\n0,scratch,1.0,0,2.0\n")
+    before = (tmp_path / "curves.csv").read_bytes()
+    with (
+        Recorder(tmp_path) as recorder,
+        pytest.raises(UserError, match=r"curves\.csv: its columns are those of another"),
+    ):
+        recorder.write(curve(1, 1.0))
+    assert (tmp_path / "curves.csv").read_bytes() == before
 
 
 def test_an_unknown_column_is_refused(tmp_path: Path) -> None:

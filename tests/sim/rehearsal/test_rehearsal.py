@@ -195,12 +195,13 @@ def test_a_pool_whose_owners_are_not_known_has_nothing_published(tiny_llm: Path,
     assert rehearsed("strategies=xpert_cards", f"pool.path={pool.folder}", "options.xpert_cards.named=1") == []
 
 
-def test_a_bad_strategy_ends_a_run_and_a_sweep_before_anything_is_built(
+def test_a_bad_strategy_ends_a_plan_a_run_and_a_sweep_before_anything_is_built(
     tiny_llm: Path, tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HEADSTART_CACHE", str(tmp_path / "cache"))
     tiny = [*tiny_overrides(tiny_llm, tmp_path / "out"), f'strategies=["scratch","{own(bad.Mistyped)}"]']
-    for arguments in (["run", *tiny], ["sweep", *tiny, "seed=9001,9002"]):
+    ways = (["plan", *tiny], ["run", "--dry-run", *tiny], ["run", *tiny], ["sweep", *tiny, "seed=9001,9002"])
+    for arguments in ways:
         status, _, err = command(*arguments)
         assert status == 2
         assert err.count("\n") == 1

@@ -91,7 +91,7 @@ def test_explain_a_user_of_a_run_in_which_nobody_trained(new_run, row) -> None:
 
 def test_explain_a_user_who_failed(new_run, row) -> None:
     failed = {k: None for k in row(0, "xpert") if k not in ("user_id", "strategy", "phone", "texts", "style", "amount")}
-    users = [row(0, "scratch"), {**row(0, "xpert"), **failed, "fits": "failed: ValueError: no luck"}]
+    users = [row(0, "scratch"), {**row(0, "xpert"), **failed, "fits": "failed", "why": "ValueError: no luck"}]
     e = explain(load_run(new_run(users=users)), 0)
     said = " ".join(page(e).split())
     assert said.endswith("Nothing was measured or billed, for the simulation of this user failed: ValueError: no luck.")

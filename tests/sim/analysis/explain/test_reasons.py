@@ -10,6 +10,7 @@ from sim.analysis.explain.explanation import Explanation, explain
 from sim.analysis.explain.reasons import differs, how_good, in_common, why_not
 from sim.analysis.explain.text import page
 from sim.analysis.tables import load_run
+from tests.sim.analysis.conftest import owned
 
 SCORES = {"p": 0.10, "q": 0.13, "r": 0.90, "s": 1.10}
 OF = {
@@ -25,10 +26,10 @@ def explained(new_run, row):
     """Explain user 0, who started from `p`: poetic, brief and not warm, unless another is given."""
 
     def made(scores: dict[str, float] = SCORES, **user: float) -> Explanation:
-        said = OF | {"user 0": user or {"poetic": 2.0, "brief": 0.8, "warm": -1.0, "rude": -0.1}}
+        said: dict[Any, Any] = OF | {0: user or {"poetic": 2.0, "brief": 0.8, "warm": -1.0, "rude": -0.1}}
         same: dict[str, Any] = {"strategy": "xpert"}
         words = [
-            same | {"owner": owner, "word": word, "strength": z}
+            same | owned(owner) | {"word": word, "strength": z}
             for owner, strengths in said.items()
             for word, z in strengths.items()
         ]

@@ -84,7 +84,7 @@ def test_users_without_results_are_left_out(new_run, row) -> None:
     ]
     users, curves = [user for user, _ in lanes], [point for _, c in lanes for point in c]
     unknown = dict.fromkeys(("start_loss", "target_loss", "final_loss", "best_loss", "steps_to_target", "censored"))
-    users[3] |= {**unknown, "fits": "failed: no luck", "finetune_s": None, "finetune_j": None}
+    users[3] |= {**unknown, "fits": "failed", "finetune_s": None, "finetune_j": None}
     curves = [point for point in curves if (point["user_id"], point["strategy"]) != (1, "xpert")]
     table = demanded(load_run(new_run(CONFIG, users=users, curves=curves)))
     assert (table["users"] == 1).all()

@@ -12,7 +12,7 @@ from sim.analysis.run.latent import latent_levels, latent_space
 from sim.analysis.run.report import report
 from sim.analysis.tables import load_run
 from sim.experiment.config import Config
-from tests.sim.analysis.conftest import user_row, write_run
+from tests.sim.analysis.conftest import owned, user_row, write_run
 
 EXPERTISE = ("elementary", "middle", "undergraduate", "expert")
 
@@ -27,7 +27,7 @@ def made(folder: Path, places: dict[str, list[float]], **config: Any) -> Path:
                 {"pllm": name, "style": style, "similarity": 0.8, "texts": 4, "steps": 4, "loss": 1.0, "bytes": 1}
             )
             for word, z in (("technical", x), ("warm", 3.0)):
-                words.append({"owner": name, "strategy": "xpert", "word": word, "strength": 0.0, "coordinate": z})
+                words.append(owned(name) | {"strategy": "xpert", "word": word, "strength": 0.0, "coordinate": z})
     users = [user_row(0, s) for s in ("scratch", "xpert")]
     return write_run(folder, Config.of(config), users=users, pool=pool, words=words)
 

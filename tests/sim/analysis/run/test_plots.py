@@ -28,7 +28,7 @@ def test_every_figure_is_drawn(run_folder: Path, tmp_path: Path) -> None:
 def test_figures_without_their_data_are_left_out(new_run, row, tmp_path: Path) -> None:
     run = load_run(new_run(users=[row(0, "xpert")]))
     assert {p.stem for p in draw_all(run, tmp_path)} == {"where_time_goes", "phones"}
-    run = load_run(new_run(users=[row(1, "xpert", fits="too small", finetune_s=None)]))
+    run = load_run(new_run(users=[row(1, "xpert", fits="does_not_fit", why="too small", finetune_s=None)]))
     assert {p.stem for p in draw_all(run, tmp_path)} == {"where_time_goes", "phones"}
 
 
@@ -37,7 +37,7 @@ def test_arrivals_end_at_the_share_that_arrives(new_run, row) -> None:
     scratch = [row(u, "scratch", finetune_s=600.0 * (u + 1)) for u in range(4)]
     xpert = [row(u, "xpert", finetune_s=60.0 * (u + 1), censored=u == 1) for u in range(4)]
     for small in (scratch[3], xpert[3]):
-        small |= {"fits": "does_not_fit: no room", "finetune_s": None}
+        small |= {"fits": "does_not_fit", "finetune_s": None}
     figure = draw("phones", load_run(new_run(users=scratch + xpert)))
     assert figure is not None
     lines = {str(line.get_label()): line for line in figure.axes[0].lines}

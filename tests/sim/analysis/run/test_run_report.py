@@ -23,7 +23,7 @@ from tests.sim.analysis.conftest import write_run
 
 
 def test_a_run_whose_phones_are_all_too_small(new_run, row, tmp_path: Path) -> None:
-    small = {"fits": "does_not_fit: train needs 2 GB", "finetune_s": None, "finetune_j": None}
+    small = {"fits": "does_not_fit", "why": "train needs 2 GB", "finetune_s": None, "finetune_j": None}
     folder = new_run(users=[row(u, s, **small) for u in (0, 1) for s in ("scratch", "xpert")])
     assert draw_all(load_run(folder), tmp_path) == []
     assert "nothing is billed" in report(folder).read_text()

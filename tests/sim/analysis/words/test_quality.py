@@ -14,14 +14,15 @@ from sim.analysis.words.said import Said
 from sim.analysis.words.shown import LEAST, LESS, MORE, opposite, shown
 from sim.corpus.persona import PersonaCorpus
 from sim.experiment.config import Config
+from tests.sim.analysis.conftest import owned
 
 FRIENDLY, PIRATE = "expert-concise-friendly", "expert-concise-pirate"
 WORDS = ("friendly", "technical", "brief", "rude", "childlike", "detailed")
 P = (2.0, 2.0, 1.0, -2.0, -2.0, -1.0)
 
 
-def said(owner: str, **strengths: float) -> list[dict[str, object]]:
-    return [{"owner": owner, "strategy": "xpert", "word": w, "strength": z} for w, z in strengths.items()]
+def said(owner: str | int, **strengths: float) -> list[dict[str, object]]:
+    return [owned(owner) | {"strategy": "xpert", "word": w, "strength": z} for w, z in strengths.items()]
 
 
 def pool(**of: str) -> list[dict[str, object]]:
@@ -33,8 +34,8 @@ def pool(**of: str) -> list[dict[str, object]]:
 def run(new_run, row) -> Run:
     """Users of a taught and of an untaught style who both start from `p`, which is all that `q` is not."""
     words = said("p", **dict(zip(WORDS, P, strict=True))) + said("q", **{w: -z for w, z in zip(WORDS, P, strict=True)})
-    words += said("user 0", friendly=3.0, technical=2.0, brief=1.5, childlike=-1.0)
-    words += said("user 1", rude=2.0, technical=1.5, detailed=0.5)
+    words += said(0, friendly=3.0, technical=2.0, brief=1.5, childlike=-1.0)
+    words += said(1, rude=2.0, technical=1.5, detailed=0.5)
     users = [row(0, "xpert", style=FRIENDLY, taught=True, chosen="p")]
     users += [row(1, "xpert", style=PIRATE, taught=False, chosen="p"), row(0, "scratch", style=FRIENDLY, taught=True)]
     config = Config.of({"strategies": ["scratch", "xpert"]})
@@ -75,30 +76,30 @@ def test_the_summary_has_them_by_taught_and_untaught(run: Run) -> None:
 
 def test_what_is_said_of_every_pllm_sets_nobody_apart(new_run, row) -> None:
     """The mean is (9, 0), of which user 0 has 1.5 times as much: 1.5 x 81 / 82 by how far pLLMs lie apart."""
-    words = said("p", warm=9.0, brief=1.0) + said("q", warm=9.0, brief=-1.0) + said("user 0", warm=13.5, brief=0.5)
+    words = said("p", warm=9.0, brief=1.0) + said("q", warm=9.0, brief=-1.0) + said(0, warm=13.5, brief=0.5)
     run = load_run(new_run(users=[row(0, "xpert", chosen="p")], words=words, pool=pool(p="x", q="y")))
-    of = dict(Said.by("xpert", run).of("user 0"))
+    of = dict(Said.by("xpert", run).of(0))
     assert of == {"brief": 0.5, "warm": pytest.approx(13.5 - 13.5 * 81 / 82)}
-    assert [word for word, _ in shown(Said.by("xpert", run).of("user 0"))] == ["brief", "warm"]
+    assert [word for word, _ in shown(Said.by("xpert", run).of(0))] == ["brief", "warm"]
     assert dict(Said.by("xpert", run).of("p"))["brief"] == 1.0
     assert measured(run, 0)["fidelity"] == 1
 
 
 def test_strengths_whose_mean_is_nothing_stay_as_they_are(run: Run) -> None:
-    assert dict(Said.by("xpert", run).of("user 1")) == {"rude": 2.0, "technical": 1.5, "detailed": 0.5}
+    assert dict(Said.by("xpert", run).of(1)) == {"rude": 2.0, "technical": 1.5, "detailed": 0.5}
 
 
 def test_a_tie_gives_no_pllm(new_run, row) -> None:
     """`p` and `twice` differ in how much of their words they have, not in which: words cannot tell them apart."""
     words = said("p", warm=1.0, brief=1.0) + said("twice", warm=2.0, brief=2.0) + said("q", warm=-3.0, brief=-3.0)
-    words += said("user 0", warm=1.0, brief=1.0) + said("user 1", warm=-1.0, brief=-1.0)
+    words += said(0, warm=1.0, brief=1.0) + said(1, warm=-1.0, brief=-1.0)
     users = [row(0, "xpert", chosen="p"), row(1, "xpert", chosen="q")]
     run = load_run(new_run(users=users, words=words, pool=pool(p="x", twice="y", q="z")))
     assert [measured(run, user)["fidelity"] for user in (0, 1)] == [0, 1]
 
 
 def test_a_merge_is_given_by_any_of_its_pllms(new_run, row) -> None:
-    words = said("p", warm=1.0) + said("q", warm=-1.0) + said("user 0", warm=-1.0)
+    words = said("p", warm=1.0) + said("q", warm=-1.0) + said(0, warm=-1.0)
     run = load_run(new_run(users=[row(0, "xpert", chosen="p+q")], words=words, pool=pool(p="x", q="y")))
     assert measured(run, 0)["fidelity"] == 1
 
@@ -106,17 +107,17 @@ def test_a_merge_is_given_by_any_of_its_pllms(new_run, row) -> None:
 def test_opposites_that_the_list_knows_are_not_shown_and_others_are_counted(new_run, row) -> None:
     """Nobody is friendly and rude; no list knows that nothing is both readable (middle) and technical (expert)."""
     words = said("p", friendly=1.0, readable=1.0) + said("q", friendly=-1.0, readable=-1.0)
-    words += said("user 0", friendly=2.0, rude=1.9, brief=1.0) + said("user 1", readable=2.0, technical=1.0)
+    words += said(0, friendly=2.0, rude=1.9, brief=1.0) + said(1, readable=2.0, technical=1.0)
     users = [row(u, "xpert", style=FRIENDLY, taught=True, chosen="p") for u in (0, 1)]
     config = Config.of({"strategies": ["xpert"]})
     run = load_run(new_run(config, users=users, words=words, pool=pool(p=FRIENDLY, q=PIRATE)))
-    assert shown(Said.by("xpert", run).of("user 0")) == (("friendly", 2.0), ("brief", 1.0))
+    assert shown(Said.by("xpert", run).of(0)) == (("friendly", 2.0), ("brief", 1.0))
     assert [measured(run, user)["contradictions"] for user in (0, 1)] == [0, 1]
     assert [measured(run, user)["contradictions_said"] for user in (0, 1)] == [1, 1]
 
 
 def test_without_a_vocabulary_only_what_needs_no_truth_is_measured(new_run, row) -> None:
-    words = said("p", warm=1.0, rude=1.0) + said("q", warm=-1.0) + said("user 0", warm=2.0)
+    words = said("p", warm=1.0, rude=1.0) + said("q", warm=-1.0) + said(0, warm=2.0)
     run = load_run(new_run(users=[row(0, "xpert", style="7", chosen="p")], words=words, pool=pool(p="7", q="8")))
     found = measured(run, 0)
     assert {name for name, value in found.items() if value == value} == {
@@ -128,7 +129,7 @@ def test_without_a_vocabulary_only_what_needs_no_truth_is_measured(new_run, row)
 
 
 def test_a_user_of_whom_nothing_is_said(new_run, row) -> None:
-    words = said("p", friendly=1.0) + said("q", friendly=-1.0) + said("user 0", friendly=1.0)
+    words = said("p", friendly=1.0) + said("q", friendly=-1.0) + said(0, friendly=1.0)
     users = [row(u, "xpert", style=FRIENDLY, taught=True, chosen=chosen) for u, chosen in enumerate(("p", "p", ""))]
     config = Config.of({"strategies": ["xpert"]})
     run = load_run(new_run(config, users=users, words=words, pool=pool(p=FRIENDLY, q=PIRATE)))
@@ -138,7 +139,7 @@ def test_a_user_of_whom_nothing_is_said(new_run, row) -> None:
 
 
 def test_a_user_of_two_styles_may_be_called_either(new_run, row) -> None:
-    words = said("p", sassy=1.0) + said("q", sassy=-1.0) + said("user 0", sassy=2.0, friendly=1.0, terse=0.9)
+    words = said("p", sassy=1.0) + said("q", sassy=-1.0) + said(0, sassy=2.0, friendly=1.0, terse=0.9)
     users = [row(0, "xpert", style=f"{FRIENDLY}+elementary-informative-sassy", taught=True, chosen="p")]
     config = Config.of({"strategies": ["xpert"]})
     run = load_run(new_run(config, users=users, words=words, pool=pool(p=FRIENDLY, q=PIRATE)))
