@@ -38,7 +38,7 @@ def rebilled(run: Run, base: str, summarizer: str) -> Run:
     config = Config.changed(run.config, changed)
     users = run.users[run.users["fits"] != FAILED]
     rows = bill_again(config, list(_done(run, users)), _text_tokens(run), handlers())
-    bills = pd.DataFrame(rows, index=users.index).replace({"": None})
+    bills = pd.DataFrame(rows, index=users.index).replace({"": None}).fillna({"why": ""})
     again = {name: bills[name].astype(users[name].dtype) for name in bills.columns}
     return replace(run, config=config, users=users.assign(**again))
 

@@ -102,12 +102,16 @@ def test_llms_of_who_started_from_others_are_asked(whole: Path) -> None:
 
 
 def test_honest_users_of_the_first_wave_are_as_without_attackers(whole: Path, tiny_llm: Path, tmp_path: Path) -> None:
-    peace = run(attacked(tiny_llm, tmp_path, "attackers.share=0"))["users"].astype(str)
-    users = pd.read_csv(whole / "users.csv", dtype=str, keep_default_na=False)
-    assert set(peace["attacker"]) == {"False"}
+    config = attacked(tiny_llm, tmp_path, "attackers.share=0")
+    run(config, "peace")
+    peace, users = (
+        pd.read_csv(folder / "users.csv", dtype=str, keep_default_na=False)
+        for folder in (Path(config.output) / config.name / "peace", whole)
+    )
+    assert set(peace["attacker"]) == {"false"}
     assert set(peace["poisoned_start"]) == {""}
-    columns = [name for name in users if name not in ("wall_s", "attacker")]
-    some = (users["attacker"] == "False") & ((users["wave"] == "0") | (users["strategy"] == "scratch"))
+    columns = [name for name in users if name not in ("wall_s", "attacker", "run")]
+    some = (users["attacker"] == "false") & ((users["wave"] == "0") | (users["strategy"] == "scratch"))
     assert some.sum() > 8
     assert users.loc[some, columns].equals(peace.loc[some, columns])
 
