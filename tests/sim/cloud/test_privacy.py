@@ -120,11 +120,12 @@ def test_texts_that_nobody_trained_on_are_of_the_users_style_and_not_the_users(p
 
 def test_privacy_changes_what_is_uploaded_and_not_what_the_phone_makes_for_itself(plain: Path, private: Path) -> None:
     one, other = (read(folder, "users").query("wave == 0") for folder in (plain, private))
-    same = [c for c in one.columns if c not in (*PAID, "wall_s", "battery_charges")]
+    same = [c for c in one.columns if c not in (*PAID, "wall_s", "battery_charges", "run")]
     pd.testing.assert_frame_equal(one[same], other[same])
     losses = [read(folder, "membership").query("wave == 0") for folder in (plain, private)]
     assert (losses[0]["loss"] != losses[1]["loss"]).all()
-    assert losses[0].drop(columns=["loss", "reference"]).equals(losses[1].drop(columns=["loss", "reference"]))
+    differ = ["loss", "reference", "run"]
+    assert losses[0].drop(columns=differ).equals(losses[1].drop(columns=differ))
     versions = [read(folder, "versions") for folder in (plain, private)]
     assert versions[0]["contributed"].equals(versions[1]["contributed"])
     assert not set(versions[0].query("wave > 0")["version"]) & set(versions[1].query("wave > 0")["version"])
