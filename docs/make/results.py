@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
+import pandas as pd
+
 from docs.make.headline import regimes
 from docs.make.learning import learning
 from docs.make.summaries import REFERENCE, ROOT, Of, bounds, bounds_of, markdown, read_summary
 from sim.analysis.rules import ANY
+from sim.analysis.summary import by_key as summary_by_key
+from sim.analysis.sweep.attacked import KEY, lost
 from sim.analysis.sweep.by_llm import LEAST, table_of
 from sim.analysis.sweep.mixed import beside_mixed
 from sim.analysis.sweep.published import ACCURACY_BY_SIMILARITY, TIME_SAVED_BY_SIMILARITY
@@ -19,7 +23,7 @@ from sim.records.manifest import NAME as MANIFEST
 from sim.records.manifest import made_by, version_of
 
 README = ROOT / "README.md"
-FILLED = (README, *(ROOT / "docs" / page for page in ("results.md", "published.md", "xpert_data.md")))
+FILLED = (README, *(ROOT / "docs" / page for page in ("results.md", "published.md", "xpert_data.md", "robustness.md")))
 """Pages that have such tables."""
 BLOCK = re.compile(
     r"(<!-- (\w+) of results/reference/([\w/-]+(?: where [\w.]+=[\w.]+)?) -->\n).*?(<!-- end -->)", re.DOTALL
@@ -27,6 +31,7 @@ BLOCK = re.compile(
 """Where a table belongs: which of `TABLES`, and of what: a run, a sweep, or a sweep `where KEY=VALUE`."""
 
 
+SAVED = "compute_saved_total"
 MAIN = {
     "right pLLM, %": Of("selection_accuracy"),
     "reach the target, %": Of("reached"),
@@ -157,7 +162,30 @@ def by_llm(name: str) -> str:
     return f"{markdown(['strategy', 'right pLLM, %', *headings], lines)}\n{said}\n"
 
 
+def attacked(name: str) -> str:
+    """What honest users save in peace, and how many points less with each share of attackers, by policy."""
+    sweep = load_sweep(REFERENCE / name)
+    table = lost(sweep)
+    shares, lines = sorted(set(table[KEY])), []
+    for setting in (setting for setting in sweep.settings if not setting.values[KEY]):
+        others = {key: value for key, value in setting.values.items() if key != KEY}
+        mine = table[(table[list(others)] == pd.Series(others)).all(axis=1)]
+        found = summary_by_key(setting.summary)
+        for strategy in dict.fromkeys(table["strategy"]):
+            peace = found[strategy, SAVED]
+            row = [*map(str, others.values()), f"`{strategy}`"]
+            row.append(bounds(*(100 * peace[end] for end in ("low", "mean", "high")), 0))
+            for share in shares:
+                (less,) = records(mine[(mine["strategy"] == strategy) & (mine[KEY] == share)])
+                row.append(bounds(*(100 * less[SAVED + end] for end in ("_low", "", "_high")), 0))
+            lines.append(row)
+    keys = [key.rpartition(".")[2] for key in sweep.keys if key != KEY]
+    less_at = [f"points less, {share:.0%} attack" for share in shares]
+    return markdown([*keys, "strategy", "compute saved, nobody attacks, %", *less_at], lines)
+
+
 TABLES: dict[str, Callable[[str], str]] = {
+    "attacked": attacked,
     "table": lambda name: table(MAIN, name),
     "by_llm": by_llm,
     "bill": lambda name: table(BILL, name),

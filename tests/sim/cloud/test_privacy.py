@@ -174,7 +174,9 @@ def test_a_run_that_was_cut_off_goes_on_with_the_same_noise(private: Path, tmp_p
 def test_the_leak_is_summed_up(plain: Path) -> None:
     run = load_run(plain)
     table, asked = leak(run), read(plain, "membership")
-    pd.testing.assert_frame_equal(table, pd.read_csv(plain / "leak.csv"), check_dtype=False)
+    pd.testing.assert_frame_equal(
+        table, pd.read_csv(plain / "leak.csv").drop(columns=["run", "seed"]), check_dtype=False
+    )
     whole = table[table["wave"].isna()]
     assert whole["guess"].tolist() == 2 * ["loss", "ratio", "blind"]
     mine = asked.query("strategy == 'random'")
