@@ -95,13 +95,13 @@ def finish(folder: Path, plots: bool, tracking: Tracking | None = None, quiet: b
     done, summary = close(folder, plots, tracking)
     if not quiet:
         console.print(table(summary))
-    if not quiet and (said := nobody_chose(done)):
-        console.print(said)
-    if not quiet and len(by_wave := waves(done)):
-        console.print("Waves, by time saved, uploads included:", *sentences(by_wave), sep="\n", highlight=False)
-    if len(done.attackers):
-        count = done.attackers["user_id"].nunique()
-        console.print(f"{count} more users attack, and are left out of all this.", highlight=False)
+        if said := nobody_chose(done):
+            console.print(said)
+        if len(by_wave := waves(done)):
+            console.print("Waves, by time saved, uploads included:", *sentences(by_wave), sep="\n", highlight=False)
+        if len(done.attackers):
+            count = done.attackers["user_id"].nunique()
+            console.print(f"{count} more users attack, and are left out of all this.", highlight=False)
     if failed := int((done.users["fits"] == FAILED).sum()):
         errors.print(f"headstart: {failed} of {len(done.users)} rows are of users who failed; see failures.csv")
     say_path(folder)

@@ -26,6 +26,13 @@ def test_a_quiet_run_prints_its_folder(command: Command, tiny_llm: Path, tmp_pat
     assert command("pool", "build", "-q", *overrides)[1].count("\n") == 1
 
 
+def test_a_quiet_run_says_nothing_of_attackers_either(command: Command, tiny_llm: Path, tmp_path: Path) -> None:
+    attacked = ["waves.count=2", "waves.contribute=1", "attackers.share=0.5", "ladder.users=0"]
+    status, out, err = command("run", "-q", "--no-plots", *tiny_overrides(tiny_llm, tmp_path), *attacked)
+    (folder,) = tmp_path.glob("quickstart/*")
+    assert (status, out, err) == (0, f"{folder}\n", "")
+
+
 def test_a_quiet_sweep_prints_its_folder(command: Command, tiny_llm: Path, tmp_path: Path) -> None:
     overrides = tiny_overrides(tiny_llm, tmp_path)
     status, out, err = command("sweep", "-q", *overrides, "ladder.users=0", "seed=9001,9002", "name=two")
