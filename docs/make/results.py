@@ -18,7 +18,7 @@ from sim.analysis.sweep.mixed import beside_mixed
 from sim.analysis.sweep.published import ACCURACY_BY_SIMILARITY, TIME_SAVED_BY_SIMILARITY
 from sim.analysis.sweep.table import load_sweep
 from sim.analysis.tables import records
-from sim.experiment.names import SEEDS
+from sim.experiment.names import SCRATCH, SEEDS
 from sim.records.manifest import NAME as MANIFEST
 from sim.records.manifest import made_by, version_of
 
@@ -171,6 +171,7 @@ def attacked(name: str) -> str:
         others = {key: value for key, value in setting.values.items() if key != KEY}
         mine = table[(table[list(others)] == pd.Series(others)).all(axis=1)]
         found = summary_by_key(setting.summary)
+        lines.append([*map(str, others.values()), f"`{SCRATCH}`", "0", *("0" for _ in shares)])  # by definition
         for strategy in dict.fromkeys(table["strategy"]):
             peace = found[strategy, SAVED]
             row = [*map(str, others.values()), f"`{strategy}`"]

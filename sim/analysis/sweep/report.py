@@ -173,7 +173,8 @@ def _attacked(sweep: Sweep, chart: str) -> str:
         chart
         + html_table([*headings, "started from an attacker's, %", "backdoored, %"], rows)
         + paragraph(
-            "Honest users only, each compared with itself in the run with the same settings that nobody attacks. Lost "
+            "Honest users only, each compared with itself in the run with the same settings that nobody attacks; from "
+            "scratch nothing can be lost. Lost "
             "are percentage points: of compute and time saved, and of users who reach the target; below 0 something "
             f"was gained. The small print is the 95 % interval; rule {RESTART!r}. Of what the cloud "
             "made of several pLLMs, as averages are, it is not said whether an attacker's is in it."
