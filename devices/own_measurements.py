@@ -8,7 +8,6 @@ counted by reason.
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,8 +21,9 @@ from devices.basics import UnknownName
 from devices.constants import calibrated
 from devices.measurements import predict, read_measurements
 from devices.memory import RUNTIMES
+from devices.phone_files import read_csv
 from devices.phones import Phone, find_phone, phones
-from devices.rates import BACKENDS
+from devices.rates import BACKENDS, exists_on
 
 UNITS = {
     "train": "s", "train_flops": "s", "prefill": "token/s", "prefill_float": "token/s", "decode": "token/s",
@@ -109,18 +109,12 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _read(path: Path) -> list[tuple[int, dict[str, str]]]:
     """Rows with their line in the file, where the header is line 1."""
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, strict=True, restkey="", restval="")
-            found = [(reader.line_num, row) for row in reader]
-            columns = list(reader.fieldnames or [])
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"{path}: no CSV in UTF-8: {error}") from error
+    columns, found = read_csv(path)
     if missing := [name for name in NEEDED if name not in columns]:
         raise ValueError(f"{path}: row 1: column {missing[0]!r} is missing; needed are {', '.join(NEEDED)}")
     if longer := [line for line, row in found if "" in row]:
         raise ValueError(f"{path}: row {longer[0]}: more cells than row 1 has")
-    return [(line, {name: cell.strip() for name, cell in row.items()}) for line, row in found]
+    return [(line, {name: (cell or "").strip() for name, cell in row.items()}) for line, row in found]
 
 
 def _checked(cells: Mapping[str, str]) -> dict[str, object]:
@@ -168,8 +162,8 @@ def _unanswered(row: Mapping[str, object], known: Mapping[str, Phone]) -> tuple[
             return f"phone {row['phone_id']!r} is not in the catalogue", ""
     if row["backend"] not in BACKENDS:
         return f"backend {row['backend']!r} is not modelled", ""
-    if isinstance(phone, Phone) and row["backend"] == "gpu_mlx" and phone.os != "iOS":
-        return "backend 'gpu_mlx' exists on iPhones only", ""
+    if isinstance(phone, Phone) and not exists_on(str(row["backend"]), phone):
+        return f"backend {row['backend']!r} exists on iPhones only", ""
     if row["operation"] in WITHOUT_LLM or np.isfinite(float(str(row["params_b"]))):
         return "", phone
     try:

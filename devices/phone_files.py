@@ -21,15 +21,20 @@ LIMITS: Mapping[str, tuple[float, float]] = {
 """The columns of figures, and what a phone can have: so wide that only another unit (MB, a share) lies outside."""
 
 
-def read_rows(path: Path) -> list[tuple[int, dict[str, str]]]:
-    """Rows with their line in the file, where the header is line 1."""
+def read_csv(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
+    """The columns of a CSV file, and its rows with their line: None where one ends early, "" has what is too much."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file, restkey="", strict=True)
             rows = [(reader.line_num, row) for row in reader]
-            columns = list(reader.fieldnames or [])
+            return list(reader.fieldnames or []), rows
     except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{path}: no CSV in UTF-8: {error}") from error
+
+
+def read_rows(path: Path) -> list[tuple[int, dict[str, str]]]:
+    """Rows with their line in the file, where the header is line 1."""
+    columns, rows = read_csv(path)
     if missing := [name for name in NEEDED if name not in columns]:
         other = next((mark for mark in ";\t|" if mark in "".join(columns)), "")
         hint = f"; columns are separated by {other!r}, where ',' is expected" if other else ""

@@ -23,6 +23,11 @@ Ram = Numbers | Literal["smallest", "largest"]
 """GB of RAM, or which of the variants sold."""
 
 
+def exists_on(backend: str, phone: Phone) -> bool:
+    """Whether a backend runs on a phone at all: MLX is Apple's."""
+    return backend != "gpu_mlx" or phone.os == "iOS"
+
+
 def rates(
     which: Which,
     network: Network,
@@ -40,7 +45,7 @@ def rates(
     if threads is not None and (threads < 1 or not cpu):
         raise ValueError(f"threads must be 1 or more, on a CPU backend, not {threads} on {backend}")
     ids, kinds, index = _catalogue_index(which)
-    if backend == "gpu_mlx" and (android := [p.name for p in kinds if p.os != "iOS"]):
+    if android := [p.name for p in kinds if not exists_on(backend, p)]:
         raise ValueError(f"backend 'gpu_mlx' exists on iPhones only, not on {android[0]}")
 
     def each(figure: Callable[[Phone], float]) -> Floats:

@@ -18,7 +18,7 @@ from sim.corpus import CORPORA, Corpus, open_corpus
 from sim.experiment.config import Config
 from sim.records.cells import read_cells
 from sim.records.former import as_today
-from sim.records.tables import ADDED, FAILED, FITTING, OF_RUN, TABLES, Column
+from sim.records.tables import ADDED, FAILED, FITTING, OF_RUN, TABLES, USER, Column
 
 KEYS = ("user_id", "amount", "texts", "step", "rank")
 """Columns of numbers that are in no row empty."""
@@ -156,7 +156,7 @@ def _without(table: pd.DataFrame, users: set[int]) -> pd.DataFrame:
     if "user_id" in table:
         mine = table["user_id"].isin(users)
     else:
-        mine = (table["owner_kind"] == "user") & table["owner"].isin({str(user) for user in users})
+        mine = (table["owner_kind"] == USER) & table["owner"].isin({str(user) for user in users})
     return table[~mine].reset_index(drop=True)
 
 

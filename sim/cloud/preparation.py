@@ -11,7 +11,7 @@ from sim.experiment.config import Config
 from sim.pool.plan import PoolPlan, plan_pool
 from sim.pool.pool import styles_in_pool
 from sim.population.hours import Hours
-from sim.population.users import attacks, check_mixture, possible_styles
+from sim.population.users import are_people, attacks, check_mixture, possible_styles
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +30,7 @@ class Preparation:
     @property
     def _repeated_people(self) -> Iterator[str]:
         users, people = self.config.population.users, len(self.user_styles)
-        if set(self.user_styles) <= set(self.corpus.people) and users > people:
+        if are_people(self.corpus, self.user_styles) and users > people:
             yield f"population.users = {users:,}, but there are {people:,} people: some are several users."
 
     @property

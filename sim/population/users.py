@@ -66,6 +66,11 @@ def possible_styles(config: Config, corpus: Corpus) -> list[str]:
     return styles or list(corpus.people) or styles_in_pool(config, corpus) or pool_styles(config.corpus, corpus)
 
 
+def are_people(corpus: Corpus, styles: Sequence[str]) -> bool:
+    """Whether styles that users can have are real people, who are the users one after another."""
+    return set(styles) <= set(corpus.people)
+
+
 def check_mixture(config: Config, styles: Sequence[str]) -> None:
     """Raise UserError where a user mixes more styles than users can have."""
     if (count := config.population.styles_per_user) > len(styles):
@@ -87,8 +92,9 @@ def draw_users(config: Config, corpus: Corpus, styles: Sequence[str], user_ids: 
     """
     users = []
     phone_ids, networks = draw_devices(config, user_ids)
+    people = are_people(corpus, styles)  # each is a user once before anybody is twice
     for at, (user_id, phone) in enumerate(zip(user_ids, phone_ids, strict=True)):
-        own = _styles(config, corpus, styles, user_id)
+        own = (styles[user_id % len(styles)],) if people else _styles(config, styles, user_id)
         write = partial(_write, config, corpus, own, user_id)
         users.append(
             User(user_id, own, corpus.all_taught(own), str(phone), networks[at], write, attacks(config, user_id))
@@ -99,8 +105,9 @@ def draw_users(config: Config, corpus: Corpus, styles: Sequence[str], user_ids: 
 def contributes(config: Config, user_id: int) -> bool:
     """Whether a user gives what fine-tuning made to the cloud, where users come in waves. Attackers always do."""
     waves = config.waves
-    drawn = float(stream(config.seed, user_id, "contribute").random()) < waves.contribute
-    return waves.count > 1 and (drawn or attacks(config, user_id))
+    if waves.count == 1:
+        return False
+    return attacks(config, user_id) or float(stream(config.seed, user_id, "contribute").random()) < waves.contribute
 
 
 def attacks(config: Config, user_id: int) -> bool:
@@ -135,11 +142,9 @@ def draw_devices(config: Config, user_ids: Sequence[int]) -> tuple[np.ndarray, N
     return ids, draw_networks(count, rng, population.network, phone_ids=ids, known=known)
 
 
-def _styles(config: Config, corpus: Corpus, styles: Sequence[str], user_id: int) -> tuple[str, ...]:
+def _styles(config: Config, styles: Sequence[str], user_id: int) -> tuple[str, ...]:
     count = config.population.styles_per_user
     check_mixture(config, styles)
-    if set(styles) <= set(corpus.people):  # each is a user once before anybody is twice
-        return (styles[user_id % len(styles)],)
     rng = stream(config.seed, user_id, "style")
     return tuple(styles[i] for i in rng.choice(len(styles), count, replace=False))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ SUFFERED = ("poisoned_start", "backdoored")
 """What is said of the run with attackers as it is."""
 
 
+@lru_cache(maxsize=1)
 def lost(sweep: Sweep) -> pd.DataFrame:
     """One row for each setting with attackers and strategy but scratch, in a sweep over their share that has 0 in it.
 
@@ -41,10 +43,8 @@ def lost(sweep: Sweep) -> pd.DataFrame:
         if float(setting.values[KEY]) == 0 or base is None or not _paired(base, setting):
             continue
         found = by_key(setting.summary)
-        for strategy in setting.runs[0].strategies:
-            if strategy == SCRATCH or strategy not in base.runs[0].strategies:
-                continue
-            row = {**setting.values, "strategy": strategy, **_less(base, setting, strategy)}
+        for strategy, less in _less(base, setting).items():
+            row = {**setting.values, "strategy": strategy, **less}
             rows.append(row | {name: found.get((strategy, name), {}).get("mean", np.nan) for name in SUFFERED})
     return pd.DataFrame(rows)
 
@@ -60,23 +60,27 @@ def _paired(base: Setting, setting: Setting) -> bool:
     return len(base.runs) == len(setting.runs) and not any(unpaired_for(*pair) for pair in pairs)
 
 
-def _less(base: Setting, setting: Setting, strategy: str) -> dict[str, Any]:
-    """How much less than in peace each metric is, over the users who are honest in both."""
+def _less(base: Setting, setting: Setting) -> dict[str, dict[str, Any]]:
+    """By strategy: how much less than in peace each metric is, over the users who are honest in both."""
+    names = [s for s in setting.runs[0].strategies if s != SCRATCH and s in base.runs[0].strategies]
     parts, styles, homes = [], [], []
     for at, (a, b) in enumerate(zip(base.runs, setting.runs, strict=True)):
         shared = np.intersect1d(a.user_ids, b.user_ids)
         one, other = (
-            pd.DataFrame({m: metrics[m][strategy] for m in LOST}).loc[shared] for metrics in (per_user(a), per_user(b))
+            np.stack([metrics[m][names].loc[shared].to_numpy(dtype=float) for m in LOST], axis=2)
+            for metrics in (per_user(a), per_user(b))
         )
-        parts.append((one - other).to_numpy(dtype=float))
+        parts.append(one - other)
         styles.append(pd.Series(b.styles, b.user_ids).loc[shared].to_numpy(dtype=str))
         homes.append(np.full(len(shared), at))
-    sample = Sample.of(np.concatenate(styles), np.concatenate(homes))
-    found = mean_intervals(np.concatenate(parts), sample, setting.runs[0].seed)
-    row: dict[str, Any] = {"users": int(found.users.max())}
-    for at, metric in enumerate(LOST):
-        row |= {metric: found.value[at], f"{metric}_low": found.low[at], f"{metric}_high": found.high[at]}
-    return row
+    sample, differences = Sample.of(np.concatenate(styles), np.concatenate(homes)), np.concatenate(parts)
+    out: dict[str, dict[str, Any]] = {}
+    for i, strategy in enumerate(names):
+        found = mean_intervals(differences[:, i], sample, setting.runs[0].seed)
+        out[strategy] = {"users": int(found.users.max())}
+        for at, metric in enumerate(LOST):
+            out[strategy] |= {metric: found.value[at], f"{metric}_low": found.low[at], f"{metric}_high": found.high[at]}
+    return out
 
 
 def by_share(table: pd.DataFrame) -> Figure | None:

@@ -46,8 +46,8 @@ class Leaks:
         Args:
             note: what the journal will say of the job. It has all before.
         """
-        config, wave = self.provider.config, self._ends.get(index)
-        if wave is None or not config.privacy.attack:
+        config = self.provider.config
+        if not config.privacy.attack or (wave := self._ends.get(index)) is None:
             return {}
         done, first = list(jobs(config, [wave])), job_count(config, wave)
         noted = list(zip(done, [*self.journal.notes(first, len(done) - 1), note], strict=True))
